@@ -1,0 +1,91 @@
+"""One event loop in one thread, for everyone who is not already in it.
+
+LiteLLM's clients belong to the loop that made them: a loop for each synchronous call leaks their sockets. So every
+request of this library runs on this loop, whether its caller is synchronous, in a thread, or in a loop of their own.
+Context variables (DSPy's settings, call tags, ledgers) travel with the call; cancelling the caller cancels the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """The library's loop, started on first use."""
+    global _loop
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="pdr-dspy-loop", daemon=True).start()
+        return _loop
+
+
+def submit(work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """Start `work` on the loop, with a copy of the caller's context variables."""
+    target = loop()
+    context = contextvars.copy_context()
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def start() -> None:
+        task = target.create_task(work, context=context)
+        future.add_done_callback(
+            lambda f: target.call_soon_threadsafe(task.cancel) if f.cancelled() else None
+        )
+        task.add_done_callback(lambda t: _settle(t, future))
+
+    target.call_soon_threadsafe(start)
+    return future
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on the loop and wait for it.
+
+    Raises:
+        RuntimeError: called from the loop itself, which would wait for ever; `await` instead.
+    """
+    if _running_here():
+        work.close()
+        raise RuntimeError("a synchronous call inside the library's event loop: use the async form (acall, await)")
+    future = submit(work)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()  # Ctrl-C while waiting must not leave the work running
+        raise
+
+
+async def on_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` on the loop, from whichever loop the caller is in."""
+    if _running_here():
+        return await work
+    return await asyncio.wrap_future(submit(work))
+
+
+def _running_here() -> bool:
+    try:
+        return asyncio.get_running_loop() is _loop
+    except RuntimeError:
+        return False
+
+
+def _settle(task: asyncio.Task[T], future: concurrent.futures.Future[T]) -> None:
+    if task.cancelled():
+        future.cancel()
+        return
+    error = task.exception()
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())

@@ -1,0 +1,117 @@
+"""Every error this library raises on purpose, in one short tree.
+
+Two families. `InputError` is the user's to mend: it names the field and says what would be right, and it is raised
+before a token is spent. `CallError` is one call to the endpoint that gave no usable answer; it is caught by the
+workflow engine (a failed draft is dropped and counted) and reaches the user only inside `WorkflowFailed`.
+"""
+
+from __future__ import annotations
+
+
+class PDRError(Exception):
+    """Base of every error of this library."""
+
+
+class InputError(PDRError):
+    """Something the user wrote can't be run. `field` names it, `mend` says what to write instead."""
+
+    def __init__(self, field: str, problem: str, mend: str) -> None:
+        self.field = field
+        self.problem = problem
+        self.mend = mend
+        super().__init__(f"{field}: {problem}. {mend}")
+
+
+class WorkflowError(InputError):
+    """A workflow that can't be run as declared: unknown key, width 0, a last round that leaves several drafts."""
+
+
+class BudgetError(InputError):
+    """A budget that doesn't parse (`tokens=16q`) or that the workflow can't fit into."""
+
+
+class DataError(InputError):
+    """A data set that can't be read: missing file or column, a line that doesn't parse."""
+
+
+class EndpointError(InputError):
+    """An endpoint that can't be used at all: unreachable, wrong model, refused key, not an OpenAI-style server."""
+
+
+class CallError(PDRError):
+    """One call gave no usable answer. `kind` is what the ledger and the tables count it under."""
+
+    kind = "error"
+
+
+class Truncated(CallError):
+    """The call reached its token cap before it had written its answer (`finish_reason: length`).
+
+    `text` is what stands after the thinking, as far as it came.
+    """
+
+    kind = "truncated"
+
+    def __init__(self, message: str, text: str = "") -> None:
+        self.text = text
+        super().__init__(message)
+
+
+class EmptyAnswer(CallError):
+    """The call ended with no content (thinking alone, or nothing at all)."""
+
+    kind = "empty"
+
+
+class Unparseable(CallError):
+    """The call ended by itself, but what it wrote lacks a field of the signature."""
+
+    kind = "unparseable"
+
+
+class ContextOverflow(CallError):
+    """Prompt and cap together are longer than the model's context."""
+
+    kind = "context"
+
+
+class ServerFailure(CallError):
+    """The endpoint failed (5xx, 429, connection, malformed body) and the retries are used up."""
+
+    kind = "server"
+
+
+class TimedOut(CallError):
+    """No answer within the time limit of a call or of the problem's `seconds` budget."""
+
+    kind = "timeout"
+
+
+class CutOff(CallError):
+    """A straggler, cut because the round's quorum was reached."""
+
+    kind = "cutoff"
+
+
+class BudgetExhausted(CallError):
+    """A call that the `total` or `seconds` budget of the problem no longer allows to start."""
+
+    kind = "budget"
+
+
+class WorkflowFailed(PDRError):
+    """A problem that got no answer: a round was left without a single draft. Counts as wrong, visibly.
+
+    `cause` is the last `CallError`; `record` is what had been done until then (its ledger included).
+    """
+
+    def __init__(self, stage: str, cause: Exception, record: object | None = None) -> None:
+        self.stage = stage
+        self.cause = cause
+        self.record = record
+        super().__init__(f"{stage}: no draft left ({type(cause).__name__}: {cause})")
+
+    @property
+    def kind(self) -> str:
+        """The counted kind of the cause (`truncated`, `server`, ...)."""
+        return str(getattr(self.cause, "kind", "error"))

@@ -1,0 +1,47 @@
+"""The declaration of workflows: schema, YAML, the plan of a budget. No calls, no DSPy.
+
+The first module of the way a task takes through the library; everything else reads these values.
+"""
+
+from __future__ import annotations
+
+from pdr_dspy.workflow.describe import topology
+from pdr_dspy.workflow.plan import Caps, Plan, PlannedStep, Stage, plan
+from pdr_dspy.workflow.schema import (
+    Analysis,
+    Answers,
+    Distill,
+    Previous,
+    Prompts,
+    Random,
+    Round,
+    Sampling,
+    Summary,
+    Top,
+    Workflow,
+)
+from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, load_workflow, parse_workflow
+
+__all__ = [
+    "Analysis",
+    "Answers",
+    "Caps",
+    "Distill",
+    "Plan",
+    "PlannedStep",
+    "Previous",
+    "Prompts",
+    "Random",
+    "Round",
+    "Sampling",
+    "Stage",
+    "Summary",
+    "Top",
+    "Workflow",
+    "build_workflow",
+    "dump_workflow",
+    "load_workflow",
+    "parse_workflow",
+    "plan",
+    "topology",
+]

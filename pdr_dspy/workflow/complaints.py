@@ -1,0 +1,147 @@
+"""Pydantic's validation errors in the words of this grammar: where, what is wrong, what to write instead. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from pdr_dspy.workflow.schema import (
+    RULE,
+    Analysis,
+    Answers,
+    Previous,
+    Prompts,
+    Random,
+    Round,
+    Sampling,
+    Summary,
+    Top,
+    Workflow,
+)
+
+DISTILLERS: Mapping[str, type[BaseModel]] = {
+    "summary": Summary,
+    "top": Top,
+    "random": Random,
+    "answers": Answers,
+    "previous": Previous,
+    "analysis": Analysis,
+}
+"""The distillers by their `kind`."""
+
+_TYPES = {
+    "int_type": ("a whole number", "Write a plain whole number, such as 4, without quotes or a point"),
+    "float_type": ("a number", "Write a plain number, such as 0.7, without quotes"),
+    "bool_type": ("true or false", "Write true or false, without quotes"),
+    "string_type": ("text", "Put it into quotes"),
+    "tuple_type": ("a list", "Write it as a list: [...], or a line that begins with `- ` for each entry"),
+    "model_type": ("a mapping", "Write it as keys and values: {key: value, ...}"),
+    "model_attributes_type": ("a mapping", "Write it as keys and values: {key: value, ...}"),
+    "dict_type": ("a mapping", "Write it as keys and values: {key: value, ...}"),
+}
+_BOUNDS = {
+    "greater_than": ("too small", "Write more than {gt}"),
+    "greater_than_equal": ("too small", "Write at least {ge}"),
+    "less_than": ("too large", "Write less than {lt}"),
+    "less_than_equal": ("too large", "Write at most {le}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that is wrong: the path of keys and indices to it, the problem, and the mend."""
+
+    path: tuple[str | int, ...]
+    problem: str
+    mend: str
+
+
+def field(path: Sequence[str | int]) -> str:
+    """A path as people write it: `rounds[1].distill.k` ("workflow" for the whole)."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or "workflow"
+
+
+def complaints(errors: Sequence[ErrorDetails]) -> list[Complaint]:
+    """All of pydantic's errors on a `Workflow` in our words."""
+    # Pydantic counts only the valid entries of a list: one with nothing but invalid ones is "too short" besides.
+    return [complaint(e) for e in errors if not (e["type"] == "too_short" and e["input"])]
+
+
+def complaint(error: ErrorDetails) -> Complaint:
+    """One of pydantic's errors on a `Workflow` in our words."""
+    path, model = _walk(error["loc"])
+    kind, shown, context = error["type"], _show(error["input"]), error.get("ctx", {})
+    if kind == RULE:
+        return Complaint((*path, *context["at"]), context["problem"], context["mend"])
+    if kind == "missing":
+        return Complaint(path, "it is missing", f"Add {path[-1]}: to it")
+    if kind == "extra_forbidden":
+        return Complaint(path, "unknown key", _known(str(path[-1]), model))
+    if kind in ("union_tag_invalid", "union_tag_not_found") or (model is Round and path[-1] == "distill"):
+        return _kind(path, error["input"])
+    if kind in _TYPES:
+        what, mend = _TYPES[kind]
+        return Complaint(path, "it is empty" if error["input"] is None else f"{shown} is not {what}", mend)
+    if kind in _BOUNDS:
+        problem, mend = _BOUNDS[kind]
+        return Complaint(path, f"{shown} is {problem}", mend.format_map(context))
+    if kind == "literal_error":
+        return Complaint(path, f"{shown} is not one of the choices", f"Write {context['expected']}")
+    if kind in ("too_short", "string_too_short"):
+        return Complaint(path, "it is empty", "Write at least one")
+    if kind == "string_pattern_mismatch":
+        allowed = "letters, digits and . _ -" if path == ("name",) else "printable ASCII without spaces"
+        return Complaint(path, f"{shown} has other characters than {allowed}", "Leave them out")
+    return Complaint(path, f"{shown} can't be used", f"What is asked: {error['msg']}")
+
+
+def _walk(loc: Sequence[str | int]) -> tuple[tuple[str | int, ...], type[BaseModel] | None]:
+    """The path without the union tags that pydantic puts in, and the model that the last key belongs to."""
+    path: list[str | int] = []
+    model: type[BaseModel] | None = Workflow
+    inner: type[BaseModel] | None = Workflow
+    tag_next = False
+    for part in loc:
+        if tag_next and part in DISTILLERS:
+            inner, tag_next = DISTILLERS[str(part)], False
+            continue
+        path.append(part)
+        model = inner
+        match part:
+            case int():
+                inner = Round if len(path) == 2 else None
+            case "prompts":
+                inner = Prompts
+            case "sampling":
+                inner = Sampling
+            case _:
+                tag_next = part == "distill" and model is Round
+    return tuple(path), model
+
+
+def _known(key: str, model: type[BaseModel] | None) -> str:
+    names = list(model.model_fields) if model is not None else []
+    close = get_close_matches(key, names, n=1)
+    return f"Write {close[0]}" if close else f"Use one of {', '.join(names)}"
+
+
+def _kind(path: tuple[str | int, ...], value: Any) -> Complaint:
+    kinds = ", ".join(DISTILLERS)
+    if not isinstance(value, Mapping):
+        known = isinstance(value, str) and value in DISTILLERS
+        mend = f"Write {{kind: {value}}}" if known else f"Write {{kind: ...}} with one of {kinds}"
+        return Complaint(path, f"{_show(value)} is not a mapping", mend)
+    if "kind" in value:
+        shown = _show(value["kind"])
+        return Complaint((*path, "kind"), f"{shown} is no distiller", f"Use one of {kinds}")
+    return Complaint((*path, "kind"), "it is missing", f"Add kind: with one of {kinds}")
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,63 @@
+"""Where in a YAML text a value stands: from a path of keys and indices to the node and its line. Knows only PyYAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+Path = Sequence[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A key that stands twice in one mapping, with both lines (from 1)."""
+
+    path: tuple[str | int, ...]
+    first: int
+    second: int
+
+
+def line_of(root: yaml.Node | None, path: Path) -> int:
+    """The line (from 1) of the value at `path`; of the nearest value around it where there is none."""
+    line = 1 if root is None else root.start_mark.line + 1
+    node = root
+    for part in path:
+        node, line = _step(node, part, line)
+        if node is None:
+            break
+    return line
+
+
+def _step(node: yaml.Node | None, part: str | int, line: int) -> tuple[yaml.Node | None, int]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                # The key's line is where people look; a block value may begin below it.
+                return value, key.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item, item.start_mark.line + 1
+    return None, line
+
+
+def duplicates(root: yaml.Node | None) -> Iterator[Duplicate]:
+    """Every key that stands twice in its mapping (PyYAML itself keeps the last and says nothing)."""
+    seen: set[int] = set()
+    queue: list[tuple[tuple[str | int, ...], yaml.Node | None]] = [((), root)]
+    while queue:
+        path, node = queue.pop(0)
+        if node is None or id(node) in seen:  # an alias leads to the same node again
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            queue.extend(((*path, i), item) for i, item in enumerate(node.value))
+        if isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                name, line = str(key.value), key.start_mark.line + 1
+                if name in lines:
+                    yield Duplicate((*path, name), lines[name], line)
+                lines.setdefault(name, line)
+                queue.append(((*path, name), value))

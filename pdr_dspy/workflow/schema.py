@@ -1,0 +1,195 @@
+"""The declaration of a workflow: rounds of drafts, what is distilled between them, how the last round closes.
+
+Every strategy that spends more compute at test time on one problem is written in this grammar (long CoT, SR, PDR,
+majority, best-of-N, RSA, PaCoRe, GenSelect, MoA); `programs/*.yaml` has one of each. Frozen and strict: an unknown key
+or an impossible width is an error (`parse_workflow` names the line; built in Python it is pydantic's ValidationError).
+Pure data: knows nothing of YAML, DSPy, endpoints or budgets.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
+
+RULE = "workflow_rule"
+"""Type of the validation errors raised here by hand; their context has `at` (path below the model), problem, mend."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _rule(at: tuple[str | int, ...], problem: str, mend: str) -> PydanticCustomError:
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in at).lstrip(".")
+    context = {"at": at, "where": where, "problem": problem, "mend": mend}
+    return PydanticCustomError(RULE, "{where}: {problem}. {mend}", context)
+
+
+def _as_tuple(value: Any) -> Any:
+    # YAML and Python callers write lists; everything else stays for the strict check to refuse.
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Summary(_Frozen):
+    """Global summary (the paper's D^S): one call reads all drafts and writes one shared workspace."""
+
+    kind: Literal["summary"] = "summary"
+    tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
+
+
+class Top(_Frozen):
+    """Extractive top-k (D^E): a call picks k drafts; they themselves are the workspace."""
+
+    kind: Literal["top"] = "top"
+    k: int = Field(default=2, ge=1, description="drafts in a workspace")
+    shared: bool = Field(
+        default=True, description="one pick for all next drafts; false: each next draft gets its own pick"
+    )
+    tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
+
+
+class Random(_Frozen):
+    """Random-k (D^R): each next draft gets its own k drafts, drawn at random; no call."""
+
+    kind: Literal["random"] = "random"
+    k: int = Field(default=2, ge=1, description="drafts in a workspace")
+    tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
+
+
+class Answers(_Frozen):
+    """The drafts' answers alone (PaCoRe's compaction); no call."""
+
+    kind: Literal["answers"] = "answers"
+    tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
+
+
+class Previous(_Frozen):
+    """Sequential Refinement: the workspace is the previous answer; no call."""
+
+    kind: Literal["previous"] = "previous"
+    tokens: int = Field(default=2048, ge=1, description="kappa: the most tokens the workspace may have")
+
+
+class Analysis(_Frozen):
+    """Sequential Refinement with error analysis: a call lists the flaws of the previous answer, and both are read."""
+
+    kind: Literal["analysis"] = "analysis"
+    tokens: int = Field(default=2048, ge=1, description="kappa: the most tokens the workspace may have")
+
+
+Distill = Annotated[Summary | Top | Random | Answers | Previous | Analysis, Field(discriminator="kind")]
+"""How a round's drafts become the next round's workspace."""
+
+
+ModelName = Annotated[str, Field(min_length=1, pattern=r"^[!-~]+$")]
+
+
+def _check_distill(distill: Distill, width: int, sure: int) -> None:
+    """Whether a distiller can work on `width` drafts of which `sure` are waited for."""
+    least = 1
+    match distill:
+        case Top(k=k) | Random(k=k):
+            if k > sure:
+                raise _rule(("distill", "k"), f"{k} of {sure} drafts can't be had", f"Write at most k: {sure}")
+            least = LEAST_PER_DRAFT * k
+        case Answers():
+            least = LEAST_PER_ANSWER * width
+        case Previous() | Analysis():
+            if width != 1:
+                mend = "Write width: 1, or a distiller of several drafts (summary, top, random, answers)"
+                raise _rule(("distill", "kind"), f"{distill.kind!r} reads one draft, the round has {width}", mend)
+            least = LEAST_WITH_ANALYSIS if distill.kind == "analysis" else 1
+        case Summary():
+            pass
+    if distill.tokens < least:
+        problem = f"{distill.tokens} tokens are too few for what this workspace must hold"
+        raise _rule(("distill", "tokens"), problem, f"Write at least tokens: {least}")
+
+
+class Round(_Frozen):
+    """`width` drafts in parallel, each from the task and the workspace, then a distiller.
+
+    `thinking` and `answer` are caps in tokens for each draft of the round; where they are absent the plan shares out
+    the budget.
+    """
+
+    width: int = Field(ge=1, description="drafts in parallel")
+    distill: Distill | None = Field(default=None, description="absent in the last round, and only there")
+    thinking: int | None = Field(default=None, ge=0, description="cap on a draft's thinking tokens")
+    answer: int | None = Field(default=None, ge=1, description="cap on a draft's tokens after its thinking")
+    quorum: int | None = Field(default=None, ge=1, description="go on when so many drafts have come (`first 6 of 8`)")
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = Field(
+        default=None, description="a model for each draft in turn (Mixture of Agents)"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for key, most in (("quorum", self.quorum), ("models", len(self.models or ()))):
+            if most is not None and most > self.width:
+                raise _rule(
+                    (key,), f"{most} is more than the round's width {self.width}", f"At most {self.width} can be"
+                )
+        if self.distill is not None:
+            _check_distill(self.distill, self.width, self.quorum or self.width)
+        return self
+
+
+class Prompts(_Frozen):
+    """Which instruction of the catalogue each stage has (ids of `pdr_dspy/prompts/*.yaml`)."""
+
+    draft: str = "default"
+    refine: str = "default"
+    distill: str = "default"
+    pick: str = "default"
+    analyse: str = "default"
+
+
+class Sampling(_Frozen):
+    """How drafts and refinements are sampled. Distill, pick and analyse calls use the same."""
+
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+
+
+class Workflow(_Frozen):
+    """A strategy: its rounds, and how the last one closes.
+
+    `close`: `single` (the last round has width 1 and its draft is the answer), `vote` (the majority answer of the last
+    round) or `pick` (a call picks one draft of the last round).
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.\-]+$")
+    rounds: Annotated[tuple[Round, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+    close: Literal["single", "vote", "pick"] = "single"
+    share: float = Field(default=1.0, gt=0.0, le=1.0, description="fraction of a `tokens` budget the path may use")
+    prompts: Prompts = Prompts()
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        *earlier, last = self.rounds
+        end = len(earlier)
+        for i, r in enumerate(earlier):
+            if r.distill is None:
+                mend = "Write distill: {kind: summary} (or top, random, answers, previous, analysis)"
+                raise _rule(("rounds", i, "distill"), "a round before the last needs a distiller", mend)
+        if last.distill is not None:
+            problem = "the last round has no round after it to distil for"
+            raise _rule(("rounds", end, "distill"), problem, "Leave it out, or add a round {width: 1} below")
+        if self.close == "single" and last.width != 1:
+            problem = f"the last round leaves {last.width} drafts and nothing chooses between them"
+            mend = "Write width: 1, add a round {width: 1}, or close: vote or close: pick"
+            raise _rule(("rounds", end, "width"), problem, mend)
+        if self.close != "single" and last.width < 2:
+            problem = f"close: {self.close} needs at least 2 drafts in the last round"
+            raise _rule(("rounds", end, "width"), problem, "Write width: 2 or more, or leave out close")
+        return self
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Drafts of each round."""
+        return tuple(r.width for r in self.rounds)

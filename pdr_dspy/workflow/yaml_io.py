@@ -1,0 +1,132 @@
+"""Workflows as YAML: reading with errors that name the line, key and mend, and compact writing that reads back equal.
+
+The one room of the declaration that touches files. Knows nothing of budgets and calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pdr_dspy.errors import WorkflowError
+from pdr_dspy.prompts import catalogue
+from pdr_dspy.workflow.complaints import Complaint, complaints, field
+from pdr_dspy.workflow.marks import duplicates, line_of
+from pdr_dspy.workflow.schema import Prompts, Workflow
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def load_workflow(path: Path | str) -> Workflow:
+    """Read a workflow from a YAML file.
+
+    Raises:
+        WorkflowError: the file can't be read, or what it says can't be run; names line, key and mend.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        others = sorted(p.name for p in file.parent.glob("*") if p.suffix in _SUFFIXES) if file.parent.is_dir() else []
+        mend = f"In {file.parent} there are {', '.join(others)}" if others else "Write the path of a YAML file"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise WorkflowError(str(path), f"can't be read ({reason})", mend) from None
+    return parse_workflow(text, source=str(path))
+
+
+def parse_workflow(text: str, source: str = "") -> Workflow:
+    """Read a workflow from YAML text.
+
+    Args:
+        text: The YAML.
+        source: Name of the file for error messages.
+
+    Raises:
+        WorkflowError: the text is no YAML, or what it says can't be run; `field` is like `rounds[1].width (line 5)`.
+    """
+    place = f" of {source}" if source else ""
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        for twice in duplicates(root):
+            where = f"{field(twice.path)} (line {twice.second}{place})"
+            raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
+        data = None if root is None else loader.construct_document(root)
+    except yaml.YAMLError as error:
+        raise _no_yaml(error, place) from None
+    except (ValueError, RecursionError) as error:
+        # PyYAML lets these through: a date that does not exist, nesting without end.
+        raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", "Mend it") from None
+    try:
+        return _validate(data)
+    except _Refused as refused:
+        first = min(refused.complaints, key=lambda c: line_of(root, c.path))
+        where = f"{field(first.path)} (line {line_of(root, first.path)}{place})"
+        raise WorkflowError(where, first.problem, first.mend) from None
+
+
+def build_workflow(data: Mapping[str, Any]) -> Workflow:
+    """A workflow from plain data (what the YAML would say), with the same checks.
+
+    Raises:
+        WorkflowError: what it says can't be run; names key and mend.
+    """
+    try:
+        return _validate(dict(data))
+    except _Refused as refused:
+        first = refused.complaints[0]
+        raise WorkflowError(field(first.path), first.problem, first.mend) from None
+
+
+def dump_workflow(workflow: Workflow) -> str:
+    """The workflow as YAML, a line a round, what equals the default left out; `parse_workflow` reads it back equal."""
+    data = workflow.model_dump(mode="json", exclude_defaults=True)
+    lines = [f"name: {_flow(workflow.name)}", "rounds:"]
+    for r, plain in zip(workflow.rounds, data.pop("rounds"), strict=True):
+        if r.distill is not None:  # its kind is the class's default, but it is what names the class
+            plain["distill"] = {"kind": r.distill.kind, **plain["distill"]}
+        lines.append(f"  - {_flow(plain)}")
+    data.pop("name")
+    lines += [f"{key}: {_flow(value)}" for key, value in data.items()]
+    return "\n".join(lines) + "\n"
+
+
+class _Refused(Exception):
+    """Validation failed; carries what is wrong until the line can be found."""
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        self.complaints = complaints
+        super().__init__(complaints)
+
+
+def _validate(data: Any) -> Workflow:
+    try:
+        workflow = Workflow.model_validate(data)
+    except ValidationError as error:
+        raise _Refused(complaints(error.errors(include_url=False))) from None
+    unknown = []
+    for stage in Prompts.model_fields:
+        known, chosen = catalogue(stage), getattr(workflow.prompts, stage)
+        if chosen not in known:
+            mend = f"Use one of {', '.join(known)}"
+            unknown.append(Complaint(("prompts", stage), f"no prompt has the id {chosen!r}", mend))
+    if unknown:
+        raise _Refused(unknown)
+    return workflow
+
+
+def _no_yaml(error: yaml.YAMLError, place: str) -> WorkflowError:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read"
+    where = f"workflow (line {mark.line + 1}{place})" if mark is not None else f"workflow{place}"
+    return WorkflowError(where, f"not YAML: {problem}", "Mind indentation, brackets, colons and quotes near that line")
+
+
+def _flow(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
