@@ -38,9 +38,7 @@ def submit(work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
 
     def start() -> None:
         task = target.create_task(work, context=context)
-        future.add_done_callback(
-            lambda f: target.call_soon_threadsafe(task.cancel) if f.cancelled() else None
-        )
+        future.add_done_callback(lambda f: target.call_soon_threadsafe(task.cancel) if f.cancelled() else None)
         task.add_done_callback(lambda t: _settle(t, future))
 
     target.call_soon_threadsafe(start)

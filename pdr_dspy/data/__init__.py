@@ -1,0 +1,23 @@
+"""Problems and their graders: AIME, MATH-500, any JSONL file or Hugging Face data set, and the embedded worksheets."""
+
+from __future__ import annotations
+
+from pdr_dspy.data.dataset import Dataset
+from pdr_dspy.data.grading import GRADERS, FieldGrader, Grader, Verdict, make_grader
+from pdr_dspy.data.load import FORMS, load_data
+from pdr_dspy.data.problem import Problem
+from pdr_dspy.data.split import side_of, split
+
+__all__ = [
+    "FORMS",
+    "GRADERS",
+    "Dataset",
+    "FieldGrader",
+    "Grader",
+    "Problem",
+    "Verdict",
+    "load_data",
+    "make_grader",
+    "side_of",
+    "split",
+]

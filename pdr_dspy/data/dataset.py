@@ -1,0 +1,74 @@
+"""A data set: problems, the signature that reads them, and the grader that judges what comes out.
+
+A value without I/O: loaders make one, `split` cuts one in two, `evaluate` walks through one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import dspy
+
+from pdr_dspy.data.grading import Grader
+from pdr_dspy.data.problem import Problem
+from pdr_dspy.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Problems with their signature and their grader.
+
+    Attributes:
+        name: Short name, for tables and runs.
+        signature: Reads the problems' inputs, gives the field that is graded.
+        problems: At least one, with ids that differ.
+        grader: Judges a program's outputs.
+    """
+
+    name: str
+    signature: type[dspy.Signature]
+    problems: tuple[Problem, ...]
+    grader: Grader
+
+    def __post_init__(self) -> None:
+        if not self.problems:
+            raise DataError("data", f"{self.name} has no problems", "Give at least one.")
+        seen: set[str] = set()
+        for problem in self.problems:
+            if problem.id in seen:
+                raise DataError("data", f"{self.name} has the id {problem.id!r} twice", "Give each problem its own.")
+            seen.add(problem.id)
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides a grade: ids, inputs and answers in order, and which grader."""
+        rows = [[p.id, sorted(p.inputs.items()), p.answer] for p in self.problems]
+        text = json.dumps([self.grader.name, rows], ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def subset(self, ids: Iterable[str]) -> Dataset:
+        """The problems with these ids, in this data set's order.
+
+        Raises:
+            DataError: an id that is not here, or no id at all.
+        """
+        wanted = set(ids)
+        unknown = wanted - {p.id for p in self.problems}
+        if unknown:
+            raise DataError("data", f"{self.name} has no problem {sorted(unknown)}", "Use ids of this data set.")
+        return self.with_problems(p for p in self.problems if p.id in wanted)
+
+    def head(self, count: int) -> Dataset:
+        """The first `count` problems (all of them where there are fewer)."""
+        return self.with_problems(self.problems[:count])
+
+    def with_problems(self, problems: Iterable[Problem], name: str | None = None) -> Dataset:
+        """The same signature and grader over other problems."""
+        return replace(self, problems=tuple(problems), name=name or self.name)

@@ -1,0 +1,23 @@
+"""One problem of a data set: what a program is given and what its answer is graded against. Knows no data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem.
+
+    Attributes:
+        id: Unique and stable within its data set.
+        inputs: The program's input fields by name.
+        answer: The reference answer, or None where a checker decides from the inputs alone.
+        extra: What a grader or a report may want beside them (level, subject, number of lines, ...).
+    """
+
+    id: str
+    inputs: dict[str, str]
+    answer: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)

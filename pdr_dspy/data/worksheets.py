@@ -1,0 +1,260 @@
+"""Countdown worksheets: problems of any difficulty, made on the spot, with an exact checker.
+
+A worksheet is K independent lines, each `A: make 41 from 13, 7, 4`: reach the number with all the others, each used
+once, by + - * and /. K is the difficulty. Every line has exactly one first step that can be finished (for example
+`7 * 4 = 28`), where steps stay within whole numbers 1..99; the checker itself takes any exact expression.
+
+A stable hash of the line (its numbers as a multiset, and the target) decides its split, so no line of `search` or
+`report` occurs in `train`, whatever the seed. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from itertools import combinations_with_replacement
+from typing import Literal
+
+import dspy
+
+from pdr_dspy.data.problem import Problem
+from pdr_dspy.errors import InputError
+
+Split = Literal["train", "search", "report"]
+SPLITS: tuple[Split, ...] = ("train", "search", "report")
+
+LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LARGEST_NUMBER = 25
+LARGEST_RESULT = 99
+
+
+class Worksheet(dspy.Signature):
+    """Solve each line: reach the number after `make` with the others, each used once, by + - * and /. Answer one line each, like `A: (7 * 4) + 13`."""  # noqa: E501
+
+    problem: str = dspy.InputField()
+    answer: str = dspy.OutputField()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation `left op right = result`, the larger number at the left."""
+
+    left: int
+    op: str
+    right: int
+    result: int
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.op} {self.right} = {self.result}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One puzzle: reach `target` with `numbers`, each once."""
+
+    numbers: tuple[int, ...]
+    target: int
+
+    def __str__(self) -> str:
+        return f"make {self.target} from {', '.join(map(str, self.numbers))}"
+
+    @property
+    def split(self) -> Split:
+        """The split this line belongs to: 90 % train, 5 % search, 5 % report, by a hash of numbers and target."""
+        key = f"{sorted(self.numbers)}>{self.target}"
+        bucket = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
+        return "train" if bucket < 90 else "search" if bucket < 95 else "report"
+
+
+def steps(first: int, second: int) -> list[Step]:
+    """Every operation on two numbers whose result is a whole number from 1 to 99, the larger number at the left."""
+    high, low = max(first, second), min(first, second)
+    found = [Step(high, "+", low, high + low), Step(high, "-", low, high - low), Step(high, "*", low, high * low)]
+    if low > 1 and high % low == 0:
+        found.append(Step(high, "/", low, high // low))
+    return [step for step in found if 1 <= step.result <= LARGEST_RESULT]
+
+
+@cache
+def first_steps(numbers: tuple[int, int, int]) -> tuple[tuple[Step, int], ...]:
+    """Every different first step on three numbers, with the number it leaves over."""
+    found: dict[tuple[Step, int], None] = {}
+    for rest in range(3):
+        left, right = (numbers[i] for i in range(3) if i != rest)
+        found.update(dict.fromkeys((step, numbers[rest]) for step in steps(left, right)))
+    return tuple(found)
+
+
+def last_step(value: int, rest: int, target: int) -> Step | None:
+    """The step that makes `target` of two numbers, or None."""
+    return next((step for step in steps(value, rest) if step.result == target), None)
+
+
+def expression(first: Step, last: Step) -> str:
+    """The two steps as one expression: `(7 * 4) + 13`."""
+    inner = f"({first.left} {first.op} {first.right})"
+    if last.left == first.result:
+        return f"{inner} {last.op} {last.right}"
+    return f"{last.left} {last.op} {inner}"
+
+
+@cache
+def all_lines(split: Split) -> tuple[Line, ...]:
+    """Every line of a split, numbers in ascending order: those with exactly one first step that can be finished."""
+    found: list[Line] = []
+    for numbers in combinations_with_replacement(range(1, LARGEST_NUMBER + 1), 3):
+        reaching: dict[int, int] = {}
+        for first, rest in first_steps(numbers):
+            for target in {step.result for step in steps(first.result, rest)}:
+                reaching[target] = reaching.get(target, 0) + 1
+        lines = (Line(numbers, target) for target, ways in sorted(reaching.items()) if ways == 1)
+        found.extend(line for line in lines if line.split == split)
+    return tuple(found)
+
+
+def problem_text(lines: list[Line]) -> str:
+    """The worksheet as text, a labelled line each."""
+    return "\n".join(f"{label}: {line}" for label, line in zip(LABELS, lines, strict=False))
+
+
+def worksheets(count: int, lines: int = 4, split: Split = "search", seed: int = 0) -> list[Problem]:
+    """`count` worksheets of `lines` lines each.
+
+    The same arguments give the same worksheets, and a longer list begins with the shorter one. A line comes back only
+    after every other line of its split was used.
+
+    Raises:
+        InputError: a count or number of lines out of range, or an unknown split.
+    """
+    if count < 0:
+        raise InputError("count", f"{count} worksheets cannot be made", "Ask for 0 or more.")
+    if not 1 <= lines <= len(LABELS):
+        raise InputError("lines", f"{lines} lines do not fit on a worksheet", f"Ask for 1 to {len(LABELS)}.")
+    if split not in SPLITS:
+        raise InputError("split", f"there is no split {split!r}", f"Use one of {list(SPLITS)}.")
+    stream = _shuffled(split, random.Random(f"worksheets/{split}/{lines}/{seed}"))
+    return [
+        Problem(
+            id=f"worksheet-{split}-{lines}-{seed}-{index}",
+            inputs={"problem": problem_text([next(stream) for _ in range(lines)])},
+            answer=None,
+            extra={"lines": lines, "split": split, "seed": seed},
+        )
+        for index in range(count)
+    ]
+
+
+def _shuffled(split: Split, rng: random.Random) -> Iterator[Line]:
+    while True:
+        pool = list(all_lines(split))
+        rng.shuffle(pool)
+        for line in pool:
+            yield Line(tuple(rng.sample(line.numbers, 3)), line.target)
+
+
+_PUZZLE = re.compile(r"^\s*([A-Z]):\s*make\s+(\d+)\s+from\s+(\d+(?:\s*,\s*\d+)*)\s*$", re.MULTILINE)
+_ANSWER = re.compile(r"^\s*([A-Z]):\s*([^=\n]+?)\s*(?:=\s*(-?\d+)\s*)?$", re.MULTILINE)
+_TOKEN = re.compile(r"\s*(?:(\d{1,9})|([-+*/()]))")
+_DEEPEST = 50
+
+
+def parse_problem(text: str) -> dict[str, Line]:
+    """The worksheet's lines by label."""
+    return {
+        label: Line(tuple(int(number) for number in numbers.split(",")), int(target))
+        for label, target, numbers in _PUZZLE.findall(text)
+    }
+
+
+def lines_solved(problem_text: str, answer_text: str) -> int:
+    """How many of the worksheet's lines the answer solves (`A: expression` a line; `= result` may follow).
+
+    A label answered more than once counts only where every answer holds.
+    """
+    answers: dict[str, list[tuple[str, str]]] = {}
+    for label, formula, result in _ANSWER.findall(answer_text):
+        answers.setdefault(label, []).append((formula, result))
+    return sum(
+        bool(answers.get(label)) and all(_holds(line, *answer) for answer in answers[label])
+        for label, line in parse_problem(problem_text).items()
+    )
+
+
+def worksheet_correct(problem_text: str, answer_text: str) -> bool:
+    """Whether the answer solves every line of the worksheet."""
+    lines = len(parse_problem(problem_text))
+    return lines > 0 and lines_solved(problem_text, answer_text) == lines
+
+
+def _holds(line: Line, formula: str, result: str) -> bool:
+    evaluated = evaluate(formula)
+    if evaluated is None or (result and int(result) != line.target):
+        return False
+    value, used = evaluated
+    return value == line.target and sorted(used) == sorted(line.numbers)
+
+
+def evaluate(formula: str) -> tuple[Fraction, list[int]] | None:
+    """The exact value of an arithmetic expression and the numbers it uses; None where it is not one."""
+    tokens: list[str] = []
+    position, text = 0, formula.strip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            return None
+        tokens.append(match.group(1) or match.group(2))
+        position = match.end()
+    parser = _Parser(tokens)
+    try:
+        value = parser.sum(0)
+    except (_NotAnExpression, ZeroDivisionError):
+        return None
+    return (value, parser.used) if not parser.tokens else None
+
+
+class _NotAnExpression(Exception):
+    pass
+
+
+class _Parser:
+    """Recursive descent over + - * / and parentheses."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens = tokens[::-1]
+        self.used: list[int] = []
+
+    def _next_in(self, operators: str) -> bool:
+        return bool(self.tokens) and self.tokens[-1] in operators
+
+    def sum(self, depth: int) -> Fraction:
+        value = self.product(depth)
+        while self._next_in("+-"):
+            sign = 1 if self.tokens.pop() == "+" else -1
+            value += sign * self.product(depth)
+        return value
+
+    def product(self, depth: int) -> Fraction:
+        value = self.atom(depth)
+        while self._next_in("*/"):
+            divide = self.tokens.pop() == "/"
+            factor = self.atom(depth)
+            value = value / factor if divide else value * factor
+        return value
+
+    def atom(self, depth: int) -> Fraction:
+        if not self.tokens or depth > _DEEPEST:
+            raise _NotAnExpression
+        token = self.tokens.pop()
+        if token.isdigit():
+            self.used.append(int(token))
+            return Fraction(int(token))
+        if token == "(":
+            value = self.sum(depth + 1)
+            if self.tokens and self.tokens.pop() == ")":
+                return value
+        raise _NotAnExpression

@@ -1,0 +1,28 @@
+"""The way to the model: a `dspy.LM` over LiteLLM and one or several vLLM replicas, with exact records of every attempt."""
+
+from __future__ import annotations
+
+from pdr_dspy.endpoint.endpoint import Endpoint, connect, endpoint_of
+from pdr_dspy.endpoint.engine import EndpointLM
+from pdr_dspy.endpoint.file_store import FileStore, StoreReport
+from pdr_dspy.endpoint.preflight import Identity
+from pdr_dspy.endpoint.secret import Secret
+from pdr_dspy.endpoint.settings import EndpointSettings
+from pdr_dspy.endpoint.stats import EndpointStats
+from pdr_dspy.endpoint.store import MemoryStore, Store, StoredCompletion
+
+__all__ = [
+    "Endpoint",
+    "EndpointLM",
+    "EndpointSettings",
+    "EndpointStats",
+    "FileStore",
+    "Identity",
+    "MemoryStore",
+    "Secret",
+    "Store",
+    "StoreReport",
+    "StoredCompletion",
+    "connect",
+    "endpoint_of",
+]

@@ -1,0 +1,79 @@
+"""From the body of an answer to DSPy's response, or to the error it amounts to.
+
+Fresh answers and replayed ones go the same way. Thinking, whether the server separated it or left it in the content, is
+kept apart from what was written. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dspy.lm15 import DataPart, Message, Response, TextPart, ThinkingPart, ToolCallPart, response_from_openai_chat
+
+from pdr_dspy.errors import CallError, EmptyAnswer, Truncated
+from pdr_dspy.workspace import written
+
+_MARKS = ("<think>", "</think>")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server reported; `reported` is False where it did not (a prompt has at least one token)."""
+
+    prompt: int
+    completion: int
+    cached: int | None
+    thinking: int | None
+    reported: bool
+
+
+def usage_of(body: Mapping[str, Any]) -> Usage:
+    """The usage of a chat completion."""
+    usage = body.get("usage") or {}
+    prompt, completion = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    thinking = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    return Usage(prompt, completion, cached, thinking, prompt > 0)
+
+
+def finish_of(body: Mapping[str, Any]) -> str:
+    """The server's finish reason, or ""."""
+    choices = body.get("choices") or [{}]
+    return str(choices[0].get("finish_reason") or "")
+
+
+def response_of(body: Mapping[str, Any]) -> Response:
+    """The response, its thinking in `ThinkingPart`s and its text without it."""
+    response = response_from_openai_chat(dict(body))
+    parts: list[Any] = []
+    for part in response.message.parts:
+        parts.extend(_parted(part.text) if isinstance(part, TextPart) else [part])
+    if any(isinstance(part, ThinkingPart) for part in parts):
+        # The blank lines between thinking and answer belong to neither.
+        parts = [TextPart(p.text.strip()) if isinstance(p, TextPart) else p for p in parts]
+    return replace(response, message=Message(role="assistant", parts=tuple(parts) or (TextPart(""),)))
+
+
+def verdict(response: Response, finish: str) -> CallError | None:
+    """The error a completion amounts to, or None where it is an answer."""
+    used = response.usage.output_tokens or 0
+    text = "".join(p.text for p in response.message.parts if isinstance(p, TextPart))
+    if finish == "length":
+        return Truncated(f"the cap was reached after {used} tokens", text)
+    if text.strip() or any(isinstance(p, ToolCallPart | DataPart) for p in response.message.parts):
+        return None
+    thought = any(isinstance(p, ThinkingPart) and p.text for p in response.message.parts)
+    return EmptyAnswer(f"{used} tokens, {'all of them thinking' if thought else 'no content'}")
+
+
+def _parted(text: str) -> list[TextPart | ThinkingPart]:
+    if not any(mark in text for mark in _MARKS):
+        return [TextPart(text)]
+    answer = written(text)
+    thinking = text[: text.rindex(answer)] if answer else text
+    for mark in _MARKS:
+        thinking = thinking.replace(mark, "")
+    kept: list[TextPart | ThinkingPart] = [ThinkingPart(thinking.strip())] if thinking.strip() else []
+    return [*kept, TextPart(answer)] if answer else kept

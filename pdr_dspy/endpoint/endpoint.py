@@ -1,0 +1,163 @@
+"""The endpoint: one served model behind one or several addresses, ready to be called.
+
+Opening one asks the server what it is; from then on `lm` is an ordinary `dspy.LM`. Whoever needs more (the tokenizer,
+the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an LM.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import httpx
+from dspy.lm15 import Request, Response
+
+from pdr_dspy.endpoint.caller import Caller
+from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
+from pdr_dspy.endpoint.preflight import Identity, identify
+from pdr_dspy.endpoint.secret import Secret
+from pdr_dspy.endpoint.settings import EndpointSettings, key_from_environment, split_urls
+from pdr_dspy.endpoint.stats import EndpointStats, Tally
+from pdr_dspy.endpoint.store import Store
+from pdr_dspy.endpoint.tokenizer import ServerEncoder, find_tokenizer
+from pdr_dspy.endpoint.transport import Transport
+from pdr_dspy.errors import EndpointError
+from pdr_dspy.workspace import Tokenizer
+
+_SIDE_SECONDS = 30.0  # for /v1/models and /tokenize
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # reads all root certificates: once
+
+
+class Endpoint:
+    """An open endpoint. Make it with `Endpoint.open` or `connect`; close it, or use it in a `with`.
+
+    Attributes:
+        identity: Which model answers.
+        tokenizer: Its tokens.
+        lm: The `dspy.LM` whose calls come here.
+        settings: What it was opened with.
+    """
+
+    def __init__(
+        self, settings: EndpointSettings, identity: Identity, http: httpx.Client, store: Store | None
+    ) -> None:
+        self.settings = settings
+        self._http = http
+        self._tally = Tally()
+        self._closed = False
+        server = ServerEncoder(http, settings.urls, identity.model)
+        counter: ServerEncoder | None
+        self.tokenizer: Tokenizer
+        self.tokenizer, counter = find_tokenizer(server, identity, self._tally.warn)
+        if identity.context is None and counter is not None:
+            identity = Identity(identity.model, identity.revision, counter.context(), identity.root)
+        if identity.context is None:
+            self._tally.warn("the server does not state the model's context: caps are sent unclamped")
+        self.identity = identity
+        self._caller = Caller(settings, identity, Transport(settings), counter, store, self._tally)
+        self.lm = EndpointLM(
+            f"hosted_vllm/{identity.model}",
+            engine=EndpointEngine(identity.model, self),
+            async_engine=AsyncEndpointEngine(identity.model, self),
+            cache=False,
+            num_retries=0,
+        )
+
+    @classmethod
+    def open(cls, settings: EndpointSettings, store: Store | None = None) -> Endpoint:
+        """Ask the server what it is, and be ready for calls.
+
+        Args:
+            settings: Addresses, model, key, limits.
+            store: Where completions are kept and looked up; None keeps none (every call is a new draw).
+
+        Raises:
+            EndpointError: unreachable, not an OpenAI-style server, a refused key, another model.
+        """
+        headers = {"Authorization": f"Bearer {settings.api_key.reveal()}"} if settings.api_key else {}
+        timeout = httpx.Timeout(_SIDE_SECONDS, connect=settings.connect_timeout)
+        http = httpx.Client(headers=headers, timeout=timeout, verify=_tls())
+        try:
+            return cls(settings, identify(settings, http), http, store)
+        except BaseException:
+            http.close()
+            raise
+
+    async def complete(self, request: Request) -> Response:
+        """One answer; runs on the library's loop (the LM's engines bring it there).
+
+        Raises:
+            CallError: no usable answer; the class says why.
+            EndpointError: the endpoint can't be used, or is closed.
+        """
+        if self._closed:
+            raise EndpointError("endpoint", "it is closed", "Open it again")
+        return await self._caller.complete(request)
+
+    @property
+    def context(self) -> int | None:
+        """The model's length in tokens, or None where nobody says."""
+        return self.identity.context
+
+    @property
+    def load(self) -> int:
+        """Requests in flight at most."""
+        return self.settings.load
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight now."""
+        return self._caller.limiter.in_flight
+
+    @property
+    def stats(self) -> EndpointStats:
+        """The numbers so far."""
+        return self._tally.snapshot(*self._caller.limiter.usage())
+
+    def close(self) -> None:
+        """Answer no more calls. Those under way end as they would have."""
+        self._closed = True
+        self._http.close()
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.identity.model!r} at {', '.join(self.settings.urls)})"
+
+
+def connect(
+    urls: str | Sequence[str],
+    *,
+    api_key: str | Secret | None = None,
+    store: Store | None = None,
+    **settings: Any,
+) -> Endpoint:
+    """Open an endpoint in one line: `connect("http://localhost:8000").lm` is a `dspy.LM`.
+
+    Args:
+        urls: One address, several separated by commas, or a sequence.
+        api_key: The key; None takes it from the environment.
+        store: As in `Endpoint.open`.
+        **settings: Further fields of `EndpointSettings`.
+
+    Raises:
+        EndpointError: as `Endpoint.open`.
+    """
+    key = Secret(api_key) if isinstance(api_key, str) else api_key or key_from_environment()
+    return Endpoint.open(EndpointSettings(split_urls(urls), api_key=key, **settings), store)
+
+
+def endpoint_of(lm: Any) -> Endpoint | None:
+    """The endpoint behind a `dspy.LM`, or None where it is another kind of LM or not connected."""
+    engine = getattr(lm, "engine", None)
+    return engine.endpoint if isinstance(engine, EndpointEngine) else None

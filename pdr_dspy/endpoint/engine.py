@@ -1,0 +1,124 @@
+"""The endpoint as DSPy sees it: a pair of engines (canonical contract) and the `dspy.LM` that holds them.
+
+The LM is a subclass for one reason: DSPy's canonical request has no place for vLLM's own request fields and for the
+rollout id, so they are lifted out of a call's keyword arguments here and handed to the engine beside the request.
+
+Saved with a program, an engine is its model's name and nothing else: no address, no key. Loaded, it says that it has to
+be connected again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import dspy
+from dspy.lm15 import Request, Response
+
+from pdr_dspy import bridge
+from pdr_dspy.endpoint.requests import EXTRAS, VLLM_FIELDS, Extras
+from pdr_dspy.errors import EndpointError
+
+if TYPE_CHECKING:
+    from pdr_dspy.endpoint.endpoint import Endpoint
+
+Complete = Callable[[Request], Awaitable[Response]]
+
+
+class _Engine:
+    """What both engines share: the endpoint behind them, if any."""
+
+    def __init__(self, model: str, endpoint: Endpoint | None = None) -> None:
+        self.model = model
+        self.endpoint = endpoint
+
+    async def _complete(self, request: Request) -> Response:
+        if self.endpoint is None:
+            raise EndpointError(
+                "endpoint",
+                f"this LM for {self.model!r} was loaded from a file and is not connected",
+                "Connect it: program.set_lm(connect(URL).lm)",
+            )
+        return await self.endpoint.complete(request)
+
+    def dump_state(self) -> dict[str, Any]:
+        """What is saved with a program: the model's name."""
+        return {"model": self.model}
+
+    @classmethod
+    def load_state(cls, state: Mapping[str, Any]) -> _Engine:
+        """An engine that is not connected."""
+        return cls(str(state["model"]))
+
+    def __deepcopy__(self, memo: object) -> _Engine:
+        return self  # a connection is shared: DSPy's optimizers copy programs, LMs included
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model,)
+
+    def __repr__(self) -> str:
+        state = "connected" if self.endpoint is not None else "not connected"
+        return f"{type(self).__name__}({self.model!r}, {state})"
+
+
+class AsyncEndpointEngine(_Engine):
+    """DSPy's asynchronous engine; any event loop may call it."""
+
+    async def complete(self, request: Request) -> Response:
+        """One answer.
+
+        Raises:
+            CallError: no usable answer.
+            EndpointError: the endpoint can't be used.
+        """
+        return await bridge.on_loop(self._complete(request))
+
+    async def aclose(self) -> None:
+        """Nothing: the endpoint owns the connections."""
+
+
+class EndpointEngine(_Engine):
+    """DSPy's synchronous engine; any thread may call it, except the library's own loop."""
+
+    def complete(self, request: Request) -> Response:
+        """One answer.
+
+        Raises:
+            CallError: no usable answer.
+            EndpointError: the endpoint can't be used.
+        """
+        return bridge.run(self._complete(request))
+
+    def close(self) -> None:
+        """Nothing: the endpoint owns the connections."""
+
+
+class EndpointLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
+    """The `dspy.LM` of an endpoint. Takes vLLM's request fields (`top_k`, `min_p`, `chat_template_kwargs`, ...) and
+    `extra_body` as keyword arguments of a call or of the LM, beside those DSPy knows."""
+
+    _lifted: ClassVar[frozenset[str]] = VLLM_FIELDS | {"extra_body"}
+
+    def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        """As `dspy.LM`."""
+        with self._lift(kwargs) as rest:
+            return super().__call__(prompt, messages=messages, **rest)
+
+    async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        """As `dspy.LM`."""
+        with self._lift(kwargs) as rest:
+            return await super().acall(prompt, messages=messages, **rest)
+
+    @contextmanager
+    def _lift(self, kwargs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        merged = {**self.kwargs, **kwargs}
+        fields = {name: merged[name] for name in self._lifted if merged.get(name) is not None}
+        fields.update(fields.pop("extra_body", {}))
+        # None, not absent: the LM's own defaults would come back.
+        rest = {**kwargs, **{name: None for name in self._lifted if name in merged}}
+        token = EXTRAS.set(Extras(fields, merged.get("rollout_id")))
+        try:
+            yield rest
+        finally:
+            EXTRAS.reset(token)

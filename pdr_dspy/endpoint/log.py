@@ -1,0 +1,86 @@
+"""The records of one call: every way it can end leaves one in the ledger. Knows nothing of how it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+from pdr_dspy import ledger
+from pdr_dspy.calls import CallTag
+from pdr_dspy.endpoint.completion import Usage
+from pdr_dspy.endpoint.stats import Tally
+
+_NOTHING = Usage(0, 0, None, None, True)  # nothing was sent, so nothing was used: known, not unreported
+_SILENCE = Usage(0, 0, None, None, False)
+
+
+class CallLog:
+    """One call's attempts.
+
+    Args:
+        tag: The call's place.
+        model: As the server names it.
+        tally: Counts the records too.
+    """
+
+    def __init__(self, tag: CallTag, model: str, tally: Tally) -> None:
+        self.tag = tag
+        self.attempts = 0
+        self.asked = 0
+        self.thinking: int | None = None
+        self.deadline: asyncio.Timeout | None = None
+        self.closed = False  # the call ended inside an attempt, which is recorded
+        self._model = model
+        self._tally = tally
+        self._call = uuid.uuid4().hex
+
+    def attempt(
+        self,
+        outcome: str,
+        *,
+        replica: str = "",
+        usage: Usage | None = None,
+        finish: str = "",
+        max_tokens: int = 0,
+        seconds: float = 0.0,
+        first_token_seconds: float | None = None,
+        started: float | None = None,
+        replayed: bool = False,
+        detail: str = "",
+    ) -> None:
+        """Record one attempt; without a replica it was never sent."""
+        tag = self.tag
+        if usage is None:
+            usage = _SILENCE if replica else _NOTHING
+        entry = ledger.CallRecord(
+            call=self._call,
+            attempt=self.attempts,
+            run=tag.run,
+            stage=tag.stage,
+            step=tag.step,
+            round=tag.round,
+            index=tag.index,
+            sample=tag.sample,
+            problem=tag.problem,
+            model=self._model,
+            replica=replica,
+            outcome=outcome,
+            finish=finish,
+            prompt_tokens=usage.prompt,
+            completion_tokens=usage.completion,
+            cached_tokens=usage.cached,
+            thinking_tokens=usage.thinking,
+            reported=usage.reported,
+            max_tokens=max_tokens,
+            requested_tokens=self.asked,
+            thinking_budget=self.thinking,
+            seconds=seconds,
+            first_token_seconds=first_token_seconds,
+            started=time.time() if started is None else started,
+            replayed=replayed,
+            detail=detail,
+        )
+        self.attempts += 1
+        self._tally.add(entry)
+        ledger.record(entry)

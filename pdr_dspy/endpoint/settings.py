@@ -1,0 +1,100 @@
+"""How to reach an endpoint, checked before anything is sent. Knows the form of addresses, not whether they answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pdr_dspy.endpoint.secret import Secret
+from pdr_dspy.errors import EndpointError
+
+KEY_VARIABLES = ("PDR_API_KEY", "OPENAI_API_KEY", "HOSTED_VLLM_API_KEY")
+"""Environment variables an API key is taken from, the first that is set."""
+
+_PER_HOST = 500  # connections LiteLLM's HTTP client opens to one address; more would queue there unseen
+
+
+def key_from_environment(environ: Mapping[str, str] | None = None) -> Secret:
+    """The API key of the environment, or an empty secret."""
+    values = os.environ if environ is None else environ
+    return Secret(next((values[name] for name in KEY_VARIABLES if values.get(name)), ""))
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """One model behind one or several addresses.
+
+    Attributes:
+        urls: Base addresses of the replicas, `http://host:port` or with a path (`/v1` is added where there is none).
+        model: Name the model is served under; None takes the only one served.
+        api_key: Never shown nor saved. Default: from the environment (`KEY_VARIABLES`).
+        load: Requests in flight at most, all replicas together.
+        timeout: Seconds one attempt may take.
+        connect_timeout: Seconds to open a connection.
+        retries: Attempts after the first, for failures that may pass.
+        backoff: Seconds before the first retry at most; doubles with each.
+        thinking: Whether the cap on thinking is sent (`thinking_token_budget`): "auto" sends it until the server
+            refuses the field, "server" insists on it, "off" never sends it.
+        revision: Names the weights, where the server's own answer does not tell them apart (a part of store keys).
+
+    Raises:
+        EndpointError: an impossible value; `field` names it.
+    """
+
+    urls: tuple[str, ...]
+    model: str | None = None
+    api_key: Secret = field(default_factory=key_from_environment)
+    load: int = 32
+    timeout: float = 600.0
+    connect_timeout: float = 10.0
+    retries: int = 4
+    backoff: float = 0.5
+    thinking: Literal["auto", "server", "off"] = "auto"
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        urls = (self.urls,) if isinstance(self.urls, str) else tuple(self.urls)
+        object.__setattr__(self, "urls", tuple(_base(url) for url in urls))
+        if isinstance(self.api_key, str):
+            object.__setattr__(self, "api_key", Secret(self.api_key))
+        if not self.urls:
+            raise EndpointError("endpoint", "no address", "Write at least one, as http://localhost:8000/v1")
+        if len(set(self.urls)) < len(self.urls):
+            raise EndpointError("endpoint", "the same address twice", "Write each replica once")
+        most = _PER_HOST * len(self.urls)
+        if not 1 <= self.load <= most:
+            raise EndpointError("load", f"{self.load} requests in flight", f"Write a number from 1 to {most}")
+        for name in ("timeout", "connect_timeout", "backoff"):
+            if getattr(self, name) <= 0:
+                raise EndpointError(name, f"{getattr(self, name)} seconds", "Write a positive number")
+        if self.retries < 0:
+            raise EndpointError("retries", f"{self.retries}", "Write 0 or more")
+        if self.thinking not in ("auto", "server", "off"):
+            raise EndpointError("thinking", f"{self.thinking!r}", "Write auto, server or off")
+
+
+def split_urls(text: str | Sequence[str]) -> tuple[str, ...]:
+    """Addresses from a comma-separated text, or as they are."""
+    return tuple(u.strip() for u in text.split(",") if u.strip()) if isinstance(text, str) else tuple(text)
+
+
+def _base(url: str) -> str:
+    mend = "Write it as http://host:port/v1"
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise EndpointError("endpoint", "an address that can't be read", mend) from None
+    if parts.username or parts.password:
+        # The address is not repeated: it holds a password.
+        raise EndpointError("endpoint", "an address with credentials in it", "Give the key as api_key or in PDR_API_KEY")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EndpointError("endpoint", f"{url!r} is not an http address", mend)
+    if parts.query or parts.fragment:
+        raise EndpointError("endpoint", "an address with a query or fragment", mend)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"

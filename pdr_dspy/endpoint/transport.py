@@ -1,0 +1,147 @@
+"""One attempt through LiteLLM: a request body goes to an address, a plain chat completion or a `Failure` comes back.
+
+The only place that knows LiteLLM. Its exceptions say "500" of a refused connection and lose Retry-After on their way
+through DSPy, so they are read here, down to the socket's error. They may hold the API key (in request headers) and never
+leave this file.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from pdr_dspy.endpoint.retry import Failure
+from pdr_dspy.endpoint.secret import Secret
+from pdr_dspy.endpoint.settings import EndpointSettings
+
+_OPENAI_FIELDS = frozenset(
+    {
+        "messages", "max_tokens", "temperature", "top_p", "stop", "seed", "frequency_penalty", "presence_penalty",
+        "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "parallel_tool_calls", "logit_bias",
+        "user",
+    }
+)  # fmt: skip
+_OVERFLOW = ("maximum context length", "max_model_len", "context length", "context_length_exceeded")
+_SHOWN = 300  # characters of a server's message that are passed on
+
+
+class Transport:
+    """Sends request bodies. Belongs to the event loop it is first used on."""
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        import litellm  # takes seconds: here, not at the top, so that `--help` does not wait for it
+
+        litellm.suppress_debug_info = True
+        litellm.telemetry = False
+        self._complete = litellm.acompletion
+        self._key = settings.api_key
+        # A little more than the limit of an attempt, which is enforced outside: this one must not come first.
+        self._timeout = httpx.Timeout(settings.timeout + 5, connect=settings.connect_timeout)
+
+    async def send(self, url: str, body: Mapping[str, Any]) -> dict[str, Any] | Failure:
+        """The server's chat completion as plain JSON, or what went wrong."""
+        rest = dict(body)
+        model = rest.pop("model")
+        named = {k: rest.pop(k) for k in tuple(rest) if k in _OPENAI_FIELDS}
+        try:
+            raw = await self._complete(
+                model=f"hosted_vllm/{model}",
+                api_base=url,
+                api_key=self._key.reveal() or "EMPTY",  # LiteLLM would look for one of its own
+                timeout=self._timeout,
+                num_retries=0,
+                cache={"no-cache": True, "no-store": True},
+                extra_body=rest,
+                **named,
+            )
+            answer: dict[str, Any] = _plain(raw)
+        except Exception as error:
+            return read_failure(error, self._key)
+        if not answer.get("choices"):
+            return Failure("server", "an answer without a choice", status=200)
+        return answer
+
+
+def read_failure(error: BaseException, key: Secret) -> Failure:
+    """What an exception of LiteLLM's says, in our terms and without the key."""
+    chain = list(_chain(error))
+    status = getattr(error, "status_code", None)
+    detail = key.scrub(_message(error))
+    if any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout | ConnectionRefusedError) for e in chain):
+        return Failure("server", f"no connection ({detail})", connection=True)
+    if any(isinstance(e, httpx.TimeoutException) for e in chain):
+        return Failure("timeout", detail)
+    if any(isinstance(e, httpx.TransportError) for e in chain):
+        return Failure("server", f"the connection broke ({detail})")
+    if any(isinstance(e, json.JSONDecodeError) for e in chain) or status == 200:
+        return Failure("server", f"a body that is not a chat completion ({detail})", status=status)
+    if status in (401, 403):
+        return Failure(
+            "endpoint", f"the server refuses the key (HTTP {status})", "api key", "Set PDR_API_KEY or give api_key", status
+        )
+    if status == 404:
+        return Failure("endpoint", f"not found: {detail}", "model", "Compare the name with GET /v1/models", status)
+    if status in (400, 413, 422):
+        kind = "context" if any(words in detail for words in _OVERFLOW) else "request"
+        return Failure("context" if kind == "context" else "request", detail, status=status)
+    if status in (408, 504):
+        return Failure("timeout", detail, status=status, retry_after=_retry_after(chain))
+    return Failure("server", detail, status=status, retry_after=_retry_after(chain))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _message(error: BaseException) -> str:
+    """The server's own message where there is one, else LiteLLM's first line."""
+    text = str(getattr(error, "message", None) or error)
+    _, brace, rest = text.partition("{")
+    try:
+        body = json.loads(brace + rest)
+        said = body["error"]["message"] if isinstance(body["error"], dict) else body["error"]
+        return str(said)[:_SHOWN]
+    except (ValueError, KeyError, TypeError):
+        lines = text.strip().splitlines() or [type(error).__name__]
+        return lines[0].rpartition("Hosted_vllmException - ")[2][:_SHOWN]
+
+
+def _retry_after(chain: list[BaseException]) -> float | None:
+    for error in chain:
+        for headers in (getattr(error, "litellm_response_headers", None), getattr(error, "headers", None)):
+            value = (headers or {}).get("retry-after")
+            if value is not None:
+                return _seconds(str(value))
+    return None
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:  # the header's other form: a date
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    # Not model_dump: LiteLLM's models carry fields whose serialisers warn.
+    if hasattr(value, "model_fields") or hasattr(type(value), "model_fields"):
+        value = dict(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

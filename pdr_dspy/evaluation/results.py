@@ -1,0 +1,178 @@
+"""What an evaluation found: a result for each (problem, sample), and what follows from all of them.
+
+Values; nothing here runs a program. A failed problem is a wrong problem: it is in every aggregate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+from pdr_dspy.evaluation.statistics import Difference, Interval, mean_share, paired_difference, quantile, wilson
+from pdr_dspy.ledger import CallRecord, Meters
+from pdr_dspy.modules.records import RunRecord
+
+METERS = tuple(f.name for f in fields(Meters))
+"""Names of the meters an evaluation has means of."""
+
+
+@dataclass(frozen=True)
+class ProblemResult:
+    """One sample of one problem.
+
+    Attributes:
+        problem: The problem's id.
+        sample: Number of the independent repetition (from 0).
+        correct: Whether the grader said so. A failure is never correct.
+        outputs: The program's output fields, or None where it gave none.
+        failure: What went wrong, as a kind to count by (`truncated`, `server`, `grader`, an exception's name), or None.
+        detail: The same in words.
+        meters: Sums over `records`.
+        records: Every call made, in the order they ended.
+        wall_seconds: From start to end, waiting for the client's own limiter included; not a latency to report.
+    """
+
+    problem: str
+    sample: int
+    correct: bool
+    outputs: dict[str, Any] | None
+    failure: str | None
+    detail: str
+    meters: Meters
+    records: tuple[CallRecord, ...] = field(default=(), repr=False)
+    wall_seconds: float = 0.0
+
+    def as_row(self) -> dict[str, Any]:
+        """A row for a table: plain values, no call or run records. A field named like a column gets `output_`."""
+        row: dict[str, Any] = {
+            "problem": self.problem,
+            "sample": self.sample,
+            "correct": self.correct,
+            "failure": self.failure or "",
+            "detail": self.detail,
+            **{name: getattr(self.meters, name) for name in METERS},
+            "wall_seconds": self.wall_seconds,
+        }
+        for name, value in (self.outputs or {}).items():
+            if not isinstance(value, RunRecord):
+                row[f"output_{name}" if name in row else name] = str(value)
+        return row
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All results of one program on one data set, in the order (problem, sample).
+
+    Attributes:
+        results: One for each (problem, sample); never empty.
+        wall_seconds: How long the evaluation took.
+    """
+
+    results: tuple[ProblemResult, ...]
+    wall_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.results:
+            raise ValueError("an evaluation has at least one result")
+        if len({(r.problem, r.sample) for r in self.results}) < len(self.results):
+            raise ValueError("an evaluation has one result for each (problem, sample)")
+
+    @cached_property
+    def shares(self) -> Mapping[str, float]:
+        """Problem id to the share of its samples that are correct."""
+        grades: dict[str, list[float]] = {}
+        for result in self.results:
+            grades.setdefault(result.problem, []).append(float(result.correct))
+        return {problem: fmean(values) for problem, values in grades.items()}
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over problems of the share of correct samples (0 to 1)."""
+        return fmean(self.shares.values())
+
+    @cached_property
+    def interval(self) -> Interval:
+        """95 % interval of `accuracy`: Wilson's for one sample a problem, else bootstrap over problems."""
+        if len(self.shares) == len(self.results):
+            return wilson(sum(self.shares.values()), len(self.shares))
+        return mean_share(list(self.shares.values()))
+
+    @property
+    def failures(self) -> Counter[str]:
+        """How many results failed, by kind."""
+        return Counter(r.failure for r in self.results if r.failure is not None)
+
+    def latency(self, q: float) -> float:
+        """The `q`-quantile (0 to 1) of seconds along the critical path, over results that made a call (NaN: none)."""
+        return quantile([r.meters.seconds for r in self.results if r.meters.calls], q)
+
+    def mean(self, meter: str) -> float:
+        """Mean of a meter (see `METERS`) over all results.
+
+        Raises:
+            KeyError: no such meter.
+        """
+        if meter not in METERS:
+            raise KeyError(f"there is no meter {meter!r}; there are {', '.join(METERS)}")
+        return fmean(getattr(r.meters, meter) for r in self.results)
+
+    def summary(self) -> dict[str, float]:
+        """Flat numbers, as a tracker wants them."""
+        return {
+            "accuracy": self.accuracy,
+            "accuracy_low": self.interval.low,
+            "accuracy_high": self.interval.high,
+            "problems": float(len(self.shares)),
+            "results": float(len(self.results)),
+            "failed": float(self.failures.total()),
+            **{f"failed_{kind}": float(count) for kind, count in sorted(self.failures.items())},
+            "latency_p50": self.latency(0.5),
+            "latency_p95": self.latency(0.95),
+            **{f"mean_{name}": self.mean(name) for name in METERS},
+            "wall_seconds": float(self.wall_seconds),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The results as rows of a table."""
+        return [result.as_row() for result in self.results]
+
+    def merged(self, *others: Evaluation) -> Evaluation:
+        """This evaluation and others of the same program, on other problems or samples, as one.
+
+        Raises:
+            ValueError: a (problem, sample) is in two of them.
+        """
+        parts = (self, *others)
+        results: Iterable[ProblemResult] = (result for part in parts for result in part.results)
+        return Evaluation(tuple(results), sum(part.wall_seconds for part in parts))
+
+    def compared_with(self, other: Evaluation, meter: str | None = None) -> Difference:
+        """This minus `other` on the problems that both have, paired, with a 95 % bootstrap interval.
+
+        Args:
+            other: Another program's evaluation.
+            meter: A meter to compare; default: accuracy.
+
+        Raises:
+            ValueError: no problem in common.
+            KeyError: no such meter.
+        """
+        mine, theirs = self._by_problem(meter), other._by_problem(meter)
+        common = sorted(mine.keys() & theirs.keys())
+        if not common:
+            raise ValueError("the two evaluations have no problem in common")
+        return paired_difference([theirs[p] for p in common], [mine[p] for p in common])
+
+    def _by_problem(self, meter: str | None) -> Mapping[str, float]:
+        if meter is None:
+            return self.shares
+        if meter not in METERS:
+            raise KeyError(f"there is no meter {meter!r}; there are {', '.join(METERS)}")
+        values: dict[str, list[float]] = {}
+        for result in self.results:
+            values.setdefault(result.problem, []).append(float(getattr(result.meters, meter)))
+        return {problem: fmean(v) for problem, v in values.items()}

@@ -1,0 +1,8 @@
+"""The DSPy face: modules that run a declared workflow over a signature."""
+
+from __future__ import annotations
+
+from pdr_dspy.modules.pdr import PDR, LongCoT, MajorityVote, SequentialRefinement
+from pdr_dspy.modules.records import Draft, FailedCall, RoundRecord, RunRecord
+
+__all__ = ["PDR", "Draft", "FailedCall", "LongCoT", "MajorityVote", "RoundRecord", "RunRecord", "SequentialRefinement"]

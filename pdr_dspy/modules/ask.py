@@ -1,0 +1,182 @@
+"""One call of one stage: tag it, cap it, sample it, and turn whatever goes wrong into a typed `CallError`.
+
+Works with this library's endpoint and with any other `dspy.LM`; with another one the ledger is filled from what DSPy
+reports (usage; no finish reason), since that LM does not write into it. Knows nothing of rounds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dspy
+from dspy.utils import exceptions as dspy_errors
+from dspy.utils.usage_tracker import UsageTracker
+
+from pdr_dspy import ledger
+from pdr_dspy.budget import Spend
+from pdr_dspy.calls import CallTag, tagged
+from pdr_dspy.endpoint import endpoint_of
+from pdr_dspy.errors import (
+    CallError,
+    ContextOverflow,
+    EmptyAnswer,
+    EndpointError,
+    ServerFailure,
+    TimedOut,
+    Unparseable,
+)
+from pdr_dspy.workflow import Caps, Sampling
+from pdr_dspy.workspace import Tokenizer
+
+_HELPERS = ("distill", "pick", "analyse")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every call of a run shares.
+
+    Attributes:
+        tag: The run's tag; each call's own is made from it.
+        seed: Seed of the program.
+        sampling: The workflow's sampling.
+        spend: What is left of the problem's `total` and `seconds` budgets.
+        tokenizer: The served model's tokenizer, or an upper bound of it.
+        context: The model's length in tokens, or None where nobody says.
+    """
+
+    tag: CallTag
+    seed: int
+    sampling: Sampling
+    spend: Spend
+    tokenizer: Tokenizer
+    context: int | None
+
+
+def call_seed(seed: int, rollout: int, tag: CallTag) -> int:
+    """The sampling seed of a call: the same place in the same program gives the same seed, whatever the width.
+
+    So the first 8 of 16 drafts are the 8 drafts.
+    """
+    place = f"{seed}/{rollout}/{tag.sample}/{tag.stage}/{tag.round}/{tag.index}"
+    return int.from_bytes(hashlib.sha256(place.encode()).digest()[:4], "big") & 0x7FFFFFFF
+
+
+async def ask(
+    predictor: dspy.Predict, inputs: Mapping[str, Any], *, desk: Desk, tag: CallTag, caps: Caps, keep: int = 0
+) -> dspy.Prediction:
+    """One call. Returns the prediction of the stage's signature.
+
+    Args:
+        predictor: The stage's predictor.
+        inputs: Its input fields.
+        desk: What the calls of the run share.
+        tag: The call's place in the run.
+        caps: The call's caps.
+        keep: Tokens of a `total` budget that must be left for the steps after this one.
+
+    Raises:
+        CallError: the call gave nothing usable; its class says why.
+        EndpointError: the endpoint as a whole can't be used (refused key, unknown model).
+    """
+    lm = predictor.lm or dspy.settings.lm
+    rollout = int((getattr(lm, "kwargs", None) or {}).get("rollout_id") or 0)
+    tag = replace(tag, thinking=caps.thinking, answer=caps.answer, timeout=desk.spend.remaining_seconds())
+    config: dict[str, Any] = {
+        "max_tokens": caps.total,
+        "temperature": desk.sampling.temperature,
+        "top_p": desk.sampling.top_p,
+        "seed": call_seed(desk.seed, rollout, tag),
+    }
+    own = endpoint_of(lm) is not None
+    if own and tag.stage in _HELPERS:
+        # A summary needs no chain of thought: templates that know the switch leave it out, others ignore it.
+        config["chat_template_kwargs"] = {"enable_thinking": False}
+    if not own and desk.sampling.temperature > 0:
+        config["rollout_id"] = config["seed"]  # distinct drafts must not share an entry of DSPy's cache
+    reservation = desk.spend.reserve(caps.total + _prompt_tokens(predictor, inputs, desk), keep=keep)
+    with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine):
+        try:
+            prediction: dspy.Prediction = await predictor.acall(**inputs, config=config)
+        except Exception as error:
+            raise typed(error) from error
+        finally:
+            desk.spend.reconcile(reservation, sum(r.tokens for r in mine.records if not r.replayed or own))
+    return prediction
+
+
+def _prompt_tokens(predictor: dspy.Predict, inputs: Mapping[str, Any], desk: Desk) -> int:
+    if desk.spend.budget.total is None:
+        return 0  # nobody asks; counting may cost a request
+    adapter = dspy.settings.adapter or dspy.ChatAdapter()
+    messages = adapter.format(predictor.signature, predictor.demos, dict(inputs))
+    # The chat template's own tokens are not seen here: 16 a message covers the templates we know.
+    return sum(desk.tokenizer.count(str(m["content"])) + 16 for m in messages)
+
+
+def typed(error: Exception) -> Exception:
+    """The `CallError` or `EndpointError` that an exception out of DSPy stands for, or the exception itself."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, CallError | EndpointError):
+            return cause
+        cause = cause.__cause__
+    if isinstance(error, dspy.utils.exceptions.AdapterParseError):
+        empty = "empty or null" in str(error)
+        return EmptyAnswer("the model wrote nothing") if empty else Unparseable(_first_line(error))
+    if isinstance(error, dspy_errors.ContextWindowExceededError):
+        return ContextOverflow(_first_line(error))
+    if isinstance(error, dspy_errors.LMTimeoutError):
+        return TimedOut(_first_line(error))
+    if isinstance(error, dspy_errors.LMAuthError):
+        return EndpointError("api key", "the endpoint refused it", "Set the key of your LM")
+    if isinstance(error, dspy_errors.LMServerError | dspy_errors.LMRateLimitError | dspy_errors.LMTransportError):
+        return ServerFailure(_first_line(error))
+    return error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+@contextmanager
+def _foreign_usage(own: bool, lm: Any, tag: CallTag, caps: Caps, mine: ledger.Ledger) -> Iterator[None]:
+    """Record a call of an LM that is not ours, from the usage DSPy reports for it."""
+    if own:
+        yield
+        return
+    parent = dspy.settings.usage_tracker
+    tracker = UsageTracker()
+    started, outcome = time.time(), "ok"
+    clock = time.perf_counter()
+    try:
+        with dspy.context(usage_tracker=tracker):
+            yield
+    except BaseException as error:
+        outcome = getattr(typed(error), "kind", "error") if isinstance(error, Exception) else "cutoff"
+        raise
+    finally:
+        entries = [entry for usages in tracker.usage_data.values() for entry in usages]
+        if parent is not None:
+            for model, usages in tracker.usage_data.items():
+                for entry in usages:
+                    parent.add_usage(model, entry)
+        if not mine.records:
+            ledger.record(
+                ledger.CallRecord(
+                    call=uuid.uuid4().hex, attempt=0, run=tag.run, stage=tag.stage, step=tag.step, round=tag.round,
+                    index=tag.index, sample=tag.sample, problem=tag.problem, model=str(getattr(lm, "model", "")),
+                    replica="", outcome=outcome, finish="",
+                    prompt_tokens=sum(int(e.get("prompt_tokens") or 0) for e in entries),
+                    completion_tokens=sum(int(e.get("completion_tokens") or 0) for e in entries),
+                    cached_tokens=None, thinking_tokens=None, reported=bool(entries), max_tokens=caps.total,
+                    requested_tokens=caps.total, thinking_budget=caps.thinking,
+                    seconds=time.perf_counter() - clock, first_token_seconds=None, started=started,
+                    replayed=not entries and outcome == "ok",
+                )
+            )  # fmt: skip

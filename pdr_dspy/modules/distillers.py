@@ -1,0 +1,177 @@
+"""From a round's drafts to the next round's workspaces: the paper's distillers (its section 3, figure 2b).
+
+Each distiller gives one workspace for every draft of the next round (all the same where the workspace is shared),
+rebuilt from this round's drafts alone, bounded by kappa. Calls go through the `Crew`, so nothing here knows of DSPy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from pdr_dspy.errors import Truncated, Unparseable
+from pdr_dspy.modules.records import Draft
+from pdr_dspy.modules.signatures import render_draft
+from pdr_dspy.workflow import Analysis, Answers, Previous, Random, Summary, Top
+from pdr_dspy.workspace import (
+    Tokenizer,
+    answers_workspace,
+    drafts_workspace,
+    previous_workspace,
+    summary_workspace,
+)
+
+
+class Crew(Protocol):
+    """What a distiller may ask for."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The served model's tokenizer."""
+        ...
+
+    async def distill(self, drafts: Sequence[str], limit: int) -> str:
+        """One summary of the drafts (text as the model wrote it)."""
+        ...
+
+    async def pick(self, drafts: Sequence[str], count: int, index: int) -> list[int]:
+        """Places (from 0) of the `count` best drafts; `index` tells parallel picks apart."""
+        ...
+
+    async def analyse(self, draft: str) -> str:
+        """What is wrong with a draft."""
+        ...
+
+    async def together(self, work: Sequence[Any]) -> list[Any]:
+        """Run calls in parallel; None in the place of one that failed (the run has noted why)."""
+        ...
+
+    def random(self, index: int) -> random.Random:
+        """A generator of this round's own, the same in every replay."""
+        ...
+
+
+class Distiller(Protocol):
+    """Makes the next round's workspaces."""
+
+    async def __call__(self, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+        """One workspace for each of the next round's `width` drafts; None where a branch's own pick failed."""
+        ...
+
+
+def text_of(draft: Draft) -> str:
+    """A draft as text: written solution and output fields."""
+    return render_draft(draft.outputs, draft.solution)
+
+
+async def summary(spec: Summary, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+    """Global summary: one call, one shared workspace."""
+    try:
+        text = await crew.distill([text_of(d) for d in drafts], spec.tokens)
+    except Truncated as error:
+        # A summary that ran past kappa is still a summary: its first kappa tokens are the workspace. The ledger
+        # has the call as truncated.
+        text = error.text
+        if not text.strip():
+            raise
+    workspace = await asyncio.to_thread(summary_workspace, text, spec.tokens, crew.tokenizer)
+    return [workspace] * width
+
+
+async def top(spec: Top, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+    """Extractive top-k, shared by all next drafts or picked for each."""
+    texts = [text_of(d) for d in drafts]
+
+    async def workspace(index: int) -> str:
+        # k or fewer drafts leave nothing to pick.
+        chosen = list(range(len(texts))) if len(texts) <= spec.k else await crew.pick(texts, spec.k, index)
+        return await asyncio.to_thread(drafts_workspace, [texts[i] for i in chosen], spec.tokens, crew.tokenizer)
+
+    if spec.shared:
+        return [await workspace(0)] * width
+    return list(await crew.together([workspace(i) for i in range(width)]))
+
+
+async def random_k(spec: Random, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+    """Random-k: each next draft reads k drafts of its own draw."""
+    texts = [text_of(d) for d in drafts]
+
+    def build() -> list[str | None]:
+        draws = [crew.random(i).sample(texts, min(spec.k, len(texts))) for i in range(width)]
+        return [drafts_workspace(draw, spec.tokens, crew.tokenizer) for draw in draws]
+
+    return await asyncio.to_thread(build)
+
+
+async def answers(spec: Answers, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+    """The drafts' answers alone, shared."""
+    texts = [render_draft(d.outputs, "") for d in drafts]
+    return [await asyncio.to_thread(answers_workspace, texts, spec.tokens, crew.tokenizer)] * width
+
+
+async def previous(spec: Previous, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+    """Sequential Refinement: the previous draft."""
+    text = text_of(drafts[0])
+    return [await asyncio.to_thread(previous_workspace, text, None, spec.tokens, crew.tokenizer)] * width
+
+
+async def analysis(spec: Analysis, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+    """Sequential Refinement with error analysis: the previous draft and its flaws."""
+    text = text_of(drafts[0])
+    flaws = await crew.analyse(text)
+    return [await asyncio.to_thread(previous_workspace, text, flaws, spec.tokens, crew.tokenizer)] * width
+
+
+def distiller(spec: Summary | Top | Random | Answers | Previous | Analysis) -> Distiller:
+    """The distiller a round declares."""
+
+    async def make(drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
+        match spec:
+            case Summary():
+                return await summary(spec, drafts, width, crew)
+            case Top():
+                return await top(spec, drafts, width, crew)
+            case Random():
+                return await random_k(spec, drafts, width, crew)
+            case Answers():
+                return await answers(spec, drafts, width, crew)
+            case Previous():
+                return await previous(spec, drafts, width, crew)
+            case Analysis():
+                return await analysis(spec, drafts, width, crew)
+
+    return make
+
+
+def valid_picks(picks: Sequence[int], drafts: int, count: int) -> list[int]:
+    """Places (from 0) of the first `count` valid, distinct picks (numbers from 1).
+
+    Raises:
+        Unparseable: not one number names a draft.
+    """
+    places = [p - 1 for p in dict.fromkeys(picks) if 1 <= p <= drafts][:count]
+    if not places:
+        raise Unparseable(f"picked {list(picks)} of {drafts} drafts")
+    return places
+
+
+def majority(drafts: Sequence[Draft]) -> Draft:
+    """The first draft of the most frequent answer (ties: the one that came up first in order of index)."""
+    groups: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        groups.setdefault(_canonical(draft.outputs), []).append(draft)
+    return max(groups.values(), key=len)[0]
+
+
+def _canonical(outputs: Mapping[str, Any]) -> str:
+    return "\x1f".join(_plain(value) for value in outputs.values())
+
+
+def _plain(value: Any) -> str:
+    text = " ".join(str(value).split()).casefold()
+    try:
+        return str(int(text.strip("$")))
+    except ValueError:
+        return text

@@ -1,0 +1,56 @@
+"""Calls in parallel: each failure stays one failure, and stragglers can be cut once enough have come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from pdr_dspy.errors import CallError, CutOff
+
+T = TypeVar("T")
+
+
+async def gather(work: Sequence[Coroutine[Any, Any, T]], quorum: int | None = None) -> list[T | CallError]:
+    """Run all of `work` at once; results in its order, a `CallError` in the place of each that failed.
+
+    Args:
+        work: The calls.
+        quorum: Cut off what is still running when so many have succeeded (`first 6 of 8`); None waits for all.
+
+    Raises:
+        Exception: whatever is not a `CallError` ends all of them and is raised (a refused key, a bug).
+    """
+    tasks: list[asyncio.Future[T]] = [asyncio.ensure_future(w) for w in work]
+    waiting = set(tasks)
+    came = 0
+    try:
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                error = task.exception()
+                if error is None:
+                    came += 1
+                elif not isinstance(error, CallError):
+                    raise error
+            if quorum is not None and came >= quorum:
+                break
+    finally:
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.gather(*waiting, return_exceptions=True)
+    results: list[T | CallError] = []
+    for task in tasks:
+        results.append(_outcome(task))
+    return results
+
+
+def _outcome(task: asyncio.Future[T]) -> T | CallError:
+    if task.cancelled():
+        return CutOff("the round's quorum had come")
+    error = task.exception()
+    if error is None:
+        return task.result()
+    # A straggler that was cancelled may end in any way; what it ended in is not its fault.
+    return error if isinstance(error, CallError) else CutOff("the round's quorum had come")

@@ -1,0 +1,158 @@
+"""`PDR(signature, workflow)`: any workflow as a `dspy.Module`, a drop-in for `dspy.ChainOfThought(signature)`.
+
+Its predictors are plain `dspy.Predict`s over signatures derived from the user's, so `named_predictors`, `save`/`load`
+and DSPy's optimisers work on it as on any program. `LongCoT`, `SequentialRefinement` and `MajorityVote` are the same
+engine with another workflow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from pdr_dspy import bridge
+from pdr_dspy.budget import Budget, Spend, parse_budget
+from pdr_dspy.calls import current_tag
+from pdr_dspy.endpoint import endpoint_of
+from pdr_dspy.errors import TimedOut, WorkflowError, WorkflowFailed
+from pdr_dspy.ledger import open_ledger
+from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.records import RunRecord
+from pdr_dspy.modules.run import Run, run_tag
+from pdr_dspy.modules.signatures import own_field, stage_signature
+from pdr_dspy.prompts import instruction
+from pdr_dspy.workflow import Plan, Previous, Round, Stage, Workflow, load_workflow, plan
+from pdr_dspy.workspace import ByteTokenizer
+
+
+class PDR(dspy.Module):
+    """Parallel-Distill-Refine, or any other declared workflow, over a signature of yours.
+
+    Args:
+        signature: Any DSPy signature: several inputs, typed and pydantic outputs.
+        workflow: A `Workflow`, or the path of a YAML file that declares one.
+        budget: What one problem may cost (`"tokens=16k,total=400k,seconds=30"`); none: the workflow's own caps.
+        seed: Seed of all sampling. The same seed gives the same drafts.
+
+    The prediction has the signature's output fields, `reasoning` (the written solution of the accepted draft, as
+    `dspy.ChainOfThought` names it) and `run`, a `RunRecord`: drafts, workspaces, failures, ledger and meters. Where
+    the signature has fields of these names itself, they are the signature's, and ours are `pdr_reasoning`, `pdr_run`.
+
+    Raises:
+        WorkflowError, BudgetError: the workflow can't be run as declared, or not within the budget. When the module is
+            made where that can be known, before the first call otherwise (the model's context is needed).
+        WorkflowFailed: from a call: no draft was left; it carries the cause and the record until then.
+        EndpointError: from a call: the endpoint as a whole can't be used.
+    """
+
+    def __init__(
+        self,
+        signature: str | type[dspy.Signature],
+        workflow: Workflow | str | Path,
+        *,
+        budget: Budget | str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.workflow = workflow if isinstance(workflow, Workflow) else load_workflow(workflow)
+        self.budget = parse_budget(budget) if isinstance(budget, str) else budget or Budget()
+        self.seed = seed
+        self.signature = dspy.ensure_signature(signature)
+        for number, this in enumerate(self.workflow.rounds):
+            if this.models:
+                raise WorkflowError(
+                    f"rounds[{number}].models", "a model for each draft can't be run yet", "Leave it out"
+                )
+        for stage in _stages(plan(self.workflow, self.budget)):
+            text = instruction(stage, getattr(self.workflow.prompts, stage))
+            setattr(self, stage, dspy.Predict(stage_signature(self.signature, stage, text)))
+
+    def forward(self, **inputs: Any) -> dspy.Prediction:
+        """Solve one problem; see the class."""
+        return bridge.run(self._solve(inputs))
+
+    async def aforward(self, **inputs: Any) -> dspy.Prediction:
+        """Solve one problem; see the class."""
+        return await bridge.on_loop(self._solve(inputs))
+
+    def plan(self, context: int | None = None) -> Plan:
+        """Every call's caps, given the model's length in tokens (None: unknown)."""
+        return plan(self.workflow, self.budget, context=context)
+
+    async def _solve(self, inputs: dict[str, Any]) -> dspy.Prediction:
+        endpoint = endpoint_of(self.draft.lm or dspy.settings.lm)
+        context = endpoint.context if endpoint else None
+        adapter = dspy.settings.adapter or dspy.ChatAdapter(use_json_adapter_fallback=False)
+        with open_ledger() as ledger, dspy.context(adapter=adapter):
+            desk = Desk(
+                tag=run_tag(current_tag()),
+                seed=self.seed,
+                sampling=self.workflow.sampling,
+                spend=Spend(self.budget),
+                tokenizer=endpoint.tokenizer if endpoint else ByteTokenizer(),
+                context=context,
+            )
+            made = self.plan(context)
+            predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
+            run = Run(made, predictors, self.signature, inputs, desk, ledger)
+            try:
+                async with asyncio.timeout(self.budget.seconds):
+                    accepted = await run.solve()
+            except TimeoutError as error:
+                late = TimedOut(f"the problem's {self.budget.seconds:g} seconds were over")
+                raise WorkflowFailed("run", late, run.record()) from error
+        own = {
+            own_field(self.signature, "reasoning"): accepted.solution,
+            own_field(self.signature, "run"): run.record(),
+        }
+        return dspy.Prediction(**accepted.outputs, **own)
+
+
+class LongCoT(PDR):
+    """One call with the whole budget: the baseline every strategy is measured against."""
+
+    def __init__(
+        self, signature: str | type[dspy.Signature], *, budget: Budget | str | None = None, seed: int = 0
+    ) -> None:
+        super().__init__(signature, Workflow(name="long_cot", rounds=(Round(width=1),)), budget=budget, seed=seed)
+
+
+class SequentialRefinement(PDR):
+    """PDR of width 1: draft, then revise the previous answer `rounds - 1` times."""
+
+    def __init__(
+        self,
+        signature: str | type[dspy.Signature],
+        *,
+        rounds: int = 4,
+        budget: Budget | str | None = None,
+        seed: int = 0,
+    ) -> None:
+        revised = tuple(Round(width=1, distill=Previous()) for _ in range(rounds - 1))
+        workflow = Workflow(name="sr", rounds=(*revised, Round(width=1)))
+        super().__init__(signature, workflow, budget=budget, seed=seed)
+
+
+class MajorityVote(PDR):
+    """Self-consistency: `width` independent drafts, and the most frequent answer."""
+
+    def __init__(
+        self,
+        signature: str | type[dspy.Signature],
+        *,
+        width: int = 8,
+        budget: Budget | str | None = None,
+        seed: int = 0,
+    ) -> None:
+        workflow = Workflow(name="majority", rounds=(Round(width=width),), close="vote")
+        super().__init__(signature, workflow, budget=budget, seed=seed)
+
+
+def _stages(made: Plan) -> list[Stage]:
+    return list(dict.fromkeys(step.stage for step in made.steps))
+
+
+__all__ = ["PDR", "LongCoT", "MajorityVote", "RunRecord", "SequentialRefinement"]

@@ -1,0 +1,88 @@
+"""The stages' signatures, derived from the user's.
+
+A user's signature says `inputs -> outputs`. Each stage of a workflow reads the same inputs and adds its own fields:
+
+    draft    inputs                          -> solution, outputs
+    refine   inputs, workspace               -> solution, outputs
+    distill  inputs, drafts, limit           -> workspace
+    pick     inputs, drafts, count           -> picks
+    analyse  inputs, draft                   -> analysis
+
+`solution` is the written solution: the paper's S, what later rounds may read. The model's hidden thinking (its R)
+never appears in a signature. The user's inputs come first in every stage, so that a server's prefix cache can share
+what stands before the stage's own fields. Knows nothing of calls, budgets or endpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import dspy
+
+from pdr_dspy.workflow import Stage
+
+STAGES: tuple[Stage, ...] = ("draft", "refine", "distill", "pick", "analyse")
+
+OWN_FIELDS = ("solution", "workspace", "drafts", "draft", "limit", "count", "picks", "analysis")
+"""The stages' own field names. Where the user's signature has one already, ours gets the prefix `pdr_`."""
+
+_DESCRIPTIONS = {
+    "solution": "the written solution, complete enough for a reader who has not seen your thinking",
+    "workspace": "notes from earlier drafts; they may be incomplete or wrong",
+    "drafts": "independent drafts of a solution; each may be incomplete or wrong",
+    "draft": "a draft of a solution; it may be incomplete or wrong",
+    "limit": "the most tokens the workspace may have",
+    "count": "how many drafts to pick",
+    "picks": "the numbers of the best drafts, best first",
+    "analysis": "what is wrong or missing in the draft, and what to do about it",
+}
+_NEW_WORKSPACE = "bounded notes: agreements, contradictions, derived facts, open subgoals, next actions"
+
+
+def own_field(signature: type[dspy.Signature], name: str) -> str:
+    """The name our field `name` has beside the user's fields (`solution`, or `pdr_solution` where that is taken)."""
+    taken = set(signature.fields)
+    while name in taken:
+        name = f"pdr_{name}"
+    return name
+
+
+def stage_signature(signature: type[dspy.Signature], stage: Stage, instruction: str) -> type[dspy.Signature]:
+    """The signature of one stage.
+
+    Args:
+        signature: The user's signature.
+        stage: Which stage.
+        instruction: The stage's instruction (a text of the prompt catalogue); it stands below the user's own.
+    """
+    inputs = {name: (field.annotation, copy(field)) for name, field in signature.input_fields.items()}
+    outputs = {name: (field.annotation, copy(field)) for name, field in signature.output_fields.items()}
+
+    def take(name: str, kind: type = str) -> dict[str, Any]:
+        return {own_field(signature, name): (kind, dspy.InputField(desc=_DESCRIPTIONS[name]))}
+
+    def give(name: str, kind: Any = str, desc: str | None = None) -> dict[str, Any]:
+        return {own_field(signature, name): (kind, dspy.OutputField(desc=desc or _DESCRIPTIONS[name]))}
+
+    fields: dict[str, Any]
+    match stage:
+        case "draft":
+            fields = {**inputs, **give("solution"), **outputs}
+        case "refine":
+            fields = {**inputs, **take("workspace"), **give("solution"), **outputs}
+        case "distill":
+            fields = {**inputs, **take("drafts"), **take("limit", int), **give("workspace", desc=_NEW_WORKSPACE)}
+        case "pick":
+            fields = {**inputs, **take("drafts"), **take("count", int), **give("picks", list[int])}
+        case "analyse":
+            fields = {**inputs, **take("draft"), **give("analysis")}
+    name = f"{signature.__name__}{stage.capitalize()}"
+    return dspy.Signature(fields, f"{signature.instructions}\n\n{instruction}", signature_name=name)
+
+
+def render_draft(outputs: Mapping[str, Any], solution: str) -> str:
+    """One draft as text: its written solution, then the user's output fields, a `name: value` line each."""
+    lines = [f"{name}: {value}" for name, value in outputs.items()]
+    return "\n".join([solution.strip(), *lines]).strip()

@@ -1,0 +1,294 @@
+"""Experiment tracking with MLflow: one run for a study, and one for each of its trials.
+
+Runs are addressed by id, never through MLflow's "active run", which belongs to a thread. Trials are top-level runs
+with a tag `study`, since MLflow's charts leave nested runs out. Logging a trial takes tenths of a second: not for the
+event loop.
+
+A tracker that fails must not end a search that took hours: what goes wrong after `open` is caught, kept in `failures`
+and the search goes on without it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
+
+from pdr_dspy.errors import InputError
+from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table, without_secrets
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+T = TypeVar("T")
+
+_BATCH = 100  # params, and tags, that MLflow takes at once
+_FOUND_BY = ("study", "role", "trial")  # tags a run is found by; set when it is made, nobody else's to set
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_log = logging.getLogger(__name__)
+
+
+class TrackingError(InputError):
+    """A tracker that can't be opened: `MLFLOW_TRACKING_URI` that does not answer, a directory that can't be written."""
+
+
+@dataclass(frozen=True)
+class TrackingFailure:
+    """Something that was not tracked.
+
+    Attributes:
+        action: What was being done (`log trial 12`).
+        error: The exception's type.
+        detail: Its message (no secrets).
+    """
+
+    action: str
+    error: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.error}: {self.detail}"
+
+
+class Tracker:
+    """Runs of one experiment. Safe across threads as far as `MlflowClient` is; one process writes to a study.
+
+    Attributes:
+        uri: Where the runs go, without credentials.
+        experiment: The experiment's name.
+        failures: What could not be tracked, in order.
+    """
+
+    def __init__(self, client: Any, experiment_id: str, experiment: str, uri: str) -> None:
+        self._client = client
+        self.experiment_id = experiment_id
+        self.experiment = experiment
+        self.uri = uri
+        self._failures: list[TrackingFailure] = []
+        self._studies: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, root: Path, experiment: str) -> Tracker:
+        """Open an experiment, made where there is none yet.
+
+        Args:
+            root: The project's directory. Runs go to `<root>/mlflow.db`, artifacts to `<root>/mlruns/<experiment>`,
+                where a plain `mlflow ui` in `root` finds them; `MLFLOW_TRACKING_URI` overrides the former, and a
+                tracking server decides on artifacts itself.
+            experiment: Its name.
+
+        Raises:
+            TrackingError: it can't be opened.
+        """
+        # Its migrations report every step, and a server that does not answer is asked again for minutes.
+        for name in ("alembic", "mlflow.store.db.utils"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        root = root.resolve()
+        named = os.environ.get("MLFLOW_TRACKING_URI")
+        uri = named or f"sqlite:///{root / 'mlflow.db'}"
+        artifacts = None if uri.partition(":")[0] in ("http", "https", "databricks") else _artifacts(root, experiment)
+        try:
+            from mlflow import MlflowClient
+
+            root.mkdir(parents=True, exist_ok=True)
+            client = MlflowClient(tracking_uri=uri)
+            found = client.get_experiment_by_name(experiment)
+            if found is not None and found.lifecycle_stage != "active":
+                raise TrackingError(
+                    "tracking", f"the experiment {experiment!r} was deleted", "Use another name, or restore it."
+                )
+            identity = client.create_experiment(experiment, artifacts) if found is None else found.experiment_id
+        except TrackingError:
+            raise
+        except Exception as error:  # MLflow passes on what its stores raise: SQLAlchemy, requests, OSError
+            mend = "Check MLFLOW_TRACKING_URI." if named else f"Check that {root} can be written."
+            detail = cut(without_secrets(" ".join(str(error).split())), 300)
+            raise TrackingError("tracking", f"{without_secrets(uri)} can't be opened ({detail})", mend) from None
+        return cls(client, str(identity), experiment, without_secrets(uri))
+
+    @property
+    def failures(self) -> tuple[TrackingFailure, ...]:
+        """What could not be tracked so far."""
+        return tuple(self._failures)
+
+    def start_study(
+        self, name: str, tags: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None
+    ) -> str:
+        """Open the run of a study: a new one, or the one it had before it was interrupted.
+
+        Returns:
+            The run's id; "" where it could not be made.
+        """
+        name = _named(name)
+
+        def start() -> str:
+            run = self._find(name, "study")
+            if run is None:
+                identity = self._create(f"study {name}", {"study": name, "role": "study"})
+                self._write(identity, params=params or {}, tags=tags or {})
+                return identity
+            self._client.update_run(run.info.run_id, status="RUNNING")
+            return str(run.info.run_id)
+
+        run = self._try(f"start study {name}", start, "")
+        if run:
+            self._studies[run] = name
+        return run
+
+    def log_trial(
+        self,
+        study: str,
+        number: int,
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        artifacts: Mapping[str, str] | None = None,
+        tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        status: Status = "FINISHED",
+        started: float | None = None,
+        ended: float | None = None,
+    ) -> str:
+        """Log one finished trial. One that was logged already (before a restart) is left as it is.
+
+        Args:
+            study: The study's name, or what `start_study` returned.
+            number: The trial's number in its study.
+            params: Values of any kind, written as text; long ones are cut, visibly.
+            metrics: Numbers; those that are not finite are named in the tag `not_finite` instead.
+            artifacts: File name to text.
+            tables: Name to rows; shown as tables by MLflow, saved as `<name>.json`.
+            tags: Written as text.
+            status: The trial's end.
+            started, ended: Unix times; default: now.
+
+        Returns:
+            The run's id; "" where it could not be logged.
+        """
+        name = _named(self._studies.get(study, study))
+
+        def log() -> str:
+            run = self._find(name, "trial", number)
+            if run is not None and run.info.status != "RUNNING":
+                return str(run.info.run_id)
+            if run is not None:
+                self._client.delete_run(run.info.run_id)  # the process ended while it was being written
+            identity = self._create(f"trial {number}", {"study": name, "role": "trial", "trial": str(number)}, started)
+            self._write(
+                identity,
+                params=params,
+                metrics=metrics,
+                tags=tags or {},
+                artifacts=artifacts or {},
+                tables=tables or {},
+            )
+            end = None if ended is None else round(ended * 1000)
+            self._client.set_terminated(identity, status=status, end_time=end)
+            return identity
+
+        return self._try(f"log trial {number} of {name}", log, "")
+
+    def log(
+        self,
+        run: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        artifacts: Mapping[str, str] | None = None,
+        tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    ) -> None:
+        """Add to a run (a study's, at its end). Does nothing for the run ""."""
+
+        def write() -> None:
+            self._write(run, metrics=metrics or {}, artifacts=artifacts or {}, tables=tables or {})
+
+        if run:
+            self._try(f"log to {run}", write, None)
+
+    def log_figure(self, run: str, name: str, *, html: str | None = None, png: bytes | None = None) -> None:
+        """Add a figure as `<name>.html` and `<name>.png`. Does nothing for the run ""."""
+
+        def write() -> None:
+            if html is not None:
+                self._client.log_text(run, without_secrets(html), f"{name}.html")
+            if png is not None:
+                with tempfile.TemporaryDirectory() as directory:
+                    path = Path(directory) / f"{Path(name).name}.png"
+                    path.write_bytes(png)
+                    folder = str(Path(name).parent)
+                    self._client.log_artifact(run, str(path), None if folder == "." else folder)
+
+        if run:
+            self._try(f"log figure {name}", write, None)
+
+    def finish(self, run: str, status: Status = "FINISHED") -> None:
+        """End a run. Does nothing for the run ""."""
+        if run:
+            self._try(f"finish {run}", lambda: self._client.set_terminated(run, status=status), None)
+
+    def _create(self, name: str, tags: Mapping[str, str], started: float | None = None) -> str:
+        start = round((time.time() if started is None else started) * 1000)
+        run = self._client.create_run(self.experiment_id, start_time=start, run_name=name, tags=dict(tags))
+        return str(run.info.run_id)
+
+    def _write(
+        self,
+        run: str,
+        *,
+        params: Mapping[str, Any] = _NOTHING,
+        metrics: Mapping[str, float] = _NOTHING,
+        tags: Mapping[str, Any] = _NOTHING,
+        artifacts: Mapping[str, str] = _NOTHING,
+        tables: Mapping[str, Sequence[Mapping[str, Any]]] = _NOTHING,
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        good, odd = finite(metrics)
+        own = {name: value for name, value in tags.items() if name not in _FOUND_BY}
+        if odd:
+            own["not_finite"] = ", ".join(odd)
+        if tables:
+            own["mlflow.loggedArtifacts"] = json.dumps([{"path": f"{name}.json", "type": "table"} for name in tables])
+        now = round(time.time() * 1000)
+        numbers = [Metric(key, value, now, 0) for key, value in good.items()]
+        words = [Param(key, value) for key, value in entries(params, PARAM_LENGTH).items()]
+        labels = [RunTag(key, value) for key, value in entries(own, TAG_LENGTH).items()]
+        # One batch, unless there is more than MLflow takes in one.
+        for i in range(0, max(len(numbers), len(words), len(labels)), _BATCH):
+            part = slice(i, i + _BATCH)
+            self._client.log_batch(run, metrics=numbers[part], params=words[part], tags=labels[part])
+        for name, text in artifacts.items():
+            self._client.log_text(run, without_secrets(text), name)
+        for name, rows in tables.items():
+            self._client.log_text(run, without_secrets(json.dumps(table(rows), ensure_ascii=False)), f"{name}.json")
+
+    def _find(self, study: str, role: str, number: int | None = None) -> Any:
+        wanted = {"study": study, "role": role, **({} if number is None else {"trial": str(number)})}
+        words = " and ".join(f'tags.{key} = "{value}"' for key, value in wanted.items())
+        runs = self._client.search_runs([self.experiment_id], words, max_results=1)
+        return runs[0] if runs else None
+
+    def _try(self, action: str, work: Callable[[], T], otherwise: T) -> T:
+        try:
+            return work()
+        except Exception as error:  # see the head of this file; what is raised is the store's business
+            detail = cut(without_secrets(" ".join(str(error).split())), 300)
+            failure = TrackingFailure(action, type(error).__name__, detail)
+            self._failures.append(failure)
+            _log.warning("not tracked: %s", failure)
+            return otherwise
+
+
+def _artifacts(root: Path, experiment: str) -> str:
+    folder = "".join(c if c.isalnum() or c in "-_." else "_" for c in experiment)
+    return (root / "mlruns" / folder).as_uri()
+
+
+def _named(study: str) -> str:
+    # MLflow's filter language has no escapes, so a name that is looked up must do without its quotation mark.
+    return study.replace('"', "'")
