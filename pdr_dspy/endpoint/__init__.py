@@ -1,4 +1,4 @@
-"""The way to the model: a `dspy.LM` over LiteLLM and one or several vLLM replicas, with exact records of every attempt."""
+"""The way to the model: a `dspy.LM` over LiteLLM and one or several vLLM replicas; every attempt is recorded."""
 
 from __future__ import annotations
 

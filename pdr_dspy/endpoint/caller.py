@@ -10,19 +10,19 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from dspy.lm15 import Request, Response
 
 from pdr_dspy.calls import current_tag
-from pdr_dspy.endpoint.completion import finish_of, response_of, usage_of, verdict
+from pdr_dspy.endpoint.completion import broken_off, finish_of, response_of, usage_of, verdict
+from pdr_dspy.endpoint.flights import Flights
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.replicas import Replicas
-from pdr_dspy.endpoint.requests import EXTRAS, THINKING_FIELD, clamped, may_overflow, store_key, wire_body
+from pdr_dspy.endpoint.requests import EXTRAS, THINKING_FIELD, Extras, clamped, may_overflow, store_key, wire_body
 from pdr_dspy.endpoint.retry import Failure, delay
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.stats import Tally
@@ -58,7 +58,7 @@ class Caller:
         self._counter = counter
         self._store = store
         self._tally = tally
-        self._flights: dict[str, tuple[asyncio.Lock, list[None]]] = {}
+        self._flights = Flights()
         self._chance = random.Random()
         self._sends_thinking = settings.thinking != "off"
 
@@ -72,12 +72,14 @@ class Caller:
         tag = current_tag()
         log = CallLog(tag, self._identity.model, self._tally)
         log.asked = request.config.max_tokens or 0
+        extras = EXTRAS.get() or Extras()
+        candidate = next(extras.drawn)
         log.deadline = asyncio.timeout(tag.timeout)
         try:
             async with log.deadline:
                 while True:
                     try:
-                        return await self._answer(request, log)
+                        return await self._answer(request, extras, candidate, log)
                     except _FieldRefused:
                         continue
         except TimeoutError:
@@ -89,33 +91,19 @@ class Caller:
                 log.attempt("cutoff", detail="cancelled before it was sent")
             raise
 
-    async def _answer(self, request: Request, log: CallLog) -> Response:
-        extras = EXTRAS.get()
+    async def _answer(self, request: Request, extras: Extras, candidate: int, log: CallLog) -> Response:
         log.thinking = log.tag.thinking if self._sends_thinking else None
         body = wire_body(request, extras, self._identity, log.thinking)
         if self._store is None:
             return await self._fresh(body, log, None)
-        key = store_key(body, self._identity, log.tag, extras)
+        key = store_key(body, self._identity, log.tag, extras, candidate)
         if (kept := self._store.get(key)) is not None:
             return self._deliver(kept, log, replayed=True)
-        async with self._flight(key):
+        async with self._flights.alone(key):
             # Whoever had the key before may have answered it for us.
             if (kept := self._store.get(key)) is not None:
                 return self._deliver(kept, log, replayed=True)
             return await self._fresh(body, log, key)
-
-    @asynccontextmanager
-    async def _flight(self, key: str) -> AsyncIterator[None]:
-        """One caller of a key at a time. A lock, not a shared task: cancelling one caller never cancels another."""
-        lock, users = self._flights.setdefault(key, (asyncio.Lock(), []))
-        users.append(None)
-        try:
-            async with lock:
-                yield
-        finally:
-            users.pop()
-            if not users:
-                del self._flights[key]
 
     async def _fresh(self, body: dict[str, Any], log: CallLog, key: str | None) -> Response:
         body = await self._fitted(body, log)
@@ -158,21 +146,24 @@ class Caller:
             finally:
                 self.replicas.release(replica)
             seconds = time.perf_counter() - clock
-        if isinstance(result, Failure):
-            if result.connection:
-                self.replicas.unreachable(replica)
-            elif result.status is not None:
-                self.replicas.answered(replica)
+        if isinstance(result, Failure) and result.connection:
+            self.replicas.unreachable(replica)
+        elif not isinstance(result, Failure) or result.status is not None:
+            self.replicas.answered(replica)
+        failure = result if isinstance(result, Failure) else broken_off(result)
+        if failure is not None:
             log.attempt(
-                result.outcome,
+                failure.outcome,
                 replica=replica.url,
+                usage=None if isinstance(result, Failure) else usage_of(result),
+                finish="" if isinstance(result, Failure) else finish_of(result),
                 max_tokens=cap,
                 seconds=seconds,
                 started=started,
-                detail=result.detail,
+                detail=failure.detail,
             )
-            return result
-        self.replicas.answered(replica)
+            return failure
+        assert not isinstance(result, Failure)
         return StoredCompletion(result, seconds, None, started, cap, replica.url)
 
     def _deliver(self, completion: StoredCompletion, log: CallLog, *, replayed: bool = False) -> Response:
@@ -222,7 +213,7 @@ class Caller:
         return body if cap is None else {**body, "max_tokens": cap}
 
     def _check_thinking(self, body: Mapping[str, Any], failure: Failure) -> None:
-        if failure.kind != "request" or THINKING_FIELD not in body or THINKING_FIELD not in failure.detail:
+        if not (failure.refuses_thinking and THINKING_FIELD in body):
             return
         if self._settings.thinking == "server":
             raise EndpointError(

@@ -12,6 +12,7 @@ from typing import Any
 
 from dspy.lm15 import DataPart, Message, Response, TextPart, ThinkingPart, ToolCallPart, response_from_openai_chat
 
+from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.errors import CallError, EmptyAnswer, Truncated
 from pdr_dspy.workspace import written
 
@@ -40,8 +41,18 @@ def usage_of(body: Mapping[str, Any]) -> Usage:
 
 def finish_of(body: Mapping[str, Any]) -> str:
     """The server's finish reason, or ""."""
-    choices = body.get("choices") or [{}]
-    return str(choices[0].get("finish_reason") or "")
+    choice = (body.get("choices") or [{}])[0]
+    # LiteLLM says "stop" of every reason it does not know, and keeps the server's own beside it.
+    native = (choice.get("provider_specific_fields") or {}).get("native_finish_reason")
+    return str(native or choice.get("finish_reason") or "")
+
+
+def broken_off(body: Mapping[str, Any]) -> Failure | None:
+    """The failure that a half-written answer is: the server dropped the request (vLLM: `abort`, `error`)."""
+    finish = finish_of(body)
+    if finish not in ("abort", "error"):
+        return None
+    return Failure("server", f"the server broke the answer off (finish reason {finish!r})", status=200)
 
 
 def response_of(body: Mapping[str, Any]) -> Response:

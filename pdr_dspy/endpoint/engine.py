@@ -9,12 +9,12 @@ be connected again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dspy
-from dspy.lm15 import Request, Response
+from dspy.lm15 import Request, Response, response_to_events
 
 from pdr_dspy import bridge
 from pdr_dspy.endpoint.requests import EXTRAS, VLLM_FIELDS, Extras
@@ -22,8 +22,6 @@ from pdr_dspy.errors import EndpointError
 
 if TYPE_CHECKING:
     from pdr_dspy.endpoint.endpoint import Endpoint
-
-Complete = Callable[[Request], Awaitable[Response]]
 
 
 class _Engine:
@@ -74,6 +72,11 @@ class AsyncEndpointEngine(_Engine):
         """
         return await bridge.on_loop(self._complete(request))
 
+    async def stream(self, request: Request) -> AsyncIterator[Any]:
+        """The answer as events, once it is whole: what is recorded and replayed is whole answers."""
+        for event in response_to_events(await self.complete(request)):
+            yield event
+
     async def aclose(self) -> None:
         """Nothing: the endpoint owns the connections."""
 
@@ -89,6 +92,11 @@ class EndpointEngine(_Engine):
             EndpointError: the endpoint can't be used.
         """
         return bridge.run(self._complete(request))
+
+    def stream(self, request: Request) -> Iterator[Any]:
+        """The answer as events, once it is whole."""
+        events: Iterator[Any] = response_to_events(self.complete(request))
+        return events
 
     def close(self) -> None:
         """Nothing: the endpoint owns the connections."""

@@ -66,7 +66,8 @@ class FileStore:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError("store", f"{directory}: {error.strerror}", "Give a directory that can be written") from None
+            problem = f"{directory}: {error.strerror}"
+            raise InputError("store", problem, "Give a directory that can be written") from None
         self.refresh()
         if self._torn:
             names = ", ".join(sorted(p.name for p in self._torn))

@@ -75,7 +75,8 @@ def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[di
         raise EndpointError("endpoint", problem, mend) from None
     if reply.status_code in (401, 403):
         given = "the key was refused" if settings.api_key else "a key is required"
-        raise EndpointError("api key", f"{given} at {url} (HTTP {reply.status_code})", "Set PDR_API_KEY or give api_key")
+        problem = f"{given} at {url} (HTTP {reply.status_code})"
+        raise EndpointError("api key", problem, "Set PDR_API_KEY or give api_key")
     if reply.status_code != 200:
         raise EndpointError("endpoint", f"{url}/models answers HTTP {reply.status_code}", mend)
     try:

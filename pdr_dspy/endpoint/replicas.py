@@ -48,11 +48,9 @@ class Replicas:
         """The next request's replica; `release` it afterwards. Where all rest, the one that wakes first."""
         now = self._clock()
         awake = [r for r in self.all if r.awake_at <= now]
-        if awake:
-            # Ties go to the one asked least, so that a first burst spreads.
-            chosen = min(awake, key=lambda r: (r.in_flight, r.served))
-        else:
-            chosen = min(self.all, key=lambda r: r.awake_at)
+        # Ties go to the one asked least, so that a first burst spreads.
+        least = min(awake, key=lambda r: (r.in_flight, r.served), default=None)
+        chosen = least or min(self.all, key=lambda r: r.awake_at)
         chosen.in_flight += 1
         chosen.served += 1
         return chosen

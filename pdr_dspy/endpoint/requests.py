@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from dspy.clients.lm15_boundary import request_kwargs
@@ -44,13 +45,15 @@ class Extras:
     Attributes:
         fields: vLLM's own request fields; they go to the top level of the body.
         rollout: DSPy's rollout id: a repetition of its own for calls outside a workflow.
+        drawn: Numbers the candidates of one LM call: DSPy makes `n` of them by asking the same thing n times.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     rollout: int | None = None
+    drawn: Iterator[int] = field(default_factory=count, compare=False)
 
 
-EXTRAS: ContextVar[Extras] = ContextVar("pdr_dspy_extras", default=Extras())  # noqa: B039 (frozen)
+EXTRAS: ContextVar[Extras | None] = ContextVar("pdr_dspy_extras", default=None)
 """The extras of the call being made here; set by the LM, read by its engine."""
 
 
@@ -75,13 +78,27 @@ def wire_body(request: Request, extras: Extras, identity: Identity, thinking: in
     return {"model": identity.model, **body}
 
 
-def store_key(body: Mapping[str, Any], identity: Identity, tag: CallTag, extras: Extras) -> str:
-    """The key: SHA-256 over canonical JSON of everything that determines the answer."""
-    place = {"stage": tag.stage, "round": tag.round, "index": tag.index, "sample": tag.sample}
+def store_key(
+    body: Mapping[str, Any], identity: Identity, tag: CallTag, extras: Extras, candidate: int = 0
+) -> str:
+    """The key: SHA-256 over canonical JSON of everything that determines the answer.
+
+    Args:
+        body: As `wire_body` made it, with the cap that was asked for.
+        identity: The model.
+        tag: The call's place.
+        extras: Its rollout id counts outside a workflow.
+        candidate: Which of the `n` candidates of one LM call.
+    """
+    place: dict[str, Any] = {"stage": tag.stage, "round": tag.round, "index": tag.index, "sample": tag.sample}
     if tag.stage == "other":
         # Calls of a workflow are told apart by their place and seed; others by what DSPy tells them apart by.
         place["rollout"] = extras.rollout
-    content = {"revision": identity.revision, "body": body, "place": place}
+    content: dict[str, Any] = {"revision": identity.revision, "body": body, "place": place}
+    if candidate:
+        content["candidate"] = candidate
+    if identity.context is not None and may_overflow(body, identity.context):
+        content["context"] = identity.context  # it may clamp the cap
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -91,7 +108,8 @@ def may_overflow(body: Mapping[str, Any], context: int) -> bool:
 
     A token is at least a byte, so bytes are an upper bound.
     """
-    size = sum(len(json.dumps(body[k], ensure_ascii=False).encode()) for k in ("messages", "tools") if k in body)
+    text = json.dumps([body[k] for k in ("messages", "tools") if k in body], ensure_ascii=False)
+    size = len(text.encode("utf-8", "surrogatepass"))
     return size + _OVERHEAD + int(body.get("max_tokens") or 1) > context
 
 

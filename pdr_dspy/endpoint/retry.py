@@ -26,6 +26,7 @@ class Failure:
         status: HTTP status, or None where there was no answer.
         retry_after: Seconds the server asked to wait, or None.
         connection: The connection failed: the replica, not the request, is at fault.
+        refuses_thinking: The server named the thinking cap as what is wrong with the request.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Failure:
     status: int | None = None
     retry_after: float | None = None
     connection: bool = False
+    refuses_thinking: bool = False
 
     @property
     def passing(self) -> bool:
@@ -60,6 +62,6 @@ def delay(attempt: int, failure: Failure, *, base: float, chance: random.Random)
     Exponential with jitter, so that a burst that failed together does not come back together; at least what the server
     asked for.
     """
-    ceiling = min(base * 2**attempt, _LONGEST)
+    ceiling: float = min(base * 2**attempt, _LONGEST)
     jittered = ceiling * (0.5 + chance.random() / 2)
     return max(jittered, failure.retry_after or 0.0)

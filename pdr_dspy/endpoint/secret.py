@@ -1,7 +1,7 @@
 """A value that must not be shown: an API key.
 
-It prints as stars, is not compared, hashed, copied into pickles or JSON; `reveal()` is the one way to it, called where a
-request is made. `scrub` takes it out of other people's text (a server that echoes the key in its error message).
+It prints as stars and goes into no pickle or JSON; `reveal()` is the one way to it, called where a request is made.
+`scrub` takes it out of other people's text (a server that echoes the key in its error message).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _base(url: str) -> str:
         raise EndpointError("endpoint", "an address that can't be read", mend) from None
     if parts.username or parts.password:
         # The address is not repeated: it holds a password.
-        raise EndpointError("endpoint", "an address with credentials in it", "Give the key as api_key or in PDR_API_KEY")
+        raise EndpointError("endpoint", "an address with credentials in it", "Put the key in PDR_API_KEY or as api_key")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EndpointError("endpoint", f"{url!r} is not an http address", mend)
     if parts.query or parts.fragment:

@@ -65,7 +65,7 @@ class Tally:
             self.by_replica[record.replica] += 1
             self.counts["requests"] += 1
             self.counts["retries"] += record.attempt > 0
-            self.counts["fresh"] += bool(record.finish)
+            self.counts["fresh"] += bool(record.finish) and record.outcome != "server"
             self.counts["prompt"] += record.prompt_tokens
             self.counts["completion"] += record.completion_tokens
 

@@ -1,8 +1,8 @@
 """The served model's own tokens, for bounding workspaces and clamping caps.
 
 Three ways, the first that is there: the checkpoint's `tokenizer.json` on this machine, where it agrees with the server;
-the server's `/tokenize`; bytes, an upper bound, with a warning. Counting is cached, because a workspace is cut many times
-over while it is fitted. Synchronous: from a coroutine, a server's tokenizer is called in a thread.
+the server's `/tokenize`; bytes, an upper bound, with a warning. Counting is cached, because a workspace is cut many
+times over while it is fitted. Synchronous: from a coroutine, a server's tokenizer is called in a thread.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class ServerEncoder:
 
 
 def find_tokenizer(
-    server: ServerEncoder, identity: Identity, warn: Callable[[str], None]
+    server: ServerEncoder, identity: Identity, warn: Callable[[str], object]
 ) -> tuple[Tokenizer, ServerEncoder | None]:
     """The best tokenizer there is, and the server's if it has one (it alone knows the chat template)."""
     try:

@@ -1,8 +1,8 @@
 """One attempt through LiteLLM: a request body goes to an address, a plain chat completion or a `Failure` comes back.
 
 The only place that knows LiteLLM. Its exceptions say "500" of a refused connection and lose Retry-After on their way
-through DSPy, so they are read here, down to the socket's error. They may hold the API key (in request headers) and never
-leave this file.
+through DSPy, so they are read here, down to the socket's error. They may hold the API key (in request headers) and
+never leave this file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import EndpointSettings
@@ -70,28 +71,33 @@ class Transport:
 def read_failure(error: BaseException, key: Secret) -> Failure:
     """What an exception of LiteLLM's says, in our terms and without the key."""
     chain = list(_chain(error))
-    status = getattr(error, "status_code", None)
-    detail = key.scrub(_message(error))
+    said = _message(error)
+    detail = key.scrub(said)[:_SHOWN]
     if any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout | ConnectionRefusedError) for e in chain):
         return Failure("server", f"no connection ({detail})", connection=True)
     if any(isinstance(e, httpx.TimeoutException) for e in chain):
         return Failure("timeout", detail)
     if any(isinstance(e, httpx.TransportError) for e in chain):
         return Failure("server", f"the connection broke ({detail})")
-    if any(isinstance(e, json.JSONDecodeError) for e in chain) or status == 200:
+    status = getattr(error, "status_code", None)
+    if status == 200 or any(isinstance(e, json.JSONDecodeError) for e in chain):
         return Failure("server", f"a body that is not a chat completion ({detail})", status=status)
+    return _refusal(int(status or 500), said, detail, _retry_after(chain))
+
+
+def _refusal(status: int, said: str, detail: str, retry_after: float | None) -> Failure:
     if status in (401, 403):
-        return Failure(
-            "endpoint", f"the server refuses the key (HTTP {status})", "api key", "Set PDR_API_KEY or give api_key", status
-        )
+        problem, mend = f"the server refuses the key (HTTP {status})", "Set PDR_API_KEY or give api_key"
+        return Failure("endpoint", problem, "api key", mend, status)
     if status == 404:
         return Failure("endpoint", f"not found: {detail}", "model", "Compare the name with GET /v1/models", status)
     if status in (400, 413, 422):
-        kind = "context" if any(words in detail for words in _OVERFLOW) else "request"
-        return Failure("context" if kind == "context" else "request", detail, status=status)
+        too_long = any(words in said for words in _OVERFLOW)
+        refuses = not too_long and THINKING_FIELD in said
+        return Failure("context" if too_long else "request", detail, status=status, refuses_thinking=refuses)
     if status in (408, 504):
-        return Failure("timeout", detail, status=status, retry_after=_retry_after(chain))
-    return Failure("server", detail, status=status, retry_after=_retry_after(chain))
+        return Failure("timeout", detail, status=status, retry_after=retry_after)
+    return Failure("server", detail, status=status, retry_after=retry_after)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -110,10 +116,10 @@ def _message(error: BaseException) -> str:
     try:
         body = json.loads(brace + rest)
         said = body["error"]["message"] if isinstance(body["error"], dict) else body["error"]
-        return str(said)[:_SHOWN]
+        return str(said)
     except (ValueError, KeyError, TypeError):
         lines = text.strip().splitlines() or [type(error).__name__]
-        return lines[0].rpartition("Hosted_vllmException - ")[2][:_SHOWN]
+        return lines[0].rpartition("Hosted_vllmException - ")[2]
 
 
 def _retry_after(chain: list[BaseException]) -> float | None:

@@ -6,6 +6,7 @@ reports (usage; no finish reason), since that LM does not write into it. Knows n
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 import uuid
@@ -99,7 +100,10 @@ async def ask(
         config["chat_template_kwargs"] = {"enable_thinking": False}
     if not own and desk.sampling.temperature > 0:
         config["rollout_id"] = config["seed"]  # distinct drafts must not share an entry of DSPy's cache
-    reservation = desk.spend.reserve(caps.total + _prompt_tokens(predictor, inputs, desk), keep=keep)
+    prompt = 0
+    if desk.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request
+        prompt = await asyncio.to_thread(_prompt_tokens, predictor, inputs, desk)
+    reservation = desk.spend.reserve(caps.total + prompt, keep=keep)
     with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine):
         try:
             prediction: dspy.Prediction = await predictor.acall(**inputs, config=config)
@@ -111,8 +115,6 @@ async def ask(
 
 
 def _prompt_tokens(predictor: dspy.Predict, inputs: Mapping[str, Any], desk: Desk) -> int:
-    if desk.spend.budget.total is None:
-        return 0  # nobody asks; counting may cost a request
     adapter = dspy.settings.adapter or dspy.ChatAdapter()
     messages = adapter.format(predictor.signature, predictor.demos, dict(inputs))
     # The chat template's own tokens are not seen here: 16 a message covers the templates we know.

@@ -27,8 +27,8 @@ async def gather(work: Sequence[Coroutine[Any, Any, T]], quorum: int | None = No
     try:
         while waiting:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                error = task.exception()
+            # All of them are looked at first: asyncio complains about an exception nobody has seen.
+            for error in [task.exception() for task in done]:
                 if error is None:
                     came += 1
                 elif not isinstance(error, CallError):
@@ -42,15 +42,16 @@ async def gather(work: Sequence[Coroutine[Any, Any, T]], quorum: int | None = No
             await asyncio.gather(*waiting, return_exceptions=True)
     results: list[T | CallError] = []
     for task in tasks:
-        results.append(_outcome(task))
+        failure = _failure(task)
+        results.append(task.result() if failure is None else failure)
     return results
 
 
-def _outcome(task: asyncio.Future[T]) -> T | CallError:
+def _failure(task: asyncio.Future[Any]) -> CallError | None:
     if task.cancelled():
         return CutOff("the round's quorum had come")
     error = task.exception()
-    if error is None:
-        return task.result()
+    if error is None or isinstance(error, CallError):
+        return error
     # A straggler that was cancelled may end in any way; what it ended in is not its fault.
-    return error if isinstance(error, CallError) else CutOff("the round's quorum had come")
+    return CutOff("the round's quorum had come")

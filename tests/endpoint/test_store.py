@@ -136,6 +136,7 @@ def test_the_same_call_at_once_is_one_request(fake_vllm: FakeVLLM) -> None:
     fake_vllm.answer = Reply(text="once", delay=0.1)
     with open_endpoint(fake_vllm, store=MemoryStore()) as endpoint:
         results, ledger = burst(endpoint, [CallTag(stage="draft")] * 5)
+        assert not len(endpoint._caller._flights)
     assert results == [["once"]] * 5
     assert len(fake_vllm.calls) == 1
     assert sorted(r.replayed for r in ledger.records) == [False, True, True, True, True]
@@ -240,13 +241,13 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
         "import sys; from pdr_dspy.endpoint.file_store import FileStore; "
         "from pdr_dspy.endpoint.store import StoredCompletion as S\n"
         "s = FileStore(sys.argv[1])\n"
-        "for i in range(200): s.put(f'{sys.argv[2]}-{i % 150}', S({'t': 'x' * 999}, 1.0, None, 1.0, 1, 'r'))"
+        "for i in range(60): s.put(f'{sys.argv[2]}-{i % 50}', S({'t': 'x' * 999}, 1.0, None, 1.0, 1, 'r'))"
     )
     root = Path(__file__).parents[2]
     many = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), n], cwd=root) for n in ("a", "b")]
     assert [p.wait() for p in many] == [0, 0]
     store = FileStore(tmp_path)
-    assert (store.report.records, store.report.segments, store.report.torn) == (300, 2, 0)
+    assert (store.report.records, store.report.segments, store.report.torn) == (100, 2, 0)
 
 
 def test_the_store_holds_neither_key_nor_address_in_its_keys(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
@@ -260,6 +261,6 @@ def test_the_store_holds_neither_key_nor_address_in_its_keys(fake_vllm: FakeVLLM
 @given(st.permutations(["messages", "seed", "temperature", "max_tokens"]))
 def test_a_key_does_not_depend_on_the_order_of_fields(names: list[str]) -> None:
     identity = Identity("m", "r", 10)
-    body = {n: n for n in names}
-    expected = store_key({n: n for n in sorted(names)}, identity, CallTag(), Extras())
+    body = {n: 5 for n in names}
+    expected = store_key({n: 5 for n in sorted(names)}, identity, CallTag(), Extras())
     assert store_key(body, identity, CallTag(), Extras()) == expected

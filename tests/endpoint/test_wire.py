@@ -9,7 +9,7 @@ import pytest
 from fakes.vllm import FakeVLLM, Reply
 
 from pdr_dspy.calls import CallTag
-from pdr_dspy.endpoint import endpoint_of
+from pdr_dspy.endpoint import MemoryStore, endpoint_of
 from pdr_dspy.endpoint.transport import Transport
 
 from .support import KEY, call, open_endpoint, outcome, recorded
@@ -19,8 +19,8 @@ def test_sampling_caps_and_vllm_fields_reach_the_top_level_of_the_body(fake_vllm
     with open_endpoint(fake_vllm) as endpoint:
         tag = CallTag(stage="draft", thinking=7)
         call(
-            endpoint, tag=tag, temperature=0.6, top_p=0.95, seed=11, max_tokens=40, stop=["END"], top_k=20, rollout_id=3,
-            chat_template_kwargs={"enable_thinking": True}, extra_body={"min_p": 0.05},
+            endpoint, tag=tag, temperature=0.6, top_p=0.95, seed=11, max_tokens=40, stop=["END"], top_k=20,
+            rollout_id=3, chat_template_kwargs={"enable_thinking": True}, extra_body={"min_p": 0.05},
         )  # fmt: skip
     body = fake_vllm.calls[0].body
     assert body == {
@@ -128,6 +128,21 @@ def test_a_predict_works_sync_async_in_threads_and_in_loops_of_their_own(fake_vl
         assert endpoint_of(endpoint.lm.copy(temperature=1.0)) is endpoint
         assert endpoint_of(dspy.LM("openai/x")) is None
         assert endpoint.stats.fresh == 7
+
+
+def test_n_candidates_are_n_draws_with_a_store_too(fake_vllm: FakeVLLM) -> None:
+    fake_vllm.answer = lambda c: f"draw {c.number}"
+    with open_endpoint(fake_vllm, store=MemoryStore()) as endpoint:
+        first = call(endpoint, n=3, temperature=1.0)
+        assert call(endpoint, n=3, temperature=1.0) == first == ["draw 0", "draw 1", "draw 2"]
+
+
+async def test_streaming_gives_the_whole_answer(fake_vllm: FakeVLLM) -> None:
+    fake_vllm.answer = "[[ ## answer ## ]]\n42\n\n[[ ## completed ## ]]"
+    with open_endpoint(fake_vllm) as endpoint, dspy.context(lm=endpoint.lm):
+        program = dspy.streamify(dspy.Predict("question -> answer"))
+        items = [item async for item in program(question="?")]
+    assert items[-1].answer == "42"
 
 
 def test_a_closed_endpoint_says_so(fake_vllm: FakeVLLM) -> None:
