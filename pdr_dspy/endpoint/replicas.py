@@ -66,7 +66,7 @@ class Replicas:
 
     def unreachable(self, replica: Replica) -> None:
         """The connection failed: rest it, longer each time."""
-        replica.awake_at = self._clock() + min(_REST * 2**replica.failures, _LONGEST_REST)
+        replica.awake_at = self._clock() + min(_REST * 2 ** min(replica.failures, 10), _LONGEST_REST)
         replica.failures += 1
 
     @property

@@ -1,0 +1,1 @@
+"""The search for the best accuracy-latency trade-off: `python optimize/search.py --budget tokens=16k`."""

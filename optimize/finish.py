@@ -1,0 +1,125 @@
+"""After the search: which workflows go into the report, and their numbers on problems the search never saw.
+
+Everything is chosen by what the search measured on its own problems; the report only says how that choice did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from optimize.front import front, spread, winner
+from optimize.loop import Watcher, title
+from optimize.objective import Measurement
+from optimize.report import Row
+from optimize.space import Candidate, Space
+from optimize.study import KEY, METRICS, TRACKED, Study
+from pdr_dspy.workflow import dump_workflow
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A workflow that goes into the report.
+
+    Attributes:
+        name: `t12`, or a baseline's name.
+        candidate: The workflow.
+        searched: What it did in the search, or None for a baseline the search did not come to.
+        baseline, member, winner: What it is.
+        run: Its MLflow run, or "".
+    """
+
+    name: str
+    candidate: Candidate
+    searched: Measurement | None
+    baseline: bool = False
+    member: bool = False
+    winner: bool = False
+    run: str = ""
+
+
+def entries(study: Study, space: Space, most: int) -> list[Entry]:
+    """The search's front (at most `most` of it) and the baselines, the front first."""
+    trials = study.feasible
+    points = [study.point(t) for t in trials]
+    members = spread(points, front(points), most) if trials else []
+    best = winner(points, members) if members else None
+    baselines = space.baselines()
+    names = {candidate.key: name for name, candidate in baselines.items()}
+    found: dict[str, Entry] = {}
+    for i, trial in enumerate(trials):
+        baseline = names.get(trial.user_attrs[KEY])
+        if i not in members and baseline is None:
+            continue
+        entry = Entry(
+            name=baseline or f"t{trial.number}",
+            candidate=space.candidate(trial.params),
+            searched=Measurement.from_dict(trial.user_attrs[METRICS]),
+            baseline=baseline is not None,
+            member=i in members,
+            winner=i == best,
+            run=trial.user_attrs.get(TRACKED, ""),
+        )
+        found.setdefault(entry.name, entry)
+    for name, candidate in baselines.items():
+        found.setdefault(name, Entry(name, candidate, None, baseline=True))
+    return sorted(found.values(), key=lambda e: (not e.member, e.name))
+
+
+Measure = Callable[[int, Entry], Awaitable[Measurement]]
+Record = Callable[[Entry, Measurement], Awaitable[None]]
+
+
+async def measure_all(
+    chosen: list[Entry], measure: Measure, record: Record, watcher: Watcher, stop: asyncio.Event, *, jobs: int
+) -> list[Row] | None:
+    """Measure every entry, a few at a time as in the search; None if `stop` was set before the end.
+
+    Raises:
+        EndpointError: the endpoint is gone.
+    """
+    room = asyncio.Semaphore(jobs)
+
+    async def one(number: int, entry: Entry) -> Row:
+        async with room:
+            watcher.started(number, _title(entry))
+            measured = await measure(number, entry)
+            await record(entry, measured)
+            watcher.ended(number, measured)
+            return to_row(entry, measured)
+
+    tasks = [asyncio.ensure_future(one(i, entry)) for i, entry in enumerate(chosen)]
+    stopping = asyncio.ensure_future(stop.wait())
+    waiting: set[asyncio.Future[Any]] = {*tasks}
+    try:
+        while waiting and not stop.is_set():
+            done, _ = await asyncio.wait({*waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & waiting:
+                task.result()  # what one raises ends all of them
+            waiting -= done
+        return None if waiting else [task.result() for task in tasks]
+    finally:
+        stopping.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def to_row(entry: Entry, measured: Measurement) -> Row:
+    """An entry with its numbers, as a row of the table."""
+    return Row(
+        name=entry.name,
+        title=title(entry.candidate),
+        workflow=dump_workflow(entry.candidate.workflow),
+        measured=measured,
+        searched=entry.searched,
+        baseline=entry.baseline,
+        member=entry.member,
+        winner=entry.winner,
+    )
+
+
+def _title(entry: Entry) -> str:
+    return title(entry.candidate, entry.name)

@@ -1,0 +1,175 @@
+"""The search itself: ask, measure, tell, a few trials at a time so that the endpoint never waits for a trial's tail.
+
+Trials are told in the order they end. Stopped (Ctrl-C, time over, endpoint gone) it cancels what is in flight and
+leaves those trials to be asked for again; their finished calls are in the store. Knows nothing of the terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from optimize.objective import Latency, Measurement
+from optimize.space import Candidate
+from optimize.study import METRICS, WORKFLOW, Study, Suggestion
+from pdr_dspy.workflow import dump_workflow
+
+Ending = Literal["complete", "timeout", "stopped", "exhausted"]
+
+REPEATS = 30
+"""Suggestions in a row that may be known already before the space counts as exhausted."""
+
+
+class Watcher(Protocol):
+    """Who is told how the search goes."""
+
+    def started(self, number: int, title: str) -> None:
+        """A trial began."""
+        ...
+
+    def ended(self, number: int, measured: Measurement) -> None:
+        """A trial has its values."""
+        ...
+
+    def repeated(self, number: int, original: int) -> None:
+        """A trial was answered with the values of an equal one."""
+        ...
+
+    def dropped(self, number: int) -> None:
+        """A trial was interrupted."""
+        ...
+
+
+Measure = Callable[[Suggestion], Awaitable[Measurement]]
+Record = Callable[[Suggestion, Measurement], Awaitable[None]]
+
+
+@dataclass
+class Search:
+    """One run of the search over a study.
+
+    Attributes:
+        study: Where trials come from and go to.
+        measure: Evaluates a suggestion's candidate.
+        record: Writes a measured trial to the tracker; runs before the trial is told, so that none is lost.
+        watcher: Who is told.
+        latency: Which latency counts.
+        trials: How many different points the study shall have, earlier runs included.
+        jobs: Trials at once.
+        seconds: Time limit, or None.
+    """
+
+    study: Study
+    measure: Measure
+    record: Record
+    watcher: Watcher
+    latency: Latency
+    trials: int
+    jobs: int = 2
+    seconds: float | None = None
+    _running: dict[asyncio.Task[Measurement], Suggestion] = field(default_factory=dict, repr=False)
+
+    async def run(self, stop: asyncio.Event) -> Ending:
+        """Search until there are enough trials, the time is over, or `stop` is set.
+
+        Raises:
+            EndpointError: the endpoint is gone.
+        """
+        deadline = None if self.seconds is None else time.monotonic() + self.seconds
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while True:
+                found = self._fill()
+                if not self._running:
+                    return "complete" if found else "exhausted"
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                waited: set[asyncio.Future[Any]] = {*self._running, stopping}
+                await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in self._running if task.done()]:
+                    self._tell(task)
+                if stop.is_set():
+                    return "stopped"
+                if deadline is not None and time.monotonic() >= deadline:
+                    return "timeout"
+        finally:
+            stopping.cancel()
+            await self._abandon()
+
+    def _fill(self) -> bool:
+        """Start trials while there is room; False if nothing new can be found."""
+        while len(self._running) < self.jobs and len(self.study.complete) + len(self._running) < self.trials:
+            suggestion = self._next()
+            if suggestion is None:
+                return False
+            self.watcher.started(suggestion.number, title(suggestion.candidate, suggestion.baseline))
+            self._running[asyncio.ensure_future(self._work(suggestion))] = suggestion
+        return True
+
+    def _next(self) -> Suggestion | None:
+        """The next point that is not known yet; copies are told at once."""
+        for _ in range(REPEATS):
+            suggestion = self.study.ask()
+            if suggestion.copy_of is not None:
+                self.study.tell_copy(suggestion, suggestion.copy_of)
+                self.watcher.repeated(suggestion.number, suggestion.copy_of.number)
+            elif self.study.in_flight(suggestion):
+                self.study.drop(suggestion, interrupted=False)
+            else:
+                return suggestion
+        return None
+
+    async def _work(self, suggestion: Suggestion) -> Measurement:
+        measured = await self.measure(suggestion)
+        await self.record(suggestion, measured)
+        return measured
+
+    def _tell(self, task: asyncio.Task[Measurement]) -> None:
+        suggestion = self._running[task]
+        measured = task.result()  # what it raises ends the search; `_abandon` closes the trial
+        del self._running[task]
+        # Where not one call could be made there is no latency to weigh: such a point is no candidate either.
+        tokens = (suggestion.candidate.plan.budget.tokens or 0) if measured.metrics["sum_calls"] else -1
+        self.study.tell(
+            suggestion,
+            measured.point(self.latency),
+            overrun=measured.metrics["longest_path"] - tokens,
+            attrs={METRICS: measured.as_dict(), WORKFLOW: dump_workflow(suggestion.candidate.workflow)},
+        )
+        self.watcher.ended(suggestion.number, measured)
+
+    async def _abandon(self) -> None:
+        """Cancel what is in flight and leave it to the next run."""
+        tasks, self._running = self._running, {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for suggestion in tasks.values():
+            self.study.drop(suggestion, interrupted=True)
+            self.watcher.dropped(suggestion.number)
+
+
+def title(candidate: Candidate, baseline: str | None = None) -> str:
+    """A candidate in a line: `8-1 summary, kappa 48, share 1/32, T 0.8, prompts draft=brief`."""
+    params, workflow = candidate.params, candidate.workflow
+    distiller = params.get("distiller", params.get("chain_distiller"))
+    kappa = next((r.distill.tokens for r in workflow.rounds if r.distill), None)
+    k = next((r.distill.k for r in workflow.rounds if r.distill and r.distill.kind in ("top", "random")), None)
+    prompts = [f"{stage}={i}" for stage, i in workflow.prompts.model_dump().items() if i != "default"]
+    parts = [
+        f"{params['topology']}{f' {distiller}' if distiller else ''}",
+        f"k {k}" if k is not None else "",
+        f"kappa {kappa}" if kappa is not None else "",
+        f"share {share_text(workflow.share)}",
+        f"T {workflow.sampling.temperature:g}",
+        f"prompts {' '.join(prompts)}" if prompts else "",
+    ]
+    text = ", ".join(part for part in parts if part)
+    return f"{baseline}: {text}" if baseline else text
+
+
+def share_text(share: float) -> str:
+    """A share as people write it: `1`, `1/64`."""
+    return "1" if share == 1 else f"1/{1 / share:g}"

@@ -1,0 +1,201 @@
+"""What a person sees while a search runs: trials, problems done, tokens a second, time left, the best so far.
+
+On a terminal a few lines that renew themselves; elsewhere a plain line a trial and a sign of life now and then.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from optimize.front import Point
+from optimize.objective import Latency, Measurement
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+WINDOW = 15.0
+"""Seconds over which tokens a second are averaged."""
+
+PULSE = 20.0
+"""Seconds between signs of life where there is no terminal."""
+
+
+class Progress:
+    """The display of one phase; a context manager.
+
+    Args:
+        phase: What is going on: `search`, `report`.
+        total: Trials it will have.
+        problems: Problems of a trial.
+        latency: Which latency is shown.
+        tokens: Says how many tokens were generated so far (not replayed).
+        done: Trials that an earlier run has done.
+        seconds: Time limit, or None.
+        out: Where to write.
+    """
+
+    def __init__(
+        self,
+        phase: str,
+        *,
+        total: int,
+        problems: int,
+        latency: Latency,
+        tokens: Callable[[], int],
+        done: int = 0,
+        seconds: float | None = None,
+        out: TextIO | None = None,
+    ) -> None:
+        self.phase = phase
+        self.total = total
+        self.done = done
+        self._before = done
+        self._problems = problems
+        self._latency = latency
+        self._tokens = tokens
+        self._seconds = seconds
+        self._out = out or sys.stderr
+        self._running: dict[int, tuple[str, int]] = {}
+        self._best: tuple[Point, str] | None = None
+        self._titles: dict[int, str] = {}
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._samples: deque[tuple[float, int]] = deque([(self._began, tokens())])
+        self._live: Live | None = None
+        self._halt = threading.Event()
+        self._pulse: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self._out.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                get_renderable=self._text, console=Console(file=self._out), refresh_per_second=4, transient=True
+            )
+            self._live.start()
+        else:
+            self._pulse = threading.Thread(target=self._beat, name="progress", daemon=True)
+            self._pulse.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._halt.set()
+        if self._live is not None:
+            self._live.stop()
+        if self._pulse is not None:
+            self._pulse.join()
+
+    def seen(self, name: str, measured_point: Point) -> None:
+        """Take in what an earlier run found."""
+        with self._lock:
+            self._judge(measured_point, name)
+
+    def started(self, number: int, title: str) -> None:
+        """A trial began."""
+        with self._lock:
+            self._running[number] = (title, 0)
+            self._titles[number] = title
+
+    def problem(self, number: int) -> None:
+        """A problem of a trial is done."""
+        with self._lock:
+            if number in self._running:
+                title, count = self._running[number]
+                self._running[number] = (title, count + 1)
+
+    def ended(self, number: int, measured: Measurement) -> None:
+        """A trial has its values."""
+        with self._lock:
+            self._running.pop(number, None)
+            self.done += 1
+            name = self._titles[number]
+            self._judge(measured.point(self._latency), name)
+        failed = sum(measured.failures.values())
+        failures = f"  ({failed} failed)" if failed else ""
+        self.line(
+            f"{self.phase} {self.done}/{self.total}  {100 * measured.accuracy:5.1f} %  p50 {measured.p50:.2f} s  "
+            f"path {measured.metrics['mean_seq_generated']:.0f} tok  {name}{failures}"
+        )
+
+    def repeated(self, number: int, original: int) -> None:
+        """A trial was answered with the values of an equal one; not worth a line."""
+
+    def dropped(self, number: int) -> None:
+        """A trial was interrupted."""
+        with self._lock:
+            self._running.pop(number, None)
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, file=self._out, flush=True)
+
+    def status(self) -> str:
+        """The state in a line: done, rate, time left, best so far."""
+        with self._lock:
+            now = time.monotonic()
+            parts = [f"{self.phase} {self.done}/{self.total}", f"{self._rate(now):,.0f} tok/s", self._left(now)]
+            if self._best:
+                point, name = self._best
+                unit = "s" if self._latency == "seconds" else "tok"
+                parts.append(f"best {100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}: {name}")
+            return "  ".join(parts)
+
+    def _text(self) -> Text:
+        from rich.text import Text
+
+        head = self.status()
+        with self._lock:
+            rows = [f"  {_bar(n, self._problems)} {n:>3}/{self._problems}  {t}" for t, n in self._running.values()]
+        return Text("\n".join([head, *rows]), no_wrap=True, overflow="ellipsis")
+
+    def _rate(self, now: float) -> float:
+        self._samples.append((now, self._tokens()))
+        while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW:
+            self._samples.popleft()
+        (then, before), (_, after) = self._samples[0], self._samples[-1]
+        return (after - before) / max(now - then, 1e-3)
+
+    def _left(self, now: float) -> str:
+        elapsed = now - self._began
+        part = sum(n for _, n in self._running.values()) / max(1, self._problems)
+        share = self.done - self._before + part
+        rest = elapsed / share * (self.total - self._before - share) if share > 0.2 else None
+        if self._seconds is not None:
+            limit = max(0.0, self._seconds - elapsed)
+            rest = limit if rest is None else min(rest, limit)
+        return "time left ?" if rest is None else f"time left {clock(max(0.0, rest))}"
+
+    def _judge(self, point: Point, name: str) -> None:
+        if self._best is None or (point.accuracy, -point.latency) > (self._best[0].accuracy, -self._best[0].latency):
+            self._best = (point, name)
+
+    def _beat(self) -> None:
+        while not self._halt.wait(PULSE):
+            with self._lock:
+                done = ", ".join(f"{n}/{self._problems}" for _, n in self._running.values())
+            self.line(f"... {self.status()}" + (f"  (running: {done} problems)" if done else ""))
+
+
+def _bar(done: int, total: int, width: int = 16) -> str:
+    filled = round(width * min(1.0, done / max(1, total)))
+    return "█" * filled + "░" * (width - filled)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them: `0:07`, `12:30`, `1:02:03`."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

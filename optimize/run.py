@@ -1,0 +1,126 @@
+"""Measure workflows, with the search's table: `python optimize/run.py programs/pdr.yaml --budget tokens=16k`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from optimize.options import INTERRUPTED, add_common, check_common, guarded
+
+EPILOG = """\
+examples
+  python optimize/run.py programs/pdr.yaml programs/long_cot.yaml --budget tokens=16k
+  python optimize/run.py runs/mine/winner.yaml --budget tokens=16k --endpoint http://host:8000/v1 --data aime25
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="run.py",
+        description="Measure workflows on the problems that a search does not see, and print its table.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("workflow", nargs="+", metavar="WORKFLOW.yaml", help="workflows, as in programs/")
+    add_common(made)
+    made.add_argument("--problems", type=int, metavar="N", default=100, help="problems (default 100)")
+    return made
+
+
+def main() -> int:
+    """The command."""
+    options = parser().parse_args()
+    return guarded(lambda: measure(options))
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Run the command; returns its exit code.
+
+    Raises:
+        InputError: something that was asked for can't be done.
+    """
+    import asyncio
+    from functools import partial
+
+    from optimize.objective import Bench
+    from optimize.progress import Progress
+    from optimize.report import Report, Row, as_text, mean_in_flight
+    from optimize.sources import opened
+    from optimize.supervise import supervised
+    from pdr_dspy.budget import parse_budget
+    from pdr_dspy.data import load_data, split
+    from pdr_dspy.endpoint import FileStore
+    from pdr_dspy.evaluation import ProblemResult
+    from pdr_dspy.workflow import dump_workflow, load_workflow, plan, topology
+
+    check_common(options)
+    budget = parse_budget(options.budget)
+    workflows = [load_workflow(path) for path in options.workflow]
+    for workflow in workflows:
+        plan(workflow, budget)
+    data = split(load_data(options.data, inputs=options.inputs, answer=options.answer))[1].head(options.problems)
+    with opened(options, FileStore(options.runs / "run-store")) as endpoint:
+        for workflow in workflows:
+            plan(workflow, budget, context=endpoint.context)
+        bench = Bench(endpoint, budget, options.seed, options.samples)
+
+        def one_done(number: int, result: ProblemResult) -> None:
+            progress.problem(number)
+
+        async def work(stop: asyncio.Event) -> list[Row] | None:
+            rows = []
+            stopping = asyncio.ensure_future(stop.wait())
+            try:
+                for number, workflow in enumerate(workflows):
+                    progress.started(number, workflow.name)
+                    done = partial(one_done, number)
+                    task = asyncio.ensure_future(bench.measure(workflow, data, fresh=True, on_result=done))
+                    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                    if not task.done():
+                        task.cancel()
+                        await asyncio.gather(task, return_exceptions=True)
+                        return None
+                    measured = task.result()
+                    progress.ended(number, measured)
+                    text = f"{topology(workflow)}, share {workflow.share:g}, T {workflow.sampling.temperature:g}"
+                    rows.append(Row(workflow.name, text, dump_workflow(workflow), measured))
+                return rows
+            finally:
+                stopping.cancel()
+
+        with Progress(
+            "run",
+            total=len(workflows),
+            problems=len(data) * options.samples,
+            latency=options.latency,
+            tokens=lambda: endpoint.stats.fresh_tokens,
+        ) as progress:
+            before = endpoint.stats
+            rows = supervised(work)
+        if rows is None:
+            print("stopped; the same command goes on", file=sys.stderr)
+            return INTERRUPTED
+        report = Report(
+            "run",
+            endpoint.identity.model,
+            str(budget),
+            options.data,
+            endpoint.load,
+            mean_in_flight(before, endpoint.stats),
+            options.latency,
+            0,
+            len(data),
+            options.samples,
+            tuple(rows),
+        )
+        print(f"\n{as_text(report)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

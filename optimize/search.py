@@ -1,0 +1,81 @@
+"""Search a model's best accuracy-latency trade-off at a budget: `python optimize/search.py --budget tokens=16k`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from optimize.options import add_common, guarded
+
+EPILOG = """\
+examples
+  python optimize/search.py --budget tokens=16k
+      the embedded reasoner on its worksheets, a few minutes on two cores
+  python optimize/search.py --budget tokens=16k --dry-run
+      what would be searched, with how many calls and tokens; nothing is sent
+  python optimize/search.py --budget tokens=16k --endpoint http://host:8000/v1 --model Qwen/Qwen3-8B --data aime24
+      any vLLM; several --endpoint are replicas of one model
+  python optimize/search.py --budget tokens=8k,seconds=60 --data mine.jsonl --inputs question --answer label \\
+      --topologies 1,8-1,16-4-1,8-vote --trials 60 --study mine
+
+A topology is the number of parallel drafts of each round: 16-4-1 draws 16 drafts, distils them into a workspace of at
+most kappa tokens, refines 4 times in parallel, distils again, refines once. Of several drafts left at the end, `-vote`
+takes the majority answer and `-pick` has the model choose.
+
+Ctrl-C keeps what is done; the same command goes on. State is in runs/<study>: the journal, every completion (a draft
+is paid for once), report.md, front.json and winner.yaml.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="search.py",
+        description="Search workflows (topology, distiller, k, kappa, share of the budget, prompts, temperature) for "
+        "accuracy against latency, and report the Pareto front on problems the search never saw.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_common(made)
+    how = made.add_argument_group("search (defaults in brackets: embedded reasoner / a server of yours)")
+    how.add_argument("--trials", type=int, metavar="N", help="different workflows to measure in all (20 / 40)")
+    how.add_argument("--timeout", metavar="TIME", help="end the search after 90, 10m or 2h and report (7m / none)")
+    how.add_argument("--problems", type=int, metavar="N", help="problems of a trial (32 / 64)")
+    how.add_argument("--report-problems", type=int, metavar="N", help="problems of the report (100 / 200)")
+    how.add_argument("--front", type=int, metavar="N", help="most members of the front in the report (4 / 5)")
+    how.add_argument("--topologies", metavar="LIST", help="topologies to choose from, separated by commas")
+    how.add_argument(
+        "--jobs",
+        type=int,
+        default=2,
+        metavar="N",
+        help="trials at once, so that the load stays up at a trial's end (default 2)",
+    )
+    how.add_argument("--study", metavar="NAME", help="name of the study (default: from budget, data and model)")
+    how.add_argument(
+        "--storage",
+        metavar="URL",
+        help="Optuna storage, as sqlite:///x.db (default: a journal file in the study's directory)",
+    )
+    how.add_argument("--dry-run", action="store_true", help="print the space and the cost expected; send nothing")
+    return made
+
+
+def main() -> int:
+    """The command."""
+    options = parser().parse_args()
+
+    def run() -> int:
+        from optimize.session import search
+
+        return search(options)
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,360 @@
+"""One search from its checks to its report: sets the other modules to work, in an order that spends nothing too early.
+
+First what needs no network (budget, data), then the endpoint, then whether the study may go on, then the tracker; only
+then the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from optimize.dry import describe
+from optimize.finish import Entry, entries, measure_all
+from optimize.loop import Ending, Search, title
+from optimize.objective import Bench, Measurement
+from optimize.options import EMBEDDED, INTERRUPTED, SERVED, UI_COMMAND, Sizes, check_common, duration
+from optimize.plots import Dot, as_html, as_png
+from optimize.progress import Progress
+from optimize.report import Report, Row, as_json, as_markdown, as_text, mean_in_flight, ordered
+from optimize.sources import Problems, embedded_context, load_problems, opened
+from optimize.space import Space, make_space
+from optimize.state import StateDir, default_name
+from optimize.study import METRICS, TRACKED, Study, Suggestion, baseline_of, open_storage
+from optimize.supervise import supervised
+from optimize.track import Tracking
+from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.endpoint import Endpoint, FileStore
+
+
+def search(options: argparse.Namespace) -> int:
+    """Run the command; returns its exit code.
+
+    Raises:
+        InputError: something that was asked for can't be done.
+    """
+    check_common(options)
+    budget = parse_budget(options.budget)
+    sizes = _sizes(options)
+    topologies = options.topologies.split(",") if options.topologies else None
+    make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
+    problems = load_problems(options, sizes)
+    name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
+    if options.dry_run:
+        return _dry_run(options, budget, sizes, topologies, problems, name)
+    with ExitStack() as stack:
+        state = StateDir(options.runs / name)
+        stack.callback(state.close)
+        endpoint = stack.enter_context(opened(options, FileStore(state.path / "store")))
+        space = make_space(budget, endpoint.context, topologies=topologies)
+        study = Study(
+            open_storage(options.storage, state.path),
+            name,
+            space,
+            fingerprint(options, budget, problems, endpoint, space),
+            seed=options.seed,
+            owner=str(state.path),
+        )
+        tracking = Tracking(
+            Path.cwd(),
+            name,
+            {
+                "budget": str(budget),
+                "data": options.data,
+                "model": endpoint.identity.model,
+                "revision": endpoint.identity.revision,
+                "load": endpoint.load,
+                "latency": options.latency,
+                "seed": options.seed,
+                "samples": options.samples,
+                "search_problems": len(problems.search),
+                "report_problems": len(problems.report),
+            },
+        )
+        session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking)
+        try:
+            tracking.ready()
+            code = session.run()
+        except BaseException as error:
+            tracking.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        return code
+
+
+def fingerprint(
+    options: argparse.Namespace, budget: Budget, problems: Problems, endpoint: Endpoint, space: Space
+) -> dict[str, Any]:
+    """What must stay the same for a study to go on."""
+    identity = endpoint.identity
+    return {
+        "budget": str(budget),
+        "data": {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint},
+        "samples": options.samples,
+        "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
+        "load": options.load,
+        "replicas": len(options.endpoint or [""]),
+        "thinking": options.thinking,
+        "latency": options.latency,
+        "seed": options.seed,
+        "space": space.fingerprint(),
+    }
+
+
+@dataclass
+class Session:
+    """A search that may spend: everything it needs is there and was checked."""
+
+    options: argparse.Namespace
+    budget: Budget
+    sizes: Sizes
+    problems: Problems
+    state: StateDir
+    endpoint: Endpoint
+    space: Space
+    study: Study
+    tracking: Tracking
+
+    def __post_init__(self) -> None:
+        self.in_flight: float | None = None
+        self.bench = Bench(self.endpoint, self.budget, self.options.seed, self.options.samples)
+
+    def run(self) -> int:
+        """Search, report, tell; the exit code."""
+        _say(
+            f"study {self.study.name} in {self.state.path} ({len(self.study.complete)} trials so far), "
+            f"{self.endpoint.identity.model}, {len(self.problems.search)} problems a trial, load {self.endpoint.load}"
+        )
+        began = time.monotonic()
+        outcome = supervised(self._work)
+        if outcome is None:
+            self.tracking.close("KILLED")
+            print(f"\nstopped after {len(self.study.complete)} trials; the same command goes on:\n  {_command()}")
+            return INTERRUPTED
+        rows, ending, seconds = outcome
+        self._tell(rows, ending, seconds, time.monotonic() - began)
+        return 0
+
+    async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | None:
+        began = time.monotonic()
+        ending = await self._search(stop)
+        seconds = time.monotonic() - began
+        if ending == "stopped":
+            return None
+        if ending == "exhausted":
+            _say(f"nothing new left to try after {len(self.study.complete)} different workflows")
+        elif ending == "timeout":
+            _say(f"time is over after {len(self.study.complete)} trials")
+        rows = await self._report(stop)
+        return None if rows is None else (rows, ending, seconds)
+
+    async def _search(self, stop: asyncio.Event) -> Ending:
+        started: dict[int, float] = {}
+        with self._progress(
+            "search", self.sizes.trials, len(self.problems.search), len(self.study.complete), self.sizes.timeout
+        ) as progress:
+            for trial in self.study.complete:
+                progress.seen(f"t{trial.number}", self.study.point(trial))
+
+            async def measure(suggestion: Suggestion) -> Measurement:
+                started[suggestion.number] = time.time()
+                return await self.bench.measure(
+                    suggestion.candidate.workflow,
+                    self.problems.search,
+                    on_result=lambda _: progress.problem(suggestion.number),
+                )
+
+            async def record(suggestion: Suggestion, measured: Measurement) -> None:
+                run = await self.tracking.trial(
+                    suggestion.number, suggestion.candidate, suggestion.baseline, measured, started[suggestion.number]
+                )
+                suggestion.trial.set_user_attr(TRACKED, run)
+
+            return await Search(
+                self.study,
+                measure,
+                record,
+                progress,
+                self.options.latency,
+                self.sizes.trials,
+                jobs=self.options.jobs,
+                seconds=self.sizes.timeout,
+            ).run(stop)
+
+    async def _report(self, stop: asyncio.Event) -> list[Row] | None:
+        chosen = entries(self.study, self.space, self.sizes.front)
+        before = self.endpoint.stats
+        data = self.problems.report
+        _say(f"measuring {len(chosen)} workflows on {len(data)} problems the search never saw")
+        with self._progress("report", len(chosen), len(data)) as progress:
+
+            async def measure(number: int, entry: Entry) -> Measurement:
+                return await self.bench.measure(
+                    entry.candidate.workflow, data, fresh=True, on_result=lambda _: progress.problem(number)
+                )
+
+            async def record(entry: Entry, measured: Measurement) -> None:
+                await self.tracking.reported(entry.run, measured)
+
+            rows = await measure_all(chosen, measure, record, progress, stop, jobs=self.options.jobs)
+        self.in_flight = mean_in_flight(before, self.endpoint.stats)
+        return rows
+
+    def _progress(self, phase: str, total: int, problems: int, done: int = 0, seconds: float | None = None) -> Progress:
+        return Progress(
+            phase,
+            total=total,
+            problems=problems * self.options.samples,
+            latency=self.options.latency,
+            tokens=lambda: self.endpoint.stats.fresh_tokens,
+            done=done,
+            seconds=seconds,
+        )
+
+    def _tell(self, rows: list[Row], ending: Ending, searched: float, elapsed: float) -> None:
+        report = Report(
+            study=self.study.name,
+            model=self.endpoint.identity.model,
+            budget=str(self.budget),
+            data=self.options.data,
+            load=self.endpoint.load,
+            in_flight=self.in_flight,
+            latency=self.options.latency,
+            search_problems=len(self.problems.search),
+            report_problems=len(self.problems.report),
+            samples=self.options.samples,
+            rows=ordered(rows, self.options.latency),
+        )
+        artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
+        best = next((row for row in rows if row.winner), None)
+        if best is not None:
+            artifacts["winner.yaml"] = _winner(best, report)
+        for name, text in artifacts.items():
+            self.state.write(name, text)
+        figures = self._figures(report)
+        for name, (html, png) in figures.items():
+            self.state.write(f"{name}.html", html)
+            (self.state.path / f"{name}.png").write_bytes(png)
+        self.tracking.close(
+            "FINISHED", metrics=_metrics(best, len(self.study.complete)), artifacts=artifacts, figures=figures
+        )
+        for warning in self.endpoint.stats.warnings:
+            _say(f"note: {warning}")
+        print(f"\n{as_text(report)}\n")
+        print(f"{len(self.study.complete)} trials ({ending}), search {searched:.0f} s, all {elapsed:.0f} s")
+        if best is None:
+            print("no trial was completed, so there is no winner; give the search more time (--timeout)")
+        elif not any(row.measured.accuracy for row in rows):
+            print("not one problem was solved; the trade-off says nothing (is it the right data for this model?)")
+        else:
+            path = self._path("winner.yaml")
+            print(f"winner: {best.name}, {path}\n  {_run_command(self.options, path)}")
+        print(f"report: {self._path('report.md')}, {self._path('pareto.html')}\nruns:   {UI_COMMAND}")
+
+    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
+        latency = self.options.latency
+        searched = [self._dot(t) for t in self.study.feasible]
+        reported = [
+            Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
+            for row in report.rows
+        ]
+        pictures = {"pareto": (reported, "problems the search never saw"), "pareto_search": (searched, "search")}
+        return {
+            name: (as_html(dots, latency, f"{report.study}: {what}"), as_png(dots, latency, f"{report.study}: {what}"))
+            for name, (dots, what) in pictures.items()
+            if dots
+        }
+
+    def _dot(self, trial: Any) -> Dot:
+        measured = Measurement.from_dict(trial.user_attrs[METRICS])
+        baseline = baseline_of(trial)
+        return Dot(
+            baseline or f"t{trial.number}",
+            title(self.space.candidate(trial.params)),
+            self.study.point(trial),
+            measured.low,
+            measured.high,
+            baseline is not None,
+        )
+
+    def _path(self, name: str) -> str:
+        path = self.state.path / name
+        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _metrics(best: Row | None, trials: int) -> dict[str, float]:
+    own = {"trials": float(trials)}
+    if best is not None:
+        own |= {f"winner_{name}": value for name, value in best.measured.metrics.items()}
+        own["winner_search_accuracy"] = best.searched.accuracy if best.searched else float("nan")
+    return own
+
+
+def _winner(row: Row, report: Report) -> str:
+    m = row.measured
+    return (
+        f"# {row.name} of the study {report.study}: {row.title}\n"
+        f"# {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] on {report.report_problems} problems of "
+        f"{report.data} the search never saw,\n"
+        f"# median {m.p50:.2f} s at {report.load} requests in flight; {report.model}, --budget {report.budget}\n"
+        f"{row.workflow}"
+    )
+
+
+def _run_command(options: argparse.Namespace, workflow: str) -> str:
+    parts = ["python optimize/run.py", workflow, f"--budget {options.budget}"]
+    parts += [f"--endpoint {url}" for url in options.endpoint or []]
+    for name in ("model", "inputs", "answer"):
+        if getattr(options, name):
+            parts.append(f"--{name} {getattr(options, name)}")
+    return " ".join([*parts, f"--data {options.data}"])
+
+
+def _command() -> str:
+    import shlex
+
+    return shlex.join(["python", *sys.argv])
+
+
+def _kind(options: argparse.Namespace) -> str:
+    return "served" if options.endpoint else "embedded"
+
+
+def _sizes(options: argparse.Namespace) -> Sizes:
+    usual = SERVED if options.endpoint else EMBEDDED
+    return replace(
+        usual,
+        trials=options.trials or usual.trials,
+        problems=options.problems or usual.problems,
+        report_problems=options.report_problems or usual.report_problems,
+        front=options.front or usual.front,
+        timeout=usual.timeout if options.timeout is None else duration(options.timeout),
+    )
+
+
+def _dry_run(
+    options: argparse.Namespace,
+    budget: Budget,
+    sizes: Sizes,
+    topologies: list[str] | None,
+    problems: Problems,
+    name: str,
+) -> int:
+    if options.endpoint:
+        with opened(options) as endpoint:  # asks what is served there, generates nothing
+            model, context = endpoint.identity.model, endpoint.context
+    else:
+        model, context = "the embedded reasoner", embedded_context()
+    space = make_space(budget, context, topologies=topologies)
+    print(describe(space, sizes, problems, model=model, name=name, samples=options.samples, seed=options.seed))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

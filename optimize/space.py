@@ -1,0 +1,361 @@
+"""What the search chooses from, and how a choice becomes a workflow.
+
+Every dimension is categorical and discrete, so that two trials can ask for the same point (which is then not paid
+twice) and drafts of one trial serve another. Choices scale with the budget and the model's context. A choice that the
+budget can't hold is mended (first the share, then the workspace), never run over budget. Pure: no Optuna, no calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, Protocol, cast
+
+from pdr_dspy.budget import Budget
+from pdr_dspy.errors import BudgetError, InputError, WorkflowError
+from pdr_dspy.prompts import catalogue
+from pdr_dspy.workflow import (
+    Analysis,
+    Answers,
+    Distill,
+    Plan,
+    Previous,
+    Prompts,
+    Random,
+    Round,
+    Sampling,
+    Summary,
+    Top,
+    Workflow,
+    plan,
+)
+from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
+
+Choice = str | int | float | bool
+Params = dict[str, Choice]
+Close = Literal["single", "vote", "pick"]
+
+TOPOLOGIES = (
+    "1",
+    "1-1-1-1",
+    "4-1",
+    "8-1",
+    "16-1",
+    "4-4-1",
+    "8-4-1",
+    "16-4-1",
+    "16-8-4-1",
+    "4-vote",
+    "8-vote",
+    "8-pick",
+    "8-8-vote",
+)
+DISTILLERS = ("summary", "top", "top_each", "random", "answers")
+CHAIN_DISTILLERS = ("previous", "analysis")
+KS = (1, 2, 4)
+SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+TEMPERATURES = (0.4, 0.6, 0.8, 1.0)
+STAGES = ("draft", "refine", "distill", "pick", "analyse")
+
+_LADDER = tuple(m * 2**e for e in range(2, 20) for m in (4, 6))
+"""Round numbers a factor of about 1.4 apart: 16, 24, 32, 48, 64, ..."""
+
+_LABEL = re.compile(r"([0-9]+(?:-[0-9]+)*)(?:-(vote|pick))?")
+
+BASELINES: dict[str, Params] = {
+    "long_cot": {"topology": "1"},
+    "sr": {"topology": "1-1-1-1", "chain_distiller": "previous"},
+    "majority": {"topology": "8-vote"},
+}
+"""The baselines' own choices; besides, each has the whole budget, the largest workspace, the default prompts and the
+hottest temperature but one."""
+
+
+ANCHORS = ("8-1", "16-4-1")
+"""Topologies of plain PDR that every search begins with."""
+
+
+class Ask(Protocol):
+    """Where a choice comes from: an Optuna trial, a random source, a person."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Choice]) -> Any:
+        """One of the choices."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Choices that are already made; a dimension that is not among them gets its first choice."""
+
+    params: Mapping[str, Choice] = field(default_factory=dict)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Choice]) -> Choice:
+        """The choice made for `name`."""
+        return self.params.get(name, choices[0])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A point of the space: what was chosen, the workflow it means and its plan."""
+
+    params: Params
+    workflow: Workflow
+    plan: Plan
+
+    @property
+    def key(self) -> str:
+        """Equal for candidates that make the same calls, however they were chosen."""
+        same = self.workflow.model_copy(update={"name": "same", "share": 1.0})
+        return hashlib.sha256(f"{same.model_dump_json()}{self.plan.steps}".encode()).hexdigest()
+
+
+def parse_topology(label: str) -> tuple[tuple[int, ...], Close]:
+    """Widths and closing step of a label such as `16-4-1`, `8-vote` or `8-pick`.
+
+    Raises:
+        InputError: not a label, a width of 0, or several drafts left at the end.
+    """
+    match = _LABEL.fullmatch(label.strip())
+    example = "Write widths like 16-4-1; several drafts at the end need a closing step: 8-vote or 8-pick"
+    if match is None:
+        raise InputError("topologies", f"{label!r} is not a topology", example)
+    widths = tuple(int(w) for w in match[1].split("-"))
+    close = cast(Close, match[2] or "single")
+    if min(widths) < 1:
+        raise InputError("topologies", f"{label!r} has a round of width 0", example)
+    if close == "single" and widths[-1] != 1:
+        raise InputError("topologies", f"{label!r} leaves {widths[-1]} drafts at the end", example)
+    if close != "single" and widths[-1] == 1:
+        raise InputError("topologies", f"{label!r} has but one draft to {close}", example)
+    return widths, close
+
+
+def kappas(tokens: int, context: int | None) -> tuple[int, ...]:
+    """Workspace bounds worth trying, in tokens.
+
+    A workspace must be small beside what the problem's calls may generate, and beside the half of the context that the
+    prompt and the drafts leave: between a fiftieth and an eighth of the smaller of the two.
+    """
+    usable = tokens if context is None else min(tokens, context // 2)
+    found = [rung for rung in _LADDER if usable / 50 <= rung <= usable / 8]
+    return tuple(found[:6]) or (_LADDER[0],)
+
+
+@dataclass(frozen=True)
+class Space:
+    """The dimensions of one search.
+
+    Attributes:
+        budget: What one problem may cost.
+        context: The model's length in tokens, where known.
+        topologies: Labels such as `16-4-1` or `8-vote`.
+        kappas: Workspace bounds in tokens.
+        prompts: Ids of the catalogue by stage.
+    """
+
+    budget: Budget
+    context: int | None
+    topologies: tuple[str, ...]
+    kappas: tuple[int, ...]
+    distillers: tuple[str, ...] = DISTILLERS
+    chain_distillers: tuple[str, ...] = CHAIN_DISTILLERS
+    ks: tuple[int, ...] = KS
+    shares: tuple[float, ...] = SHARES
+    temperatures: tuple[float, ...] = TEMPERATURES
+    prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def dimensions(self) -> dict[str, tuple[Choice, ...]]:
+        """Every dimension with its choices, in the order they are asked for."""
+        return {
+            "topology": self.topologies,
+            "distiller": self.distillers,
+            "chain_distiller": self.chain_distillers,
+            "k": self.ks,
+            "kappa": self.kappas,
+            "share": self.shares,
+            "temperature": self.temperatures,
+            **{f"prompt_{stage}": ids for stage, ids in self.prompts},
+        }
+
+    def suggest(self, ask: Ask) -> Candidate:
+        """Ask for every dimension that matters, and make the candidate."""
+        choices = self.dimensions()
+        params: Params = {}
+
+        def choose(name: str) -> None:
+            params[name] = ask.suggest_categorical(name, choices[name])
+
+        choose("topology")
+        widths, close = parse_topology(str(params["topology"]))
+        if len(widths) > 1:
+            chain = max(widths) == 1
+            choose("chain_distiller" if chain else "distiller")
+            choose("kappa")
+            choose("prompt_refine")
+        distiller = params.get("distiller", params.get("chain_distiller", ""))
+        if distiller in ("top", "top_each", "random"):
+            choose("k")
+        for stage, needed in (
+            ("distill", distiller == "summary"),
+            ("pick", distiller in ("top", "top_each") or close == "pick"),
+            ("analyse", distiller == "analysis"),
+        ):
+            if needed:
+                choose(f"prompt_{stage}")
+        for name in ("share", "temperature", "prompt_draft"):
+            choose(name)
+        return self.candidate(params)
+
+    def candidate(self, params: Mapping[str, Choice]) -> Candidate:
+        """The candidate of given choices, mended so that it fits the budget.
+
+        Where it does not fit as chosen, the next larger share that does is taken, then the next smaller one, then a
+        smaller workspace.
+
+        Raises:
+            BudgetError, WorkflowError: nothing fits.
+        """
+        wanted = float(params["share"])
+        kappa = int(params.get("kappa", self.kappas[0]))
+        shares = [s for s in self.shares if s >= wanted] + [s for s in reversed(self.shares) if s < wanted]
+        failed: InputError | None = None
+        for bound in [k for k in reversed(self.kappas) if k <= kappa] or [self.kappas[0]]:
+            for share in shares:
+                workflow = build(params, share=share, kappa=bound)
+                try:
+                    return Candidate(dict(params), workflow, plan(workflow, self.budget, context=self.context))
+                except (BudgetError, WorkflowError) as error:
+                    failed = failed or error
+        assert failed is not None
+        raise failed
+
+    def baseline(self, name: str) -> Candidate:
+        """A baseline at the whole budget (or the largest share of it that fits)."""
+        whole: Params = {"share": 1.0, "kappa": self.kappas[-1], "temperature": self._baseline_temperature()}
+        return self.suggest(Fixed({**whole, **BASELINES[name]}))
+
+    def baselines(self) -> dict[str, Candidate]:
+        """Those baselines whose topology is in the space."""
+        return {name: self.baseline(name) for name in BASELINES if BASELINES[name]["topology"] in self.topologies}
+
+    def starters(self) -> dict[str, Candidate]:
+        """What is measured first: the baselines, then plain PDR where it is likely to be good.
+
+        That is with a path of about a quarter of the context (or half of the budget, where that is less), so that
+        drafts are neither cut short nor crowd each other out of the next prompt.
+        """
+        tokens = self.budget.tokens or 0
+        usable = tokens if self.context is None else min(tokens, self.context // 2)
+        share = min(self.shares, key=lambda s: abs(s * tokens - usable / 2))
+        middle = self.kappas[len(self.kappas) // 2]
+        plain: Params = {"share": share, "kappa": middle, "temperature": self._baseline_temperature()}
+        anchors = {
+            f"pdr-{label}": self.suggest(Fixed({**plain, "topology": label, "distiller": "summary"}))
+            for label in ANCHORS
+            if label in self.topologies
+        }
+        return {**self.baselines(), **anchors}
+
+    def _baseline_temperature(self) -> float:
+        return self.temperatures[max(0, len(self.temperatures) - 2)]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The dimensions as plain data, the prompts with a hash of their texts."""
+        plain: dict[str, Any] = {name: list(choices) for name, choices in self.dimensions().items()}
+        for stage, ids in self.prompts:
+            texts = catalogue(stage)
+            plain[f"prompt_{stage}"] = {i: hashlib.sha256(texts[i].strip().encode()).hexdigest()[:12] for i in ids}
+        return plain
+
+
+def make_space(budget: Budget, context: int | None, *, topologies: Sequence[str] | None = None) -> Space:
+    """The space for a budget and a model, without the topologies that can't fit.
+
+    Args:
+        budget: What one problem may cost; needs a `tokens` part, for that is what the share is a share of.
+        context: The model's length in tokens, where known.
+        topologies: Labels to choose from instead of the usual ones.
+
+    Raises:
+        BudgetError: no `tokens` in the budget, or too few for a single call.
+        InputError: a topology that is none.
+    """
+    if budget.tokens is None:
+        raise BudgetError(
+            "budget.tokens", "the search shares out a tokens budget, and there is none", "Write it like tokens=16k"
+        )
+    wanted = tuple(dict.fromkeys(label.strip() for label in (topologies or TOPOLOGIES)))
+    for label in wanted:
+        parse_topology(label)
+    space = Space(
+        budget=budget,
+        context=context,
+        topologies=wanted,
+        kappas=kappas(budget.tokens, context),
+        prompts=tuple((stage, tuple(catalogue(stage))) for stage in STAGES),
+    )
+    fitting = tuple(label for label in wanted if _fits(space, label))
+    if not fitting:
+        space.candidate({"topology": wanted[0], **_cheapest(space, wanted[0])[0]})  # raises, and says what is missing
+    return Space(budget, context, fitting, space.kappas, prompts=space.prompts)
+
+
+def _cheapest(space: Space, label: str) -> list[Params]:
+    widths, _ = parse_topology(label)
+    base: Params = {"share": 1.0, "kappa": space.kappas[0], "temperature": 1.0}
+    if len(widths) == 1:
+        return [base]
+    name, kinds = ("chain_distiller", space.chain_distillers) if max(widths) == 1 else ("distiller", space.distillers)
+    return [{**base, name: kind, "k": max(space.ks)} for kind in kinds]
+
+
+def _fits(space: Space, label: str) -> bool:
+    try:
+        for params in _cheapest(space, label):
+            space.candidate({"topology": label, **params})
+    except (BudgetError, WorkflowError):
+        return False
+    return True
+
+
+def build(params: Mapping[str, Choice], *, share: float, kappa: int) -> Workflow:
+    """The workflow of given choices, with this share of the budget and this workspace."""
+    label = str(params["topology"])
+    widths, close = parse_topology(label)
+    kind = str(params.get("distiller", params.get("chain_distiller", ""))) if len(widths) > 1 else ""
+    k = int(params.get("k", 1))
+    rounds = [
+        Round(width=width, distill=_distill(kind, width, min(k, width), kappa, following))
+        for width, following in pairwise(widths)
+    ]
+    return Workflow(
+        name="-".join(filter(None, (label, kind))),
+        rounds=(*rounds, Round(width=widths[-1])),
+        close=close,
+        share=share,
+        prompts=Prompts(**{stage: str(params[f"prompt_{stage}"]) for stage in STAGES if f"prompt_{stage}" in params}),
+        sampling=Sampling(temperature=float(params["temperature"])),
+    )
+
+
+def _distill(kind: str, width: int, k: int, kappa: int, following: int) -> Distill:
+    # A workspace too small for what it must hold is made as large as it must be.
+    match kind:
+        case "summary":
+            return Summary(tokens=kappa)
+        case "top" | "top_each":
+            # A single next draft gets the same pick either way.
+            return Top(k=k, shared=kind == "top" or following == 1, tokens=max(kappa, LEAST_PER_DRAFT * k))
+        case "random":
+            return Random(k=k, tokens=max(kappa, LEAST_PER_DRAFT * k))
+        case "answers":
+            return Answers(tokens=max(kappa, LEAST_PER_ANSWER * width))
+        case "previous":
+            return Previous(tokens=kappa)
+        case "analysis":
+            return Analysis(tokens=max(kappa, LEAST_WITH_ANALYSIS))
+        case _:
+            raise InputError("distiller", f"{kind!r} is no distiller", f"Use one of {DISTILLERS + CHAIN_DISTILLERS}")

@@ -1,0 +1,104 @@
+"""The directory a study lives in: one process at a time, files written whole.
+
+`runs/<study>/` holds the journal, the completions, the report and the winner. A lock that the operating system drops
+with its process guards it, so that a killed search never blocks the next one. Knows nothing of Optuna.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from pdr_dspy.errors import InputError
+
+JOURNAL = "journal.log"
+
+
+def slug(text: str) -> str:
+    """A text as part of a file name: letters, digits, dots and dashes."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "x"
+
+
+def default_name(budget: str, data: str, model: str) -> str:
+    """A readable study name from what is searched: `tokens-16k_worksheets_Qwen3-8B`."""
+    name = Path(data).stem if data.endswith((".jsonl", ".json")) else data
+    return "_".join(slug(part)[:60] for part in (budget, name, model.rsplit("/", 1)[-1]))
+
+
+@dataclass
+class StateDir:
+    """A study's directory, held by this process while it is open.
+
+    Raises:
+        InputError: another living process has it.
+    """
+
+    path: Path
+    _lock: IO[str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.path = self.path.resolve()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / "lock").open("a+", encoding="utf-8")
+        if not _try_lock(self._lock):
+            self._lock.close()
+            raise InputError(
+                "study",
+                f"another process is working in {self.path}",
+                "Wait for it, or give this one another name with --study",
+            )
+        _mend_journal(self.path / JOURNAL)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file whole: a reader sees the old text or the new one, never half of it."""
+        return write_whole(self.path / name, text)
+
+    def close(self) -> None:
+        """Let another process have it."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a file by renaming a complete one into its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return path
+
+
+def _mend_journal(journal: Path) -> None:
+    """Undo what a process left that was killed while it wrote: Optuna's own lock file, and half a last line."""
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    content = journal.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with journal.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        if os.name == "nt":  # pragma: no cover
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

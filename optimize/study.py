@@ -1,0 +1,260 @@
+"""The study: Optuna's storage, what makes it resumable, and what refuses to be resumed.
+
+A study remembers what it was searched for (space, data, budget, model, load, seed). Opened for anything else it says
+what changed. Trials that a dead process left running are failed and asked for again; a sampler is seeded by the seed
+and the number of stored trials, so that a resumed search does not repeat its suggestions. Knows nothing of calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from optimize.front import Point
+from optimize.space import BASELINES, Candidate, Params, Space
+from optimize.state import JOURNAL
+from pdr_dspy.errors import InputError
+
+FINGERPRINT = "fingerprint"
+OWNER = "owner"
+KEY = "key"
+START = "start"
+METRICS = "metrics"
+WORKFLOW = "workflow"
+DUPLICATE_OF = "duplicate_of"
+INTERRUPTED = "interrupted"
+RETRY_OF = "retry_of"
+TRACKED = "mlflow_run"
+
+STARTUP = 8
+"""Trials drawn at random before the sampler has something to learn from."""
+
+
+def open_storage(url: str | None, directory: Path) -> BaseStorage:
+    """The storage of a study: a journal file in its directory, or whatever the URL names.
+
+    Args:
+        url: `sqlite:///x.db`, `postgresql://...`, a path of a journal file, or None.
+        directory: The study's directory.
+
+    Raises:
+        InputError: a storage that can't be opened (the URL is not repeated: it may hold a password).
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is not None and "://" in url:
+        try:
+            return optuna.storages.RDBStorage(url)
+        except Exception as error:
+            raise InputError(
+                "storage",
+                f"it can't be opened ({type(error).__name__})",
+                "Write it like sqlite:///search.db, or leave --storage out for a file",
+            ) from error
+    path = directory / JOURNAL if url is None else Path(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    except OSError as error:
+        raise InputError(
+            "storage", f"{path} can't be opened ({error.strerror})", "Name a file that can be written"
+        ) from error
+
+
+def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two fingerprints, in words, one entry a field."""
+    found = []
+    for name in dict.fromkeys((*stored, *now)):
+        old, new = stored.get(name), now.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += [f"{name}.{inner}" for inner in changes(old, new)]
+        else:
+            found.append(f"{name} was {_short(old)}, now {_short(new)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def sampler_seed(seed: int, stored: int) -> int:
+    """A seed that differs for every number of stored trials."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{stored}".encode()).digest()[:4], "big")
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A running trial and the candidate it stands for. `copy_of` is an equal trial that is already complete."""
+
+    trial: Trial
+    candidate: Candidate
+    baseline: str | None
+    copy_of: FrozenTrial | None = None
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return int(self.trial.number)
+
+
+class Study:
+    """A study of two objectives: accuracy up, latency down.
+
+    Args:
+        storage: Where it is kept.
+        name: Its name there.
+        space: What to choose from.
+        fingerprint: What it is a search for; plain JSON data.
+        seed: The search's seed.
+        owner: Who leaves trials running (host and directory); only one living process may have this owner.
+
+    Raises:
+        InputError: a study of this name was a search for something else.
+    """
+
+    def __init__(
+        self, storage: BaseStorage, name: str, space: Space, fingerprint: Mapping[str, Any], *, seed: int, owner: str
+    ) -> None:
+        self.name = name
+        self.space = space
+        self._storage = storage
+        self._owner = f"{platform.node()}:{owner}"
+        # The directions are checked by hand: Optuna resumes a study with other directions without a word.
+        plain = json.loads(json.dumps({**fingerprint, "directions": ["maximize", "minimize"]}))
+        _check_fingerprint(storage, name, plain)
+        self._study = optuna.create_study(
+            storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True
+        )
+        self._study.set_user_attr(FINGERPRINT, plain)
+        self._recover()
+        self._study.sampler = optuna.samplers.TPESampler(
+            seed=sampler_seed(seed, len(self.trials)), multivariate=True, n_startup_trials=STARTUP
+        )
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, in order of their numbers."""
+        return self._study.get_trials(deepcopy=False)
+
+    @property
+    def complete(self) -> list[FrozenTrial]:
+        """Trials that were evaluated to the end (copies of others left out)."""
+        return [t for t in self.trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs]
+
+    @property
+    def feasible(self) -> list[FrozenTrial]:
+        """Those of `complete` that kept to the budget."""
+        return [t for t in self.complete if all(v <= 0 for v in t.constraints.values())]
+
+    @staticmethod
+    def point(trial: FrozenTrial) -> Point:
+        """A complete trial's accuracy and latency."""
+        return Point(*trial.values)
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep something with the study."""
+        self._study.set_user_attr(name, value)
+
+    def noted(self, name: str) -> Any:
+        """What was kept with the study, or None."""
+        return self._study.user_attrs.get(name)
+
+    def ask(self) -> Suggestion:
+        """A new trial (what is enqueued first)."""
+        trial = self._study.ask()
+        trial.set_user_attr(OWNER, self._owner)
+        candidate = self.space.suggest(trial)
+        trial.set_user_attr(KEY, candidate.key)
+        same = next((t for t in self.complete if t.user_attrs.get(KEY) == candidate.key), None)
+        return Suggestion(trial, candidate, baseline_of(trial), same)
+
+    def in_flight(self, suggestion: Suggestion) -> bool:
+        """Whether an equal trial is being evaluated right now."""
+        return any(
+            t.state == TrialState.RUNNING
+            and t.number != suggestion.number
+            and t.user_attrs.get(KEY) == suggestion.candidate.key
+            for t in self.trials
+        )
+
+    def tell(self, suggestion: Suggestion, point: Point, *, overrun: float, attrs: Mapping[str, Any]) -> None:
+        """Close a trial with its values.
+
+        Args:
+            suggestion: What was evaluated.
+            point: What came of it.
+            overrun: Tokens beyond the budget; above 0 the trial is infeasible.
+            attrs: What to keep with it; plain JSON data.
+        """
+        suggestion.trial.set_constraint("budget", overrun)
+        for name, value in attrs.items():
+            suggestion.trial.set_user_attr(name, value)
+        self._study.tell(suggestion.trial, list(point))
+
+    def tell_copy(self, suggestion: Suggestion, original: FrozenTrial) -> None:
+        """Close a trial with the values of an equal one."""
+        suggestion.trial.set_user_attr(DUPLICATE_OF, original.number)
+        suggestion.trial.set_constraint("budget", max([0.0, *original.constraints.values()]))
+        self._study.tell(suggestion.trial, list(original.values))
+
+    def drop(self, suggestion: Suggestion, *, interrupted: bool) -> None:
+        """Close a trial without values. An interrupted one is asked for again when the study is next opened."""
+        suggestion.trial.set_user_attr(INTERRUPTED, interrupted)
+        self._study.tell(suggestion.trial, state=TrialState.FAIL)
+
+    def _recover(self) -> None:
+        """Fail what a dead process left running, and enqueue it and what a search starts with."""
+        for trial in self.trials:
+            # Without an owner it was killed between two lines of `ask`.
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get(OWNER, self._owner) == self._owner:
+                self._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        retried = {t.user_attrs.get(RETRY_OF) for t in self.trials}
+        for trial in self.trials:
+            lost = trial.state == TrialState.FAIL and trial.user_attrs.get(INTERRUPTED)
+            params = cast(Params, trial.params or trial.system_attrs.get("fixed_params", {}))
+            if lost and params and trial.number not in retried:
+                self._enqueue(params, trial.user_attrs.get(START), retry_of=trial.number)
+        there = {t.user_attrs.get(START) for t in self.trials if t.state != TrialState.FAIL}
+        for name, candidate in self.space.starters().items():
+            if name not in there:
+                self._enqueue(candidate.params, name)
+
+    def _enqueue(self, params: Params, start: str | None, retry_of: int | None = None) -> None:
+        attrs = {START: start, RETRY_OF: retry_of}
+        self._study.enqueue_trial(dict(params), user_attrs={k: v for k, v in attrs.items() if v is not None})
+
+
+def baseline_of(trial: Trial | FrozenTrial) -> str | None:
+    """The baseline a trial was started as, if any."""
+    name = trial.user_attrs.get(START)
+    return name if name in BASELINES else None
+
+
+def _check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -> None:
+    study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
+    if study is None:
+        return
+    stored = study.user_attrs.get(FINGERPRINT)
+    if stored is None:
+        if storage.get_n_trials(study._study_id) == 0:
+            return  # killed between making the study and describing it
+        raise InputError("study", f"{name!r} was not made by this search", "Give another name with --study")
+    if found := changes(stored, now):
+        raise InputError(
+            "study",
+            f"{name!r} was a search for something else: " + "; ".join(found),
+            "Give the new search another name with --study, or go back to what it was",
+        )

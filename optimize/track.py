@@ -1,0 +1,113 @@
+"""The search's face of the tracker: one thread of its own, so that neither its import nor its disk delays a call."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from optimize.objective import Measurement
+from optimize.space import Candidate
+from pdr_dspy.tracking import Tracker
+from pdr_dspy.workflow import dump_workflow
+
+T = TypeVar("T")
+
+
+class Tracking:
+    """Runs of one study in MLflow. Opening it begins at once, in the background.
+
+    Args:
+        root: The project's directory, where a plain `mlflow ui` finds the runs.
+        study: The study's name, which is the experiment's as well.
+        tags: Of the study's run.
+    """
+
+    def __init__(self, root: Path, study: str, tags: Mapping[str, Any]) -> None:
+        self._study = study
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
+        self._tracker: Future[Tracker] = self._thread.submit(Tracker.open, root, study)
+        self._run: Future[str] = self._later(lambda t: t.start_study(study, tags=tags, params=tags))
+
+    def ready(self) -> None:
+        """Wait until it is open.
+
+        Raises:
+            InputError: it can't be opened.
+        """
+        self._tracker.result()
+        self._run.result()
+
+    async def trial(
+        self, number: int, candidate: Candidate, baseline: str | None, measured: Measurement, started: float
+    ) -> str:
+        """Log a trial; its run's id ("" where that failed)."""
+        evaluation = measured.evaluation
+        path = candidate.plan
+        work = self._later(
+            lambda tracker: tracker.log_trial(
+                self._study,
+                number,
+                params={
+                    **candidate.params,
+                    "widths": "-".join(map(str, candidate.workflow.widths)),
+                    "share_used": candidate.workflow.share,
+                    "budget": str(path.budget),
+                },
+                metrics={**measured.metrics, "planned_path": path.path_tokens, "planned_total": path.total_tokens},
+                artifacts={"workflow.yaml": dump_workflow(candidate.workflow)},
+                tables={"problems": evaluation.rows()} if evaluation else {},
+                tags={"baseline": baseline or ""},
+                started=started,
+                ended=time.time(),
+            )
+        )
+        return await asyncio.wrap_future(work)
+
+    async def reported(self, run: str, measured: Measurement) -> None:
+        """Add what a trial's workflow did on the report's problems to its run."""
+        evaluation = measured.evaluation
+        metrics = {f"report_{name}": value for name, value in measured.metrics.items() if math.isfinite(value)}
+        tables = {"report_problems": evaluation.rows()} if evaluation else {}
+        await asyncio.wrap_future(self._later(lambda tracker: tracker.log(run, metrics=metrics, tables=tables)))
+
+    def close(
+        self,
+        status: Any,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        artifacts: Mapping[str, str] | None = None,
+        figures: Mapping[str, tuple[str, bytes]] | None = None,
+    ) -> None:
+        """End the study's run with its report, and say what could not be tracked.
+
+        Args:
+            status: `FINISHED`, `KILLED` or `FAILED`.
+            metrics, artifacts: Of the study.
+            figures: Name to HTML and PNG.
+        """
+
+        def end(tracker: Tracker) -> None:
+            run = self._run.result()
+            tracker.log(run, metrics=metrics, artifacts=artifacts)
+            for name, (html, png) in (figures or {}).items():
+                tracker.log_figure(run, name, html=html, png=png)
+            tracker.finish(run, status)
+            if tracker.failures:
+                print(
+                    f"not everything is in MLflow ({len(tracker.failures)} writes failed; the first: "
+                    f"{tracker.failures[0]})",
+                    file=sys.stderr,
+                )
+
+        if self._tracker.done() and self._tracker.exception() is None:
+            self._later(end).result()
+        self._thread.shutdown(cancel_futures=True)
+
+    def _later(self, work: Callable[[Tracker], T]) -> Future[T]:
+        return self._thread.submit(lambda: work(self._tracker.result()))

@@ -1,0 +1,162 @@
+"""The command from the first check to the table, on the scripted model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fakes.vllm import Call, FakeVLLM, Reply
+from search_support import Command, Silent, assert_nothing_paid_twice, solve
+
+from optimize.options import INTERRUPTED
+from pdr_dspy.workflow import load_workflow
+
+SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "8", "--front", "2", "--study", "s")
+
+
+def arguments(model: FakeVLLM, data: Path, *more: object) -> tuple[object, ...]:
+    return (*SMALL, "--endpoint", model.url, "--data", data, *more)
+
+
+def test_a_search_ends_with_a_table_and_a_winner_that_runs(
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("search", *arguments(model, data, "--trials", 6)) == 0
+    out, err = capsys.readouterr()
+    for word in (
+        "long_cot",
+        "sr",
+        "majority",
+        "accuracy [95 %]",
+        "p95 s",
+        "B_total",
+        "8 problems",
+        "chosen on 6 others",
+    ):
+        assert word in out
+    assert "mlflow ui" in out and "optimize/run.py runs/s/winner.yaml" in out
+    assert "search 6/6" in err and "report " in err
+
+    directory = tmp_path / "runs" / "s"
+    front = json.loads((directory / "front.json").read_text())
+    assert sum(row["winner"] for row in front["rows"]) == 1
+    assert {row["name"] for row in front["rows"] if row["baseline"]} == {"long_cot", "sr", "majority"}
+    best = max((r for r in front["rows"] if r["search_front"]), key=lambda r: r["search"]["accuracy"])
+    assert best["winner"]
+    assert {r["report"]["count"] for r in front["rows"]} == {8}
+    assert (directory / "pareto.html").stat().st_size > 10_000 and (directory / "pareto.png").stat().st_size > 1000
+    load_workflow(directory / "winner.yaml")
+    tracker = Silent.last
+    assert tracker is not None and len(tracker.runs) == 6 and tracker.closed[0][0] == "FINISHED"
+
+    assert command("run", "runs/s/winner.yaml", "--budget", "tokens=4k", "--endpoint", model.url, "--data", data) == 0
+    assert "accuracy [95 %]" in capsys.readouterr().out
+
+
+def test_the_report_uses_problems_and_samples_the_search_never_saw(
+    command: Command, model: FakeVLLM, data: Path
+) -> None:
+    seen: dict[str, list[int]] = {}
+
+    def answer(call: Call) -> Reply:
+        seen.setdefault(call.messages[-1]["content"].split("say ")[1].split("\n")[0], []).append(call.number)
+        return solve(call)
+
+    model.answer = answer
+    assert command("search", *arguments(model, data, "--trials", 4, "--jobs", 1)) == 0
+    assert len(seen) == 6 + 8  # not one problem on both sides
+
+
+def test_a_finished_study_is_told_again_without_a_call(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("search", *arguments(model, data, "--trials", 4)) == 0
+    before, told = len(model.calls), capsys.readouterr().out
+    assert command("search", *arguments(model, data, "--trials", 4)) == 0
+    assert len(model.calls) == before
+    again = capsys.readouterr().out
+    assert "all replayed" in again
+    accuracies = [line.split()[:4] for line in told.splitlines() if "[" in line and "." in line]
+    assert [line.split()[:4] for line in again.splitlines() if "[" in line and "." in line] == accuracies
+
+
+def test_more_trials_go_on_where_it_stopped(command: Command, model: FakeVLLM, data: Path) -> None:
+    assert command("search", *arguments(model, data, "--trials", 3)) == 0
+    assert command("search", *arguments(model, data, "--trials", 5)) == 0
+    assert Silent.last is not None and len(Silent.last.runs) == 2
+    assert_nothing_paid_twice(model)
+
+
+def test_a_dry_run_sends_nothing(
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("search", *arguments(model, data, "--dry-run")) == 0
+    out = capsys.readouterr().out
+    for word in ("topology", "kappa", "16-8-4-1", "long_cot", "calls, at most", "nothing was generated"):
+        assert word in out
+    assert model.calls == [] and not (tmp_path / "runs").exists()
+
+
+def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.answer = lambda call: solve(call, delay=0.2)
+    pressed = []
+
+    def press() -> None:
+        model.wait(lambda m: m.succeeded >= 20, 60)
+        pressed.append(time.time())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    assert command("search", *arguments(model, data, "--trials", 5)) == INTERRUPTED
+    thread.join()
+    out, err = capsys.readouterr()
+    assert "the same command goes on" in out and "Traceback" not in err
+    assert Silent.last is not None and Silent.last.closed[0][0] == "KILLED"
+    model.wait(lambda m: m.in_flight == 0)
+    assert command("search", *arguments(model, data, "--trials", 5)) == 0
+    assert "trials so far" in capsys.readouterr().err
+    assert_nothing_paid_twice(model, pressed[0])
+
+
+def test_the_timeout_ends_the_search_and_the_report_still_runs(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.answer = lambda call: solve(call, delay=0.1)
+    began = time.monotonic()
+    assert command("search", *arguments(model, data, "--trials", 500, "--timeout", "2s")) == 0
+    assert time.monotonic() - began < 60
+    out, err = capsys.readouterr()
+    assert "time is over" in err and "(timeout)" in out and "accuracy [95 %]" in out
+
+
+def test_a_dead_endpoint_stops_the_search_and_keeps_it(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(call: Call) -> Reply:
+        return solve(call) if call.number < 30 else Reply(status=404, message="gone")
+
+    model.answer = answer
+    assert command("search", *arguments(model, data, "--trials", 8)) == 2
+    err = capsys.readouterr().err
+    assert err.splitlines()[-1].startswith("error: ") and "Traceback" not in err
+    model.answer = solve
+    assert command("search", *arguments(model, data, "--trials", 4)) == 0
+
+
+def test_a_study_of_something_else_is_refused(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("search", *arguments(model, data, "--trials", 3)) == 0
+    before = len(model.calls)
+    assert command("search", *arguments(model, data, "--trials", 3, "--load", 8, "--topologies", "1,4-1")) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "load was 32, now 8" in told and "space.topology" in told and "--study" in told
+    assert len(model.calls) == before

@@ -1,0 +1,132 @@
+"""Every point of the space is a valid workflow that fits the budget; equal calls have equal keys."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimize.dry import Dice
+from optimize.space import BASELINES, KS, SHARES, Fixed, Space, kappas, make_space, parse_topology
+from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.errors import BudgetError, InputError
+from pdr_dspy.workflow import dump_workflow, parse_workflow
+
+EMBEDDED = make_space(parse_budget("tokens=16k"), 2048)
+
+
+@dataclass
+class Drawn:
+    """Choices made by hypothesis."""
+
+    data: st.DataObject
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self.data.draw(st.sampled_from(choices), label=name)
+
+
+def spaces() -> st.SearchStrategy[Space]:
+    budgets = st.builds(
+        Budget,
+        tokens=st.integers(300, 200_000),
+        total=st.none() | st.integers(20_000, 10**7),
+        seconds=st.none() | st.just(30.0),
+    )
+    return st.builds(make_space, budgets, st.none() | st.integers(512, 200_000))
+
+
+@given(spaces(), st.data())
+def test_every_choice_is_a_valid_workflow_within_the_budget(space: Space, data: st.DataObject) -> None:
+    candidate = space.suggest(Drawn(data))
+    assert candidate.plan.path_tokens <= candidate.workflow.share * space.budget.tokens
+    assert space.budget.total is None or candidate.plan.path_tokens <= space.budget.total
+    assert parse_workflow(dump_workflow(candidate.workflow)) == candidate.workflow
+    assert space.candidate(candidate.params) == candidate
+
+
+@given(st.data())
+def test_choices_are_plain_and_belong_to_their_dimension(data: st.DataObject) -> None:
+    candidate = EMBEDDED.suggest(Drawn(data))
+    dimensions = EMBEDDED.dimensions()
+    assert all(value in dimensions[name] for name, value in candidate.params.items())
+    assert all(type(choice) in (str, int, float, bool) for choices in dimensions.values() for choice in choices)
+    picks = {r.distill.kind for r in candidate.workflow.rounds if r.distill} & {"top", "random"}
+    assert ("k" in candidate.params) == bool(picks)
+
+
+def test_the_embedded_reasoners_space_is_small_and_the_large_models_large() -> None:
+    assert kappas(16_000, 2048) == (24, 32, 48, 64, 96, 128)
+    large = kappas(16_000, 32_768)
+    assert 256 <= min(large) <= 512 and 1024 <= max(large) <= 4096
+    assert min(SHARES) * 16_000 == 250
+
+
+@given(st.integers(1, 10**6), st.none() | st.integers(64, 10**6))
+def test_workspaces_are_small_beside_budget_and_context(tokens: int, context: int | None) -> None:
+    found = kappas(tokens, context)
+    assert list(found) == sorted(set(found)) and found[0] >= 16
+    assert len(found) == 1 or found[-1] <= min(tokens, (context or 2 * tokens) / 2) / 8
+
+
+def test_baselines_have_the_whole_budget() -> None:
+    baselines = make_space(parse_budget("tokens=16k"), 40_960).baselines()
+    assert set(baselines) == set(BASELINES)
+    assert all(c.plan.path_tokens == 16_000 for c in baselines.values())
+    assert {name: c.workflow.widths for name, c in baselines.items()} == {
+        "long_cot": (1,),
+        "sr": (1, 1, 1, 1),
+        "majority": (8,),
+    }
+
+
+def test_what_the_context_makes_equal_is_one_point() -> None:
+    # A single call of 16000, 8000 or 4000 tokens does not fit into 2048 tokens: all three are the same call.
+    whole, half, quarter, less = (
+        EMBEDDED.suggest(Fixed({"topology": "1", "share": share})) for share in (1.0, 0.5, 0.25, 1 / 16)
+    )
+    assert whole.key == half.key == quarter.key != less.key
+
+
+def test_a_pick_for_each_of_one_next_draft_is_the_shared_pick() -> None:
+    each, shared, more = (
+        EMBEDDED.suggest(Fixed({"topology": t, "distiller": d}))
+        for t, d in (("8-1", "top_each"), ("8-1", "top"), ("8-4-1", "top_each"))
+    )
+    assert [r.distill.shared for r in more.workflow.rounds if r.distill] == [False, True]
+    assert each.plan.steps == shared.plan.steps
+
+
+def test_topologies_that_cannot_fit_are_left_out() -> None:
+    small = make_space(parse_budget("tokens=100"), 2048)
+    assert "1" in small.topologies and "16-8-4-1" not in small.topologies
+    assert all(small.suggest(Dice(random.Random(i))).plan.path_tokens <= 100 for i in range(50))
+
+
+@pytest.mark.parametrize("label", ["", "0", "8-0-1", "8", "8-", "1-vote", "x", "8-1-sum", "-1"])
+def test_bad_topologies_are_refused(label: str) -> None:
+    with pytest.raises(InputError, match="topologies"):
+        parse_topology(label)
+
+
+def test_topologies_of_ones_own() -> None:
+    space = make_space(parse_budget("tokens=16k"), 32_768, topologies=["32-4-1", "1", "1"])
+    assert space.topologies == ("32-4-1", "1")
+    assert set(space.baselines()) == {"long_cot"}
+
+
+@pytest.mark.parametrize(("budget", "field"), [("total=400k", "budget.tokens"), ("tokens=20", "budget.tokens")])
+def test_budgets_without_room_are_refused(budget: str, field: str) -> None:
+    with pytest.raises(BudgetError) as caught:
+        make_space(parse_budget(budget), 2048)
+    assert caught.value.field == field
+
+
+def test_k_never_exceeds_the_drafts_there_are() -> None:
+    candidate = EMBEDDED.suggest(
+        Fixed({"topology": "16-8-4-1", "distiller": "random", "k": max(KS), "kappa": 128, "share": 1.0})
+    )
+    assert all(r.distill.k <= r.width for r in candidate.workflow.rounds if r.distill)
