@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,16 @@ from typing import Any
 
 from optimize.dry import describe
 from optimize.finish import Entry, entries, measure_all
-from optimize.loop import Ending, Search, title
+from optimize.loop import Ending, Search
 from optimize.objective import Bench, Measurement
-from optimize.options import EMBEDDED, INTERRUPTED, SERVED, UI_COMMAND, Sizes, check_common, duration
-from optimize.plots import Dot, as_html, as_png
+from optimize.options import EMBEDDED, INTERRUPTED, SERVED, Sizes, check_common, duration
+from optimize.outcome import Outcome
 from optimize.progress import Progress
-from optimize.report import Report, Row, as_json, as_markdown, as_text, mean_in_flight, ordered
+from optimize.report import Row, mean_in_flight
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
 from optimize.state import StateDir, default_name
-from optimize.study import METRICS, TRACKED, Study, Suggestion, baseline_of, open_storage
+from optimize.study import TRACKED, Study, Suggestion, open_storage
 from optimize.supervise import supervised
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
@@ -138,7 +137,7 @@ class Session:
             print(f"\nstopped after {len(self.study.complete)} trials; the same command goes on:\n  {_command()}")
             return INTERRUPTED
         rows, ending, seconds = outcome
-        self._tell(rows, ending, seconds, time.monotonic() - began)
+        Outcome(self, rows, ending, seconds, time.monotonic() - began).tell()
         return 0
 
     async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | None:
@@ -216,104 +215,6 @@ class Session:
             done=done,
             seconds=seconds,
         )
-
-    def _tell(self, rows: list[Row], ending: Ending, searched: float, elapsed: float) -> None:
-        report = Report(
-            study=self.study.name,
-            model=self.endpoint.identity.model,
-            budget=str(self.budget),
-            data=self.options.data,
-            load=self.endpoint.load,
-            in_flight=self.in_flight,
-            latency=self.options.latency,
-            search_problems=len(self.problems.search),
-            report_problems=len(self.problems.report),
-            samples=self.options.samples,
-            rows=ordered(rows, self.options.latency),
-        )
-        artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
-        best = next((row for row in rows if row.winner), None)
-        if best is not None:
-            artifacts["winner.yaml"] = _winner(best, report)
-        for name, text in artifacts.items():
-            self.state.write(name, text)
-        figures = self._figures(report)
-        for name, (html, png) in figures.items():
-            self.state.write(f"{name}.html", html)
-            (self.state.path / f"{name}.png").write_bytes(png)
-        self.tracking.close(
-            "FINISHED", metrics=_metrics(best, len(self.study.complete)), artifacts=artifacts, figures=figures
-        )
-        for warning in self.endpoint.stats.warnings:
-            _say(f"note: {warning}")
-        print(f"\n{as_text(report)}\n")
-        print(f"{len(self.study.complete)} trials ({ending}), search {searched:.0f} s, all {elapsed:.0f} s")
-        if best is None:
-            print("no trial was completed, so there is no winner; give the search more time (--timeout)")
-        elif not any(row.measured.accuracy for row in rows):
-            print("not one problem was solved; the trade-off says nothing (is it the right data for this model?)")
-        else:
-            path = self._path("winner.yaml")
-            print(f"winner: {best.name}, {path}\n  {_run_command(self.options, path)}")
-        print(f"report: {self._path('report.md')}, {self._path('pareto.html')}\nruns:   {UI_COMMAND}")
-
-    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
-        latency = self.options.latency
-        searched = [self._dot(t) for t in self.study.feasible]
-        reported = [
-            Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
-            for row in report.rows
-        ]
-        pictures = {"pareto": (reported, "problems the search never saw"), "pareto_search": (searched, "search")}
-        return {
-            name: (as_html(dots, latency, f"{report.study}: {what}"), as_png(dots, latency, f"{report.study}: {what}"))
-            for name, (dots, what) in pictures.items()
-            if dots
-        }
-
-    def _dot(self, trial: Any) -> Dot:
-        measured = Measurement.from_dict(trial.user_attrs[METRICS])
-        baseline = baseline_of(trial)
-        return Dot(
-            baseline or f"t{trial.number}",
-            title(self.space.candidate(trial.params)),
-            self.study.point(trial),
-            measured.low,
-            measured.high,
-            baseline is not None,
-        )
-
-    def _path(self, name: str) -> str:
-        path = self.state.path / name
-        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _metrics(best: Row | None, trials: int) -> dict[str, float]:
-    own = {"trials": float(trials)}
-    if best is not None:
-        own |= {f"winner_{name}": value for name, value in best.measured.metrics.items()}
-        own["winner_search_accuracy"] = best.searched.accuracy if best.searched else float("nan")
-    return own
-
-
-def _winner(row: Row, report: Report) -> str:
-    m = row.measured
-    return (
-        f"# {row.name} of the study {report.study}: {row.title}\n"
-        f"# {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] on {report.report_problems} problems of "
-        f"{report.data} the search never saw,\n"
-        f"# median {m.p50:.2f} s at {report.load} requests in flight; {report.model}, --budget {report.budget}\n"
-        f"{row.workflow}"
-    )
-
-
-def _run_command(options: argparse.Namespace, workflow: str) -> str:
-    parts = ["python optimize/run.py", workflow, f"--budget {options.budget}"]
-    parts += [f"--endpoint {url}" for url in options.endpoint or []]
-    for name in ("model", "inputs", "answer"):
-        if getattr(options, name):
-            parts.append(f"--{name} {getattr(options, name)}")
-    return " ".join([*parts, f"--data {options.data}"])
 
 
 def _command() -> str:

@@ -66,7 +66,11 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda w: w.name)
 def test_the_ledger_equals_the_servers_counters(url: str, workflow: Workflow) -> None:
-    with Endpoint.open(EndpointSettings(urls=(url,))) as endpoint, dspy.context(lm=endpoint.lm), open_ledger() as ledger:
+    with (
+        Endpoint.open(EndpointSettings(urls=(url,))) as endpoint,
+        dspy.context(lm=endpoint.lm),
+        open_ledger() as ledger,
+    ):
         before = counters(url)
         program = PDR(Worksheet, workflow)
         for problem in worksheets(3, lines=3, split="search", seed=5):

@@ -102,7 +102,7 @@ class EndpointEngine(_Engine):
         """Nothing: the endpoint owns the connections."""
 
 
-class EndpointLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
+class EndpointLM(dspy.LM):
     """The `dspy.LM` of an endpoint. Takes vLLM's request fields (`top_k`, `min_p`, `chat_template_kwargs`, ...) and
     `extra_body` as keyword arguments of a call or of the LM, beside those DSPy knows."""
 

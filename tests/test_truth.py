@@ -1,0 +1,31 @@
+"""The claim the project stands on, on the embedded reasoner: PDR above long CoT for no more tokens in a row."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.pdr_vs_long_cot import strategies
+from pdr_dspy import bridge
+from pdr_dspy.data import load_data
+from pdr_dspy.embedded.launch import start
+from pdr_dspy.endpoint import Endpoint, EndpointSettings
+from pdr_dspy.evaluation import Evaluation, evaluate
+from pdr_dspy.modules import PDR
+
+pytestmark = [pytest.mark.slow, pytest.mark.embedded]
+
+
+def test_pdr_is_above_long_cot_at_matched_sequential_tokens() -> None:
+    # Other worksheets than those of the published table.
+    data = load_data("worksheets:lines=4,count=300,split=report,seed=11")
+    flows = {w.name: w for w in strategies()}
+    with start() as server, Endpoint.open(EndpointSettings(urls=(server.base_url,), load=32)) as endpoint:
+
+        def run(name: str) -> Evaluation:
+            return bridge.run(evaluate(PDR(data.signature, flows[name]), data, lm=endpoint.lm))
+
+        pdr = run("pdr_8_1")
+        longer = [run(name) for name in ("long_cot_256", "long_cot_512")]
+    assert any(cot.mean("seq_generated") >= pdr.mean("seq_generated") for cot in longer)
+    for cot in longer:
+        assert cot.interval.high < pdr.interval.low, (cot.accuracy, pdr.accuracy)
