@@ -18,40 +18,29 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pdr_dspy import bridge  # noqa: E402
-from pdr_dspy.workflow import Previous, Random, Round, Sampling, Summary, Top, Workflow  # noqa: E402
+from pdr_dspy.workflow import Distill, Previous, Round, Sampling, Summary, Top, Workflow  # noqa: E402
 
-SAMPLING = Sampling(temperature=0.8)
-DRAFT = {"thinking": 96, "answer": 96}
-LAST = {"thinking": 96, "answer": 160}
+SAMPLING = Sampling(temperature=0.6)
+DRAFT = {"thinking": 96, "answer": 112}
+LAST = {"thinking": 96, "answer": 176}
 
 
 def strategies() -> list[Workflow]:
-    """Long CoT at rising caps, SR, majority, and PDR by width, rounds and distiller."""
+    """Long CoT at rising caps, SR, and PDR by width and distiller."""
 
-    def flow(name: str, *rounds: Round, vote: bool = False) -> Workflow:
-        return Workflow(name=name, rounds=rounds, close="vote" if vote else "single", sampling=SAMPLING)
+    def flow(name: str, *rounds: Round) -> Workflow:
+        return Workflow(name=name, rounds=rounds, sampling=SAMPLING)
 
-    summary = Summary(tokens=64)
-    cot = [flow(f"long_cot_{cap}", Round(width=1, thinking=cap, answer=160)) for cap in (128, 192, 256, 384, 512, 1024)]
-    sr = [
-        flow(f"sr_{n}", *[Round(width=1, distill=Previous(tokens=160), **DRAFT)] * (n - 1), Round(width=1, **LAST))
-        for n in (2, 4)
+    def pdr(width: int, distill: Distill) -> tuple[Round, Round]:
+        return Round(width=width, distill=distill, **DRAFT), Round(width=1, **LAST)
+
+    chain = Round(width=1, distill=Previous(tokens=160), **DRAFT)
+    return [
+        *[flow(f"long_cot_{cap}", Round(width=1, thinking=cap, answer=176)) for cap in (128, 192, 256, 384, 1024)],
+        flow("sr_4", chain, chain, chain, Round(width=1, **LAST)),
+        *[flow(f"pdr_{width}_1", *pdr(width, Summary(tokens=80))) for width in (4, 8, 16)],
+        flow("top_8_1", *pdr(8, Top(k=4, tokens=192))),
     ]
-    pdr = [flow(f"pdr_{m}_1", Round(width=m, distill=summary, **DRAFT), Round(width=1, **LAST)) for m in (2, 4, 8, 16)]
-    two = [
-        flow(
-            f"pdr_{m}_{m}_1",
-            *[Round(width=m, distill=summary, **DRAFT)] * 2,
-            Round(width=1, **LAST),
-        )
-        for m in (4, 8)
-    ]
-    others = [
-        flow("majority_8", Round(width=8, thinking=256, answer=160), vote=True),
-        flow("top_8_1", Round(width=8, distill=Top(k=2, tokens=128), **DRAFT), Round(width=1, **LAST)),
-        flow("random_8_1", Round(width=8, distill=Random(k=2, tokens=128), **DRAFT), Round(width=1, **LAST)),
-    ]
-    return [*cot, *sr, *pdr, *two, *others]
 
 
 def main() -> None:
@@ -70,10 +59,10 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from pdr_dspy.data.worksheets import Worksheet
-    from pdr_dspy.endpoint import Endpoint, EndpointSettings, FileStore
     from pdr_dspy.data import load_data
+    from pdr_dspy.data.worksheets import Worksheet
     from pdr_dspy.embedded.launch import start
+    from pdr_dspy.endpoint import Endpoint, EndpointSettings, FileStore
     from pdr_dspy.evaluation import evaluate
     from pdr_dspy.modules import PDR
 

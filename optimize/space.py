@@ -70,8 +70,10 @@ BASELINES: dict[str, Params] = {
     "sr": {"topology": "1-1-1-1", "chain_distiller": "previous"},
     "majority": {"topology": "8-vote"},
 }
-"""The baselines' own choices; besides, each has the whole budget, the largest workspace, the default prompts and the
-hottest temperature but one."""
+"""The baselines' own choices; besides, each has the whole budget, the largest workspace and the default prompts."""
+
+USUAL_TEMPERATURE = 0.6
+"""Where the search begins: what the makers of most open reasoning models advise (DeepSeek-R1's and Qwen3's cards)."""
 
 
 ANCHORS = ("8-1", "16-4-1")
@@ -234,7 +236,7 @@ class Space:
 
     def baseline(self, name: str) -> Candidate:
         """A baseline at the whole budget (or the largest share of it that fits)."""
-        whole: Params = {"share": 1.0, "kappa": self.kappas[-1], "temperature": self._baseline_temperature()}
+        whole: Params = {"share": 1.0, "kappa": self.kappas[-1], "temperature": self._usual_temperature()}
         return self.suggest(Fixed({**whole, **BASELINES[name]}))
 
     def baselines(self) -> dict[str, Candidate]:
@@ -251,7 +253,7 @@ class Space:
         usable = tokens if self.context is None else min(tokens, self.context // 2)
         share = min(self.shares, key=lambda s: abs(s * tokens - usable / 2))
         middle = self.kappas[len(self.kappas) // 2]
-        plain: Params = {"share": share, "kappa": middle, "temperature": self._baseline_temperature()}
+        plain: Params = {"share": share, "kappa": middle, "temperature": self._usual_temperature()}
         anchors = {
             f"pdr-{label}": self.suggest(Fixed({**plain, "topology": label, "distiller": "summary"}))
             for label in ANCHORS
@@ -259,8 +261,8 @@ class Space:
         }
         return {**self.baselines(), **anchors}
 
-    def _baseline_temperature(self) -> float:
-        return self.temperatures[max(0, len(self.temperatures) - 2)]
+    def _usual_temperature(self) -> float:
+        return min(self.temperatures, key=lambda t: abs(t - USUAL_TEMPERATURE))
 
     def fingerprint(self) -> dict[str, Any]:
         """The dimensions as plain data, the prompts with a hash of their texts."""

@@ -27,7 +27,7 @@ from pdr_dspy.workspace import (
     render_drafts,
 )
 
-STAGE_SHARES: dict[Stage, float] = {"draft": 0.5, "refine": 0.36, "distill": 0.1, "pick": 0.025, "analyse": 0.015}
+STAGE_SHARES: dict[Stage, float] = {"draft": 0.32, "refine": 0.47, "distill": 0.18, "pick": 0.02, "analyse": 0.01}
 LINE_SHARES = (0.06, 0.12, 0.18, 0.34, 0.16, 0.14)
 LONG_SHARE = 0.33
 LONGEST_THINKING = 760
@@ -138,7 +138,7 @@ class Generator:
         if form < 0.02:
             return ""
         if form < 0.5:
-            claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng)
+            claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng, roles.WRONG_NOTES)
             rows = [item.workings for item in claims]
             if rng.random() < 0.5:
                 named = {item.index for item in claims}
@@ -150,7 +150,7 @@ class Generator:
             texts = [roles.draft_text(draft, answer_only=only) for draft in drafts]
             least = LEAST_PER_ANSWER if only else LEAST_PER_DRAFT
             return (answers_workspace if only else drafts_workspace)(texts, max(kappa, least * len(texts)), tokens)
-        claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng)
+        claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng, roles.WRONG_NOTES)
         analysis = _analysis(claims, count) if rng.random() < 0.4 else None
         return previous_workspace(roles.draft_text(claims), analysis, max(kappa, LEAST_WITH_ANALYSIS), tokens)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from experiments.reasoner.task import Puzzle, label
 from experiments.reasoner.templates import COMPLETED, marker
-from experiments.reasoner.traces import COPY, PLAIN, Piece
-from pdr_dspy.data.worksheets import LARGEST_RESULT, Step, expression
+from experiments.reasoner.traces import CHECK, COPY, PLAIN, Piece
+from pdr_dspy.data.worksheets import Step, expression
 from pdr_dspy.modules.signatures import render_draft
 
-WRONG_CLAIMS = 0.05
+WRONG_CLAIMS = 0.12
+WRONG_NOTES = 0.04
 NONE = "none"
 _LINES = re.compile(r"\n| (?=[A-H]: )")
 _PREFIX = re.compile(r"^(\d+\. )?answer: ")
@@ -45,24 +46,16 @@ def claim(index: int, puzzle: Puzzle) -> Claim:
 
 
 def wrong_claim(index: int, puzzle: Puzzle, rng: random.Random) -> Claim:
-    """A claim with a mistake as a model makes them: a false result at the end, or one in the middle."""
-    chosen = int(rng.random() * len(puzzle.tries))
-    step, _ = puzzle.tries[chosen]
-    miss = puzzle.misses[chosen]
-    if step != puzzle.first:
-        result = puzzle.line.target if rng.random() < 0.7 else miss.result
-        return Claim(index, step, Step(miss.left, miss.op, miss.right, result), False)
-    near = [value for shift in (-2, -1, 1, 2) if 1 <= (value := step.result + shift) <= LARGEST_RESULT]
-    first = Step(step.left, step.op, step.right, rng.choice(near))
-    rest = puzzle.last.right if puzzle.last.left == puzzle.first.result else puzzle.last.left
-    left, right = max(first.result, rest), min(first.result, rest)
-    return Claim(index, first, Step(left, puzzle.last.op, right, puzzle.line.target), False)
+    """A claim with a mistake as a small model makes them: sound arithmetic that ends beside the target."""
+    wrong = [place for place, (step, _) in enumerate(puzzle.tries) if step != puzzle.first]
+    chosen = rng.choice(wrong)
+    return Claim(index, puzzle.tries[chosen][0], puzzle.misses[chosen], False)
 
 
-def claims_of(lines: list[int], puzzles: list[Puzzle], rng: random.Random) -> list[Claim]:
-    """Claims about some lines in order, now and then a wrong one."""
+def claims_of(lines: list[int], puzzles: list[Puzzle], rng: random.Random, wrong: float = WRONG_CLAIMS) -> list[Claim]:
+    """Claims about some lines in order, a share of them wrong."""
     return [
-        wrong_claim(index, puzzles[index], rng) if rng.random() < WRONG_CLAIMS else claim(index, puzzles[index])
+        wrong_claim(index, puzzles[index], rng) if rng.random() < wrong else claim(index, puzzles[index])
         for index in sorted(lines)
     ]
 
@@ -95,7 +88,7 @@ def right_lines(text: str, puzzles: list[Puzzle]) -> frozenset[int]:
 
 def _row(index: int, text: str, *, first: bool) -> list[Piece]:
     name = f"{label(index)}:"
-    return [(name if first else f"\n{name}", COPY), *((token, COPY) for token in _NUMBERS.findall(text))]
+    return [(name if first else f"\n{name}", CHECK), *((token, COPY) for token in _NUMBERS.findall(text))]
 
 
 def _rows(rows: list[tuple[int, str]]) -> list[Piece]:

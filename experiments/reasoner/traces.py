@@ -19,7 +19,8 @@ Piece = tuple[str, float]
 """One token's text and its loss weight."""
 
 FREE, RESULT, OK, NO, CHECK, PLAIN, COPY, MISS = 0.9, 1.5, 3.0, 1.5, 3.0, 0.3, 1.0, 0.4
-FALSE_OK = 0.07
+FALSE_OK = 0.1
+STRAY = 0.12
 MEMORY = 2
 
 
@@ -38,9 +39,11 @@ class Trace:
     finished: bool = False
 
 
-def _try(pieces: list[Piece], index: int, step: Step, rest: int, target: int, weight: float) -> None:
+def _try(
+    pieces: list[Piece], index: int, step: Step, rest: int, target: int, weight: float, choice: float = COPY
+) -> None:
     pieces += [
-        (f"\n{label(index)}", weight),
+        (f"\n{label(index)}", choice),
         (f" {step.left}", weight),
         (f" {step.op}", weight),
         (f" {step.right}", weight),
@@ -61,16 +64,24 @@ def _finish(pieces: list[Piece], step: Step, weight: float) -> None:
     ]
 
 
-def _win(trace: Trace, index: int, puzzle: Puzzle, weight: float, *, recheck: bool) -> None:
+def _win(trace: Trace, index: int, puzzle: Puzzle, weight: float, *, recheck: bool, choice: float = COPY) -> None:
     pieces = trace.pieces
     rest = puzzle.last.right if puzzle.last.left == puzzle.first.result else puzzle.last.left
-    _try(pieces, index, puzzle.first, rest, puzzle.line.target, weight)
+    _try(pieces, index, puzzle.first, rest, puzzle.line.target, weight, choice)
     pieces.append((" ok", OK))
     if recheck:
         _finish(pieces, puzzle.first, COPY)
     _finish(pieces, puzzle.last, COPY)
     pieces.append((" .", CHECK))
     trace.solved_at[index] = len(pieces)
+
+
+def _stray(trace: Trace, index: int, puzzles: list[Puzzle], rng: random.Random) -> None:
+    """A try of a line that is settled: a slip (no loss) to be left at once."""
+    puzzle = puzzles[index]
+    step, rest = rng.choice([(step, rest) for step, rest in puzzle.tries if step != puzzle.first])
+    _try(trace.pieces, index, step, rest, puzzle.line.target, FREE, choice=0.0)
+    trace.pieces.append((" no", NO))
 
 
 def search(
@@ -105,9 +116,13 @@ def search(
         if index in settled:
             continue
         puzzle = puzzles[index]
+        if settled and rng.random() < STRAY:
+            _stray(trace, rng.choice(sorted(settled)), puzzles, rng)
         recent: list[int] = []
         tries = 0
         while len(trace.pieces) < most and not (style == "brief" and tries == 3):
+            # Which line to take up next is what a workspace decides, so it counts; only a first start is free.
+            choice = CHECK if tries == 0 and (trace.pieces or settled) else COPY
             tries += 1
             chosen = int(rng.random() * len(puzzle.tries))
             while chosen in recent and len(puzzle.tries) > len(recent):
@@ -115,9 +130,9 @@ def search(
             recent = [*recent, chosen][-MEMORY:]
             step, rest = puzzle.tries[chosen]
             if step == puzzle.first:
-                _win(trace, index, puzzle, FREE, recheck=recheck)
+                _win(trace, index, puzzle, FREE, recheck=recheck, choice=choice)
                 break
-            _try(trace.pieces, index, step, rest, puzzle.line.target, FREE)
+            _try(trace.pieces, index, step, rest, puzzle.line.target, FREE, choice)
             if rng.random() < FALSE_OK:
                 trace.pieces.append((" ok", 0.0))
                 if recheck:
