@@ -36,7 +36,7 @@ def strategies() -> list[Workflow]:
 
     chain = Round(width=1, distill=Previous(tokens=160), **DRAFT)
     return [
-        *[flow(f"long_cot_{cap}", Round(width=1, thinking=cap, answer=176)) for cap in (128, 192, 256, 384, 1024)],
+        *[flow(f"long_cot_{cap}", Round(width=1, thinking=cap, answer=176)) for cap in (128, 192, 256, 304, 384, 1024)],
         flow("sr_4", chain, chain, chain, Round(width=1, **LAST)),
         *[flow(f"pdr_{width}_1", *pdr(width, Summary(tokens=80))) for width in (4, 8, 16)],
         flow("top_8_1", *pdr(8, Top(k=4, tokens=192))),

@@ -35,7 +35,7 @@ class Sizes:
     timeout: float | None
 
 
-EMBEDDED = Sizes(trials=20, problems=32, report_problems=100, front=4, timeout=420.0)
+EMBEDDED = Sizes(trials=14, problems=32, report_problems=80, front=3, timeout=210.0)
 """For the reasoner that comes along: minutes on two cores."""
 
 SERVED = Sizes(trials=40, problems=64, report_problems=200, front=5, timeout=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.options import add_common, guarded
+from optimize.options import EMBEDDED, SERVED, add_common, guarded
 
 EPILOG = """\
 examples
@@ -42,11 +42,30 @@ def parser() -> argparse.ArgumentParser:
     )
     add_common(made)
     how = made.add_argument_group("search (defaults in brackets: embedded reasoner / a server of yours)")
-    how.add_argument("--trials", type=int, metavar="N", help="different workflows to measure in all (20 / 40)")
-    how.add_argument("--timeout", metavar="TIME", help="end the search after 90, 10m or 2h and report (7m / none)")
+    how.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help=f"different workflows to measure in all ({EMBEDDED.trials} / {SERVED.trials})",
+    )
+    how.add_argument(
+        "--timeout",
+        metavar="TIME",
+        help=f"end the search after 90, 10m or 2h and report ({EMBEDDED.timeout:g} s / none)",
+    )
     how.add_argument("--problems", type=int, metavar="N", help="problems of a trial (32 / 64)")
-    how.add_argument("--report-problems", type=int, metavar="N", help="problems of the report (100 / 200)")
-    how.add_argument("--front", type=int, metavar="N", help="most members of the front in the report (4 / 5)")
+    how.add_argument(
+        "--report-problems",
+        type=int,
+        metavar="N",
+        help=f"problems of the report ({EMBEDDED.report_problems} / {SERVED.report_problems})",
+    )
+    how.add_argument(
+        "--front",
+        type=int,
+        metavar="N",
+        help=f"most members of the front in the report ({EMBEDDED.front} / {SERVED.front})",
+    )
     how.add_argument("--topologies", metavar="LIST", help="topologies to choose from, separated by commas")
     how.add_argument(
         "--jobs",

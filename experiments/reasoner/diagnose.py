@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiments.reasoner.evaluate_offline import Bench, answer, as_draft, fields
 from experiments.reasoner.sampling import Sampler
-from experiments.reasoner.task import Puzzle, puzzle
+from experiments.reasoner.task import Puzzle, label, puzzle
 from pdr_dspy.data.worksheets import lines_solved, parse_problem, worksheets
 from pdr_dspy.workspace import render_drafts
 
@@ -18,7 +18,7 @@ from pdr_dspy.workspace import render_drafts
 def claims(text: str, puzzles: list[Puzzle]) -> tuple[int, int]:
     """How many lines of a solution or workspace are claimed, and how many are right."""
     rows = [row for row in text.split("\n") if " = " in row]
-    right = sum(f"{'ABCDEF'[i]}: {item.workings}" in rows for i, item in enumerate(puzzles))
+    right = sum(f"{label(i)}: {item.workings}" in rows for i, item in enumerate(puzzles))
     return len(rows), right
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=Path("pdr_dspy/embedded/weights"))
     parser.add_argument("--problems", type=int, default=40)
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--temperature", type=float, default=0.6)
     parser.add_argument("--width", type=int, default=8)
     options = parser.parse_args()
     problems = [item.inputs["problem"] for item in worksheets(options.problems, 4, "search", 0)]
@@ -48,7 +48,7 @@ def main() -> None:
             i
             for item in group
             for i, one in enumerate(sheet)
-            if f"{'ABCDEF'[i]}: {one.workings}" in fields(item.text).get("solution", "").split("\n")
+            if f"{label(i)}: {one.workings}" in fields(item.text).get("solution", "").split("\n")
         }
         for group, sheet in zip(groups, sheets, strict=True)
     ]
@@ -57,7 +57,7 @@ def main() -> None:
         [text, render_drafts([as_draft(item) for item in group]), "64"]
         for text, group in zip(problems, groups, strict=True)
     ]
-    distilled = bench.sampler.plain(bench._messages("distill", inputs), 80)
+    distilled = bench.sampler.plain(bench.messages("distill", inputs), 80)
     workspaces = [fields(item.text).get("workspace", "") for item in distilled]
     noted = [claims(text, sheet) for text, sheet in zip(workspaces, sheets, strict=True)]
     print(f"workspaces: {sum(c for c, _ in noted)} claims, {sum(r for _, r in noted)} right")

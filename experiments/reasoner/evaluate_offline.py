@@ -61,20 +61,21 @@ class Bench:
         self.prompts = Prompts()
         self.tokens = PieceTokenizer(sampler.tokenizer)
 
-    def _messages(self, stage: Stage, inputs: list[list[str]], style: str = "default") -> list[tuple[str, str]]:
+    def messages(self, stage: Stage, inputs: list[list[str]], style: str = "default") -> list[tuple[str, str]]:
+        """The prompts of a stage."""
         return [self.prompts.render(stage, self.prompts.instructions[stage][style], values) for values in inputs]
 
     def drafts(self, width: int, cap: int, style: str = "default") -> list[list[Completion]]:
         """`width` drafts of every problem."""
         flat = self.sampler.think(
-            self._messages("draft", [[text] for text in self.problems for _ in range(width)], style), cap
+            self.messages("draft", [[text] for text in self.problems for _ in range(width)], style), cap
         )
         return [flat[i * width : (i + 1) * width] for i in range(len(self.problems))]
 
     def refined(self, workspaces: list[str], cap: int, style: str = "default") -> list[Completion]:
         """One refinement of every problem."""
         inputs = [[text, workspace] for text, workspace in zip(self.problems, workspaces, strict=True)]
-        return self.sampler.think(self._messages("refine", inputs, style), cap)
+        return self.sampler.think(self.messages("refine", inputs, style), cap)
 
     def long_cot(self, cap: int) -> Outcome:
         """One call of at most `cap` thinking tokens."""
@@ -108,12 +109,12 @@ class Bench:
                 [text, render_drafts([as_draft(item) for item in group]), str(kappa)]
                 for text, group in zip(self.problems, groups, strict=True)
             ]
-            distilled = self.sampler.plain(self._messages("distill", inputs), kappa + SPARE)
+            distilled = self.sampler.plain(self.messages("distill", inputs), kappa + SPARE)
             texts = [fields(item.text).get("workspace", "") for item in distilled]
             workspaces = [summary_workspace(bound(text, kappa, self.tokens), kappa, self.tokens) for text in texts]
             closing = width == 1
             flat = self.sampler.think(
-                self._messages(
+                self.messages(
                     "refine",
                     [[t, w] for t, w in zip(self.problems, workspaces, strict=True) for _ in range(width)],
                 ),
@@ -140,7 +141,7 @@ def as_draft(item: Completion) -> str:
 def strategies(bench: Bench) -> dict[str, Callable[[], Outcome]]:
     """What the report compares."""
     found: dict[str, Callable[[], Outcome]] = {}
-    for cap in (96, 192, 256, 320, 448, 700, 1200):
+    for cap in (96, 192, 256, 296, 320, 448, 700):
         found[f"long CoT, cap {cap}"] = partial(bench.long_cot, cap)
     for width in (1, 2, 4, 8, 16):
         found[f"PDR [{width}], cap 96, kappa 64"] = partial(bench.pdr, [width], 96, 64, 96)
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=4)
     parser.add_argument("--split", choices=("search", "report"), default="report")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--temperature", type=float, default=0.6)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="a part of the strategies' names")
     parser.add_argument("--json", type=Path)
