@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from fakes.vllm import FakeVLLM
 from search_support import assert_nothing_paid_twice, solve
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 5
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_killed_search_goes_on_without_paying_twice(model: FakeVLLM, data: Path, tmp_path: Path) -> None:
