@@ -80,7 +80,8 @@ def test_the_ledger_equals_the_servers_counters(url: str, workflow: Workflow) ->
                 assert failed.kind == "truncated"
         after = counters(url)
     rows = ledger.records
-    assert rows and all(r.reported for r in rows)
+    answered = [r for r in rows if r.finish]  # a vLLM without --reasoning-config refuses the first thinking caps
+    assert answered and all(r.reported for r in answered)
     assert after[0] - before[0] == sum(r.prompt_tokens for r in rows)
     assert after[1] - before[1] == sum(r.completion_tokens for r in rows)
     assert all(r.completion_tokens <= r.max_tokens for r in rows)
