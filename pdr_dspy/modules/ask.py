@@ -108,9 +108,10 @@ async def ask(
         try:
             prediction: dspy.Prediction = await predictor.acall(**inputs, config=config)
         except Exception as error:
-            raise typed(error) from error
+            # Not `from error`: what is found may be the error itself or its cause, and that would close a circle.
+            raise typed(error)  # noqa: B904
         finally:
-            desk.spend.reconcile(reservation, sum(r.tokens for r in mine.records if not r.replayed or own))
+            desk.spend.reconcile(reservation, sum(r.tokens for r in mine.records))
     return prediction
 
 

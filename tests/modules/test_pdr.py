@@ -290,3 +290,13 @@ def test_another_lm_works_and_is_accounted_for() -> None:
     assert prediction.answer == "42"
     assert prediction.run.meters.calls == 5
     assert {r.stage for r in prediction.run.records} == {"draft", "distill", "refine"}
+
+
+def test_a_bug_behind_another_lm_comes_out_as_it_is() -> None:
+    class Broken(dspy.utils.DummyLM):
+        async def aforward(self, *args: object, **kwargs: object) -> object:
+            raise ZeroDivisionError("a bug")
+
+    with dspy.context(lm=Broken([])), pytest.raises(Exception, match="a bug") as caught:
+        LongCoT("problem -> answer")(problem="?")
+    assert caught.value.__cause__ is not caught.value
