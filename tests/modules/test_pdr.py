@@ -149,7 +149,9 @@ def test_a_vote_takes_the_most_frequent_answer(model: FakeVLLM, endpoint: Endpoi
     answers = iter(["7", "12", " 12", "012", "9"])
     model.answer = lambda call: fields(solution="s", answer=next(answers))
     with dspy.context(lm=endpoint.lm):
-        assert MajorityVote("problem -> answer", width=5)(problem="?").answer.strip() == "12"
+        voted = MajorityVote("problem -> answer", width=5)(problem="?").answer
+    # Which of the three spellings is kept depends on which draft the server answered first.
+    assert voted.strip() in ("12", "012")
 
 
 def test_a_closing_pick_chooses_the_draft(model: FakeVLLM, endpoint: Endpoint) -> None:
