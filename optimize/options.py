@@ -69,9 +69,10 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--thinking",
-        choices=("auto", "server", "off"),
+        choices=("auto", "server", "continue", "off"),
         default="auto",
-        help="whether the cap on thinking goes to the server (default: if it takes it)",
+        help="who keeps a draft's cap on thinking: the server (thinking_token_budget), a second request that continues "
+        "the closed thinking, or nobody (default auto: the server while it does, else the second request)",
     )
     what = parser.add_argument_group("problems")
     what.add_argument(

@@ -6,10 +6,10 @@ DSPy's canonical engine contract carries only what is sent to the model. What th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class CallTag:
         thinking: Cap on thinking tokens, or None where the call has none.
         answer: Cap on the tokens after the thinking, or None.
         timeout: Seconds the call may still take, or None.
+        more: Asked for tokens of the problem's `total` before a second request of the call, where none were set aside
+            for it; raises `BudgetExhausted` where there are none. None: nobody need be asked.
     """
 
     stage: str = "other"
@@ -39,6 +41,7 @@ class CallTag:
     thinking: int | None = None
     answer: int | None = None
     timeout: float | None = None
+    more: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
 
 
 _TAG: ContextVar[CallTag | None] = ContextVar("pdr_dspy_call_tag", default=None)

@@ -8,6 +8,9 @@ What is on the accepted path: of every sequential step the call that took the mo
 cost no latency), so a path is at least as long as the one whose answer was returned. What is not counted: tokens of a
 cancelled or failed attempt when the server did not report them (vLLM reports none); `unreported` says how many such
 attempts there were. Time spent waiting for the client's own limiter is not latency.
+
+A call whose thinking was stopped at its cap and continued by a second request is one call (the nominal meters count its
+thinking budget once) with the tokens and seconds of both requests.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ class CallRecord:
         started: Unix time of sending.
         replayed: Answered from the store; its tokens and seconds are the original call's.
         detail: What went wrong, in words (never a secret).
+        part: Which part of the call's answer: 0, or 1 for the request that continued a thinking stopped at its cap.
+            Both parts together are one call and one answer.
     """
 
     call: str
@@ -73,6 +78,7 @@ class CallRecord:
     started: float
     replayed: bool
     detail: str = ""
+    part: int = 0
 
     @property
     def tokens(self) -> int:
@@ -179,8 +185,8 @@ class _Path:
 
 
 def _largest(calls: Sequence[Sequence[CallRecord]], size: Callable[[CallRecord], int]) -> int:
-    # Only the last attempt is on the path: the tokens of a failed one led nowhere (they are in the totals).
-    return max(size(c[-1]) for c in calls)
+    # Of each part only the last attempt is on the path: the tokens of a failed one led nowhere (the totals have them).
+    return max(sum({r.part: size(r) for r in c}.values()) for c in calls)
 
 
 def _nominal(record: CallRecord) -> int:

@@ -16,7 +16,8 @@ from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.errors import CallError, EmptyAnswer, Truncated
 from pdr_dspy.workspace import written
 
-_MARKS = ("<think>", "</think>")
+OPEN, CLOSE = "<think>", "</think>"
+"""The marks around a thinking, as the models know them that write it as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,18 @@ def response_of(body: Mapping[str, Any]) -> Response:
     return replace(response, message=Message(role="assistant", parts=tuple(parts) or (TextPart(""),)))
 
 
-def verdict(response: Response, finish: str) -> CallError | None:
-    """The error a completion amounts to, or None where it is an answer."""
+def verdict(response: Response, finish: str, note: str = "") -> CallError | None:
+    """The error a completion amounts to, or None where it is an answer.
+
+    Args:
+        response: The completion.
+        finish: The server's finish reason.
+        note: Why nothing more could be done about a thinking that reached its cap, or "".
+    """
     used = response.usage.output_tokens or 0
     text = "".join(p.text for p in response.message.parts if isinstance(p, TextPart))
     if finish == "length":
-        return Truncated(f"the cap was reached after {used} tokens", text)
+        return Truncated(f"the cap was reached after {used} tokens" + (f" ({note})" if note else ""), text)
     if text.strip() or any(isinstance(p, ToolCallPart | DataPart) for p in response.message.parts):
         return None
     thought = any(isinstance(p, ThinkingPart) and p.text for p in response.message.parts)
@@ -80,11 +87,11 @@ def verdict(response: Response, finish: str) -> CallError | None:
 
 
 def _parted(text: str) -> list[TextPart | ThinkingPart]:
-    if not any(mark in text for mark in _MARKS):
+    if OPEN not in text and CLOSE not in text:
         return [TextPart(text)]
     answer = written(text)
     thinking = text[: text.rindex(answer)] if answer else text
-    for mark in _MARKS:
+    for mark in (OPEN, CLOSE):
         thinking = thinking.replace(mark, "")
     kept: list[TextPart | ThinkingPart] = [ThinkingPart(thinking.strip())] if thinking.strip() else []
     return [*kept, TextPart(answer)] if answer else kept

@@ -15,6 +15,7 @@ import httpx
 from dspy.lm15 import Request, Response
 
 from pdr_dspy.endpoint.caller import Caller
+from pdr_dspy.endpoint.continuation import second_prompt
 from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
 from pdr_dspy.endpoint.preflight import Identity, identify
 from pdr_dspy.endpoint.secret import Secret
@@ -44,9 +45,7 @@ class Endpoint:
         settings: What it was opened with.
     """
 
-    def __init__(
-        self, settings: EndpointSettings, identity: Identity, http: httpx.Client, store: Store | None
-    ) -> None:
+    def __init__(self, settings: EndpointSettings, identity: Identity, http: httpx.Client, store: Store | None) -> None:
         self.settings = settings
         self._http = http
         self._tally = Tally()
@@ -60,7 +59,7 @@ class Endpoint:
         if identity.context is None:
             self._tally.warn("the server does not state the model's context: caps are sent unclamped")
         self.identity = identity
-        self._caller = Caller(settings, identity, Transport(settings), counter, store, self._tally)
+        self._caller = Caller(settings, identity, Transport(settings), self.tokenizer, counter, store, self._tally)
         self.lm = EndpointLM(
             f"hosted_vllm/{identity.model}",
             engine=EndpointEngine(identity.model, self),
@@ -104,6 +103,17 @@ class Endpoint:
     def context(self) -> int | None:
         """The model's length in tokens, or None where nobody says."""
         return self.identity.context
+
+    def second_prompt(self, prompt: int, thinking: int | None) -> int:
+        """Tokens that a call's second request may read, as calls are made here now; 0 where there is none.
+
+        Args:
+            prompt: Tokens of the call's prompt.
+            thinking: The call's cap on thinking, or None.
+        """
+        if thinking is None or self._caller.way.way != "continue":
+            return 0
+        return second_prompt(prompt, max(thinking, 1))
 
     @property
     def load(self) -> int:

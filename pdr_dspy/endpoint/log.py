@@ -8,8 +8,9 @@ import uuid
 
 from pdr_dspy import ledger
 from pdr_dspy.calls import CallTag
-from pdr_dspy.endpoint.completion import Usage
+from pdr_dspy.endpoint.completion import Usage, finish_of, usage_of
 from pdr_dspy.endpoint.stats import Tally
+from pdr_dspy.endpoint.store import StoredCompletion
 
 _NOTHING = Usage(0, 0, None, None, True)  # nothing was sent, so nothing was used: known, not unreported
 _SILENCE = Usage(0, 0, None, None, False)
@@ -27,6 +28,7 @@ class CallLog:
     def __init__(self, tag: CallTag, model: str, tally: Tally) -> None:
         self.tag = tag
         self.attempts = 0
+        self.part = 0
         self.asked = 0
         self.thinking: int | None = None
         self.deadline: asyncio.Timeout | None = None
@@ -34,6 +36,27 @@ class CallLog:
         self._model = model
         self._tally = tally
         self._call = uuid.uuid4().hex
+        self._first = 0  # attempt of the part that is being answered
+
+    def next_part(self) -> None:
+        """The part so far is answered; what follows continues it."""
+        self.part += 1
+        self._first = self.attempts
+
+    def answered(self, completion: StoredCompletion, outcome: str, detail: str = "", *, replayed: bool = False) -> None:
+        """Record an attempt that was answered, or what the store holds of one."""
+        self.attempt(
+            outcome,
+            replica=completion.replica,
+            usage=usage_of(completion.body),
+            finish=finish_of(completion.body),
+            max_tokens=completion.max_tokens,
+            seconds=completion.seconds,
+            first_token_seconds=completion.first_token_seconds,
+            started=completion.started,
+            replayed=replayed,
+            detail=detail,
+        )
 
     def attempt(
         self,
@@ -80,7 +103,8 @@ class CallLog:
             started=time.time() if started is None else started,
             replayed=replayed,
             detail=detail,
+            part=self.part,
         )
+        self._tally.add(entry, again=self.attempts > self._first)
         self.attempts += 1
-        self._tally.add(entry)
         ledger.record(entry)

@@ -44,12 +44,16 @@ class Replicas:
         self.all = tuple(Replica(url) for url in urls)
         self._clock = clock
 
-    def take(self) -> Replica:
-        """The next request's replica; `release` it afterwards. Where all rest, the one that wakes first."""
+    def take(self, preferred: str | None = None) -> Replica:
+        """The next request's replica; `release` it afterwards. Where all rest, the one that wakes first.
+
+        Args:
+            preferred: Address that has the prompt's beginning in its cache; taken if it is awake.
+        """
         now = self._clock()
         awake = [r for r in self.all if r.awake_at <= now]
         # Ties go to the one asked least, so that a first burst spreads.
-        least = min(awake, key=lambda r: (r.in_flight, r.served), default=None)
+        least = min(awake, key=lambda r: (r.url != preferred, r.in_flight, r.served), default=None)
         chosen = least or min(self.all, key=lambda r: r.awake_at)
         chosen.in_flight += 1
         chosen.served += 1

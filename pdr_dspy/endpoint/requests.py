@@ -57,14 +57,13 @@ EXTRAS: ContextVar[Extras | None] = ContextVar("pdr_dspy_extras", default=None)
 """The extras of the call being made here; set by the LM, read by its engine."""
 
 
-def wire_body(request: Request, extras: Extras, identity: Identity, thinking: int | None) -> dict[str, Any]:
-    """The chat completion request as JSON, without the caps' clamping.
+def wire_body(request: Request, extras: Extras, identity: Identity) -> dict[str, Any]:
+    """The chat completion request as JSON, without the cap on thinking and without the caps' clamping.
 
     Args:
         request: What DSPy asks.
         extras: What it can't carry.
         identity: The model.
-        thinking: Cap on thinking tokens to send, or None to send none.
     """
     body: dict[str, Any] = request_kwargs(request, "chat")
     cap = body.pop("max_completion_tokens", None)  # OpenAI's new name; every server knows the old one
@@ -73,14 +72,10 @@ def wire_body(request: Request, extras: Extras, identity: Identity, thinking: in
     if request.config.top_k is not None:  # no place in OpenAI's dialect; vLLM takes it
         body["top_k"] = request.config.top_k
     body.update(extras.fields)
-    if thinking is not None:
-        body[THINKING_FIELD] = thinking
     return {"model": identity.model, **body}
 
 
-def store_key(
-    body: Mapping[str, Any], identity: Identity, tag: CallTag, extras: Extras, candidate: int = 0
-) -> str:
+def store_key(body: Mapping[str, Any], identity: Identity, tag: CallTag, extras: Extras, candidate: int = 0) -> str:
     """The key: SHA-256 over canonical JSON of everything that determines the answer.
 
     Args:

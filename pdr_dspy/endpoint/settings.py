@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import EndpointError
 
+Thinking = Literal["auto", "server", "continue", "off"]
+"""How a cap on thinking is kept."""
+
 KEY_VARIABLES = ("PDR_API_KEY", "OPENAI_API_KEY", "HOSTED_VLLM_API_KEY")
 """Environment variables an API key is taken from, the first that is set."""
 
@@ -36,8 +39,12 @@ class EndpointSettings:
         connect_timeout: Seconds to open a connection.
         retries: Attempts after the first, for failures that may pass.
         backoff: Seconds before the first retry at most; doubles with each.
-        thinking: Whether the cap on thinking is sent (`thinking_token_budget`): "auto" sends it until the server
-            refuses the field, "server" insists on it, "off" never sends it.
+        thinking: How a call's cap on thinking is kept. "server": the server closes the thinking at the cap
+            (`thinking_token_budget`), and one that refuses the field or is seen to ignore it is an `EndpointError`.
+            "continue": a first request ends at the cap; a thinking still open then is closed (`</think>`) and a second
+            request continues the message (`continue_final_message`) with the tokens that are left. "auto": the server
+            until it refuses or is seen to ignore the field, from then on as "continue". "off": nobody; a thinking that
+            takes all of `max_tokens` leaves no answer.
         revision: Names the weights, where the server's own answer does not tell them apart (a part of store keys).
 
     Raises:
@@ -52,7 +59,7 @@ class EndpointSettings:
     connect_timeout: float = 10.0
     retries: int = 4
     backoff: float = 0.5
-    thinking: Literal["auto", "server", "off"] = "auto"
+    thinking: Thinking = "auto"
     revision: str | None = None
 
     def __post_init__(self) -> None:
@@ -72,8 +79,8 @@ class EndpointSettings:
                 raise EndpointError(name, f"{getattr(self, name)} seconds", "Write a positive number")
         if self.retries < 0:
             raise EndpointError("retries", f"{self.retries}", "Write 0 or more")
-        if self.thinking not in ("auto", "server", "off"):
-            raise EndpointError("thinking", f"{self.thinking!r}", "Write auto, server or off")
+        if self.thinking not in ("auto", "server", "continue", "off"):
+            raise EndpointError("thinking", f"{self.thinking!r}", "Write auto, server, continue or off")
 
 
 def split_urls(text: str | Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,11 @@ from pdr_dspy.errors import ServerFailure
 from pdr_dspy.workspace import ByteTokenizer, Tokenizer
 
 _CACHED = 4096  # texts
+_END = 8  # tokens: an opening mark in pieces, and a line break
+_CHAT_FIELDS = (
+    "messages", "tools", "chat_template", "chat_template_kwargs", "add_generation_prompt", "continue_final_message",
+    "add_special_tokens",
+)  # fmt: skip
 _PROBE = "Let $x_1 = 3.14$; Übung, 数学 🙂\n\n  def f(x):\n\treturn x ** 2  # 1234567\n<think>no</think> "
 
 
@@ -108,9 +113,12 @@ class ServerEncoder:
 
     def count_chat(self, body: Mapping[str, Any]) -> int:
         """Tokens of a chat request's prompt, its template applied."""
-        names = ("messages", "tools", "chat_template", "chat_template_kwargs", "add_generation_prompt",
-                 "continue_final_message", "add_special_tokens")  # fmt: skip
-        return int(self._ask("/tokenize", {k: body[k] for k in names if k in body})["count"])
+        return int(self._ask("/tokenize", {k: body[k] for k in _CHAT_FIELDS if k in body})["count"])
+
+    def chat_end(self, body: Mapping[str, Any]) -> str:
+        """The last few tokens' text of a chat request's prompt, its template applied."""
+        ids = self._ask("/tokenize", {k: body[k] for k in _CHAT_FIELDS if k in body})["tokens"]
+        return self.decode(ids[-_END:])
 
     def context(self) -> int | None:
         """The model's length as `/tokenize` states it."""

@@ -94,7 +94,8 @@ async def ask(
         "top_p": desk.sampling.top_p,
         "seed": call_seed(desk.seed, rollout, tag),
     }
-    own = endpoint_of(lm) is not None
+    endpoint = endpoint_of(lm)
+    own = endpoint is not None
     if own and tag.stage in _HELPERS:
         # A summary needs no chain of thought: templates that know the switch leave it out, others ignore it.
         config["chat_template_kwargs"] = {"enable_thinking": False}
@@ -103,7 +104,14 @@ async def ask(
     prompt = 0
     if desk.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request
         prompt = await asyncio.to_thread(_prompt_tokens, predictor, inputs, desk)
-    reservation = desk.spend.reserve(caps.total + prompt, keep=keep)
+    second = endpoint.second_prompt(prompt, caps.thinking) if endpoint is not None else 0
+    held = [desk.spend.reserve(caps.total + prompt + second, keep=keep)]
+    if not second:  # the call may still turn out to need a second request
+
+        def more(tokens: int) -> None:
+            held.append(desk.spend.reserve(tokens, keep=keep))
+
+        tag = replace(tag, more=more)
     with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine):
         try:
             prediction: dspy.Prediction = await predictor.acall(**inputs, config=config)
@@ -111,7 +119,9 @@ async def ask(
             # Not `from error`: what is found may be the error itself or its cause, and that would close a circle.
             raise typed(error)  # noqa: B904
         finally:
-            desk.spend.reconcile(reservation, sum(r.tokens for r in mine.records))
+            desk.spend.reconcile(held[0], sum(r.tokens for r in mine.records))
+            for reservation in held[1:]:  # after it: in between, the account must not look emptier than it is
+                desk.spend.reconcile(reservation, 0)
     return prediction
 
 

@@ -21,7 +21,7 @@ from pdr_dspy.errors import TimedOut, WorkflowError, WorkflowFailed
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.records import RunRecord
-from pdr_dspy.modules.run import Run, run_tag
+from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.signatures import own_field, stage_signature
 from pdr_dspy.prompts import instruction
 from pdr_dspy.workflow import Plan, Previous, Round, Stage, Workflow, load_workflow, plan
@@ -36,6 +36,8 @@ class PDR(dspy.Module):
         workflow: A `Workflow`, or the path of a YAML file that declares one.
         budget: What one problem may cost (`"tokens=16k,total=400k,seconds=30"`); none: the workflow's own caps.
         seed: Seed of all sampling. The same seed gives the same drafts.
+        admit: For experiments (an oracle): which of a round's drafts its distiller may read; where it lets none in,
+            the next round reads an empty workspace. Code, so neither part of the workflow nor saved with the program.
 
     The prediction has the signature's output fields, `reasoning` (the written solution of the accepted draft, as
     `dspy.ChainOfThought` names it) and `run`, a `RunRecord`: drafts, workspaces, failures, ledger and meters. Where
@@ -55,11 +57,13 @@ class PDR(dspy.Module):
         *,
         budget: Budget | str | None = None,
         seed: int = 0,
+        admit: Admit | None = None,
     ) -> None:
         super().__init__()
         self.workflow = workflow if isinstance(workflow, Workflow) else load_workflow(workflow)
         self.budget = parse_budget(budget) if isinstance(budget, str) else budget or Budget()
         self.seed = seed
+        self.admit = admit
         self.signature = dspy.ensure_signature(signature)
         for number, this in enumerate(self.workflow.rounds):
             if this.models:
@@ -97,7 +101,7 @@ class PDR(dspy.Module):
             )
             made = self.plan(context)
             predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
-            run = Run(made, predictors, self.signature, inputs, desk, ledger)
+            run = Run(made, predictors, self.signature, inputs, desk, ledger, self.admit)
             try:
                 async with asyncio.timeout(self.budget.seconds):
                     accepted = await run.solve()

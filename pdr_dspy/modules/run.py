@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,9 @@ from pdr_dspy.workspace import Tokenizer, bound, render_drafts, written
 _READING_MARGIN = 512
 """Tokens left for instructions and markers when drafts are fitted into the model's context for reading."""
 
+Admit = Callable[[Mapping[str, Any], Sequence[Draft]], Awaitable[Sequence[Draft]]]
+"""(The problem's inputs, a round's drafts) to the drafts its distiller may read, in the same order."""
+
 
 class Run:
     """The state of one run. Make one, `await solve(...)`, read `record()`."""
@@ -41,6 +44,7 @@ class Run:
         inputs: Mapping[str, Any],
         desk: Desk,
         ledger: Ledger,
+        admit: Admit | None = None,
     ) -> None:
         self._plan = plan
         self._predictors = predictors
@@ -48,6 +52,7 @@ class Run:
         self._inputs = dict(inputs)
         self._desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
         self._ledger = ledger
+        self._admit = admit
         self._steps = list(enumerate(plan.steps))
         self._rounds: list[RoundRecord] = []
         self._failed: list[FailedCall] = []
@@ -75,8 +80,13 @@ class Run:
             drafts = await self._draw(number, this, workspaces)
             if this.distill is not None:
                 width = rounds[number + 1].width
+                kept = drafts if self._admit is None else await self._admit(self._inputs, drafts)
+                if not kept:
+                    # Nobody was let in: there is nothing to distil, and the next round begins anew.
+                    workspaces = [""] * width
+                    continue
                 try:
-                    workspaces = await distiller(this.distill)(drafts, width, self)
+                    workspaces = await distiller(this.distill)(kept, width, self)
                 except CallError as error:
                     raise self._give_up(f"distiller of round {number + 1}", error) from error
                 if all(w is None for w in workspaces):

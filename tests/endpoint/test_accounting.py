@@ -53,5 +53,5 @@ def test_sums_equal_the_servers(fake_vllm: FakeVLLM, script: list[Reply], width:
     assert sum(r.outcome != "ok" for r in fresh) == sum(stats.failures.values())
     if keep:
         # What the first burst was answered, the second is answered too, at the same price.
-        paid = {(r.index, r.tokens) for r in ledger.records if r.finish not in ('', 'abort')}
+        paid = {(r.index, r.tokens) for r in ledger.records if r.finish not in ("", "abort")}
         assert paid <= {(r.index, r.tokens) for r in again.records if r.finish}

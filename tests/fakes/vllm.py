@@ -150,6 +150,8 @@ class FakeVLLM:
         self.models_reply = models_reply  # instead of the list of models
         self.root = root or model
         self.states_context = True  # max_model_len in /v1/models
+        self.opens = ""  # what the chat template ends a prompt with, where a generation prompt is asked for
+        self.renders: Callable[[str], str] = str  # what the chat template makes of an assistant's message
         self.healthy = True
         self.calls: list[Call] = []
         self.other_requests: list[str] = []  # "GET /v1/models", ...
@@ -308,8 +310,10 @@ class FakeVLLM:
 
     async def _tokenize(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         if "messages" in body:
-            count = self._prompt_tokens(body["messages"])
-            reply: dict[str, Any] = {"count": count, "max_model_len": self.context, "tokens": [0] * count}
+            count = self._prompt_tokens(body)
+            end = self._ids(self.opens or _text(body["messages"][-1].get("content")))
+            ids = ([*end[:1]] * count + end)[-count:]
+            reply: dict[str, Any] = {"count": count, "max_model_len": self.context, "tokens": ids}
         else:
             ids = self._ids(body["prompt"])
             reply = {"count": len(ids), "max_model_len": self.context, "tokens": ids}
@@ -328,8 +332,11 @@ class FakeVLLM:
         words = {i: w for w, i in self.__dict__.setdefault("_vocabulary", {}).items()}
         return "".join(words[i] for i in ids)
 
-    def _prompt_tokens(self, messages: list[dict[str, Any]]) -> int:
-        return sum(self.count(_text(m.get("content"))) + TEMPLATE_TOKENS for m in messages)
+    def _prompt_tokens(self, body: dict[str, Any]) -> int:
+        opened = self.opens if body.get("add_generation_prompt", True) else ""
+        texts = [(m.get("role"), _text(m.get("content"))) for m in body.get("messages", [])]
+        shown = [self.renders(text) if role == "assistant" else text for role, text in texts]
+        return sum(self.count(text) + TEMPLATE_TOKENS for text in shown) + self.count(opened)
 
     # -- chat -------------------------------------------------------------------------------------------------------
 
@@ -372,7 +379,7 @@ class FakeVLLM:
             return Reply(status=404, message=f"The model `{body.get('model')}` does not exist.")
         for name in sorted(self.refuses & set(body)):
             return Reply(status=400, message=f"[{{'type': 'extra_forbidden', 'loc': ('body', '{name}')}}]")
-        prompt, asked = self._prompt_tokens(call.messages), int(call.cap or 1)
+        prompt, asked = self._prompt_tokens(body), int(call.cap or 1)
         if prompt + asked > self.context:
             return overflow(self.context, prompt, asked)
         return None
@@ -410,7 +417,7 @@ class FakeVLLM:
             kept = self.pieces(text or "")[: max(cap - thinking, 0)]
             text = bytes(map(ord, kept)).decode(errors="ignore") if self.tokenizer == "bytes" else "".join(kept)
             used, finish = cap, "length"
-        call.prompt_tokens, call.completion_tokens = self._prompt_tokens(call.messages), used
+        call.prompt_tokens, call.completion_tokens = self._prompt_tokens(call.body), used
         message: dict[str, Any] = {"role": "assistant", "content": text, "tool_calls": []}
         if reply.reasoning is not None:
             message["reasoning_content"] = reply.reasoning
@@ -419,9 +426,7 @@ class FakeVLLM:
             "object": "chat.completion",
             "created": int(time.time()),
             "model": self.model,
-            "choices": [
-                {"index": 0, "message": message, "finish_reason": finish, "stop_reason": reply.stop_reason}
-            ],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish, "stop_reason": reply.stop_reason}],
         }
         if reply.usage:
             total = call.prompt_tokens + used

@@ -1,0 +1,129 @@
+"""One request to a served model: a place among those in flight, a replica, attempts until one is answered.
+
+Every failed attempt is recorded here; the answer is not, because what it amounts to is for others to say. Lives on the
+library's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
+from pdr_dspy.endpoint.limiter import Limiter
+from pdr_dspy.endpoint.log import CallLog
+from pdr_dspy.endpoint.replicas import Replicas
+from pdr_dspy.endpoint.retry import Failure, delay
+from pdr_dspy.endpoint.settings import EndpointSettings
+from pdr_dspy.endpoint.store import StoredCompletion
+from pdr_dspy.endpoint.transport import Transport
+
+Failed = Callable[[Mapping[str, Any], Failure, CallLog], None]
+"""Looks at a failed attempt's request and failure; may raise to end the trying."""
+
+
+class Attempts:
+    """Sends requests to one endpoint.
+
+    Args:
+        settings: Addresses and limits.
+        transport: The way there.
+        failed: Told of every failed attempt before it is tried again.
+
+    Attributes:
+        limiter: The gate before the server.
+        replicas: The addresses behind it.
+    """
+
+    def __init__(self, settings: EndpointSettings, transport: Transport, failed: Failed) -> None:
+        self.limiter = Limiter(settings.load)
+        self.replicas = Replicas(settings.urls)
+        self._settings = settings
+        self._transport = transport
+        self._failed = failed
+        self._chance = random.Random()
+
+    async def sent(self, body: Mapping[str, Any], log: CallLog) -> StoredCompletion:
+        """The answer to a request, not recorded yet.
+
+        Raises:
+            CallError: what the last attempt came to.
+            EndpointError: the endpoint can't be used.
+        """
+        result = await self.tried(body, log)
+        if isinstance(result, Failure):
+            raise result.error()
+        return result
+
+    async def tried(
+        self, body: Mapping[str, Any], log: CallLog, preferred: str | None = None
+    ) -> StoredCompletion | Failure:
+        """The answer to a request, not recorded yet, or the failure of the last attempt.
+
+        Args:
+            body: The request.
+            log: The call's log.
+            preferred: Address to be asked first.
+        """
+        last = self._settings.retries
+        for number in range(last + 1):
+            result = await self._attempt(body, log, preferred)
+            if isinstance(result, StoredCompletion):
+                return result
+            self._failed(body, result, log)
+            if not result.passing or number == last:
+                return result
+            if not (result.connection and self.replicas.any_awake):  # another replica need not wait
+                await asyncio.sleep(delay(number, result, base=self._settings.backoff, chance=self._chance))
+        raise AssertionError("unreachable: the last attempt returns")
+
+    async def _attempt(
+        self, body: Mapping[str, Any], log: CallLog, preferred: str | None
+    ) -> StoredCompletion | Failure:
+        cap = int(body.get("max_tokens") or 0)
+        async with self.limiter.slot():
+            replica = self.replicas.take(preferred)
+            started, clock = time.time(), time.perf_counter()
+            limit = asyncio.timeout(self._settings.timeout)
+            try:
+                async with limit:
+                    result = await self._transport.send(replica.url, body)
+            except TimeoutError:
+                result = Failure("timeout", f"no answer within {self._settings.timeout:g} seconds")
+            except asyncio.CancelledError:
+                log.closed = True
+                late = log.deadline is not None and log.deadline.expired()
+                log.attempt(
+                    "timeout" if late else "cutoff",
+                    replica=replica.url,
+                    max_tokens=cap,
+                    seconds=time.perf_counter() - clock,
+                    started=started,
+                    detail="the time limit of the call passed" if late else "cancelled by the caller",
+                )
+                raise
+            finally:
+                self.replicas.release(replica)
+            seconds = time.perf_counter() - clock
+        if isinstance(result, Failure) and result.connection:
+            self.replicas.unreachable(replica)
+        elif not isinstance(result, Failure) or result.status is not None:
+            self.replicas.answered(replica)
+        failure = result if isinstance(result, Failure) else broken_off(result)
+        if failure is not None:
+            log.attempt(
+                failure.outcome,
+                replica=replica.url,
+                usage=None if isinstance(result, Failure) else usage_of(result),
+                finish="" if isinstance(result, Failure) else finish_of(result),
+                max_tokens=cap,
+                seconds=seconds,
+                started=started,
+                detail=failure.detail,
+            )
+            return failure
+        assert not isinstance(result, Failure)
+        return StoredCompletion(result, seconds, None, started, cap, replica.url)
