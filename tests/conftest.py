@@ -15,6 +15,10 @@ import pytest
 from fakes.vllm import FakeVLLM
 from hypothesis import settings
 
+from pdr_dspy.embedded import EmbeddedReasoner
+from pdr_dspy.embedded import start as start_embedded
+from pdr_dspy.embedded.serve import WEIGHTS
+
 # Time limits of single examples say more about the machine's load than about the code.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
@@ -38,3 +42,17 @@ def start_fake() -> Iterator[Callable[..., FakeVLLM]]:
 def fake_vllm(start_fake: Callable[..., FakeVLLM]) -> FakeVLLM:
     """One running fake server: model `fake-model`, context 4096, words as tokens, every answer "ok"."""
     return start_fake()
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The library's own weights, or others to be tried (`PDR_TEST_WEIGHTS`)."""
+    return Path(os.environ.get("PDR_TEST_WEIGHTS", WEIGHTS))
+
+
+@pytest.fixture(scope="session")
+def embedded_server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedReasoner]:
+    """The embedded reasoner, one for the session; it puts the thinking into a field of its own."""
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    with start_embedded(weights=weights, log_path=log) as running:
+        yield running

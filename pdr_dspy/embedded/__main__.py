@@ -13,12 +13,44 @@ def main(arguments: list[str] | None = None) -> int:
     from ..errors import EndpointError
     from .serve import ServerSettings, serve
 
+    given, flags = _split(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(given)
+    engine, vllm_python = options.engine, options.vllm_python
+    del options.engine, options.vllm_python
+    try:
+        if engine == "vllm":
+            _serve_vllm(parser, options, vllm_python, flags)
+        if flags or vllm_python:
+            parser.error("--vllm-python and flags after -- are for --engine vllm")
+        if options.reasoning_parser not in ("think", "none"):
+            parser.error("--reasoning-parser is think or none, unless with --engine vllm")
+        serve(ServerSettings(**vars(options)))
+    except EndpointError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .serve import ServerSettings
+
     parser = argparse.ArgumentParser(
         prog="python -m pdr_dspy.embedded",
-        description="An OpenAI-compatible server for the embedded reasoner, on the CPU.",
+        usage="%(prog)s [options] [-- flags of vllm serve]",
+        description="An OpenAI-compatible server for the embedded reasoner, on the CPU or through an installed vLLM.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     option, default = parser.add_argument, ServerSettings()
+    option("--engine", choices=("embedded", "vllm"), default="embedded", help="what serves it")
+    option("--vllm-python", type=Path, default=None, help="Python of vLLM's environment, if not PDR_VLLM_PYTHON's")
     option("--weights", type=Path, default=default.weights, help="directory of the model")
     option("--host", default=default.host, help="address to listen on")
     option("--port", type=int, default=default.port, help="port; 0 is any free one")
@@ -33,19 +65,36 @@ def main(arguments: list[str] | None = None) -> int:
     )
     option("--max-model-len", type=_positive, default=None, help="context in tokens, if not the model's own")
     option("--kv-cache-mb", type=_positive, default=default.kv_cache_mb, help="most memory of the KV cache")
-    option("--reasoning-parser", choices=("think", "none"), default="think", help="none: leave thinking in content")
+    option("--reasoning-parser", default="think", help="none: leave thinking in content; or the name of one of vLLM's")
     option("--parent", type=_positive, default=None, help="end when this process ends")
     option("--parent-signal", action="store_true", help="have the kernel kill the server with its parent, too")
     option("--ready-file", type=Path, default=None, help="written once requests are answered")
-    settings = ServerSettings(**vars(parser.parse_args(arguments)))
-    try:
-        serve(settings)
-    except EndpointError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return parser
+
+
+def _serve_vllm(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, python: Path | None, flags: list[str]
+) -> None:
+    """Become vLLM; returns only by an error. What was not given is left to vLLM, whose defaults are others."""
+    from .serve import ServerSettings
+    from .vllm_install import find_vllm
+    from .vllm_server import VllmSettings, become_vllm, free_port
+
+    default = ServerSettings()
+    given = {name: value for name, value in vars(options).items() if value != getattr(default, name)}
+    shared = {f"--{n.replace('_', '-')}": given.pop(n, None) for n in _VLLM_HAS_THEM_TOO}
+    for name in ("kv_cache_mb", "parent_signal", "ready_file"):
+        if name in given:
+            parser.error(f"--{name.replace('_', '-')} is not for --engine vllm: give its own flags after --")
+    port = free_port(options.host, options.port)
+    before = [text for name, value in shared.items() if value is not None for text in (name, str(value))]
+    settings = VllmSettings(**{**given, "port": port, "flags": (*before, *flags)})
+    install = find_vllm(python)
+    print(f"vLLM {install.version} on http://{settings.host}:{port}/v1, once it has started", file=sys.stderr)
+    become_vllm(install, settings)
+
+
+_VLLM_HAS_THEM_TOO = ("max_num_seqs", "max_num_batched_tokens", "max_model_len")
 
 
 def _positive(text: str) -> int:

@@ -20,8 +20,9 @@ from typing import Any
 
 from .chat import ChatTokenizer
 from .jobs import EngineOptions, Sampling
-from .launch import EmbeddedReasoner, start
+from .launch import start
 from .model import read_model
+from .process import EmbeddedReasoner
 from .serve import WEIGHTS, ServerSettings, default_threads
 
 _WORDS = ("reach", "each", "target", "from", "three", "given", "numbers", "once", "with", "plus", "minus", "times")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import httpx
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from pdr_dspy.embedded import EmbeddedReasoner, start
+from pdr_dspy.embedded import EmbeddedReasoner
 from pdr_dspy.embedded.chat import ChatTokenizer
-from pdr_dspy.embedded.serve import WEIGHTS
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -42,15 +40,8 @@ def tokenizer(tokenizer_dir: Path) -> ChatTokenizer:
 
 
 @pytest.fixture(scope="session")
-def weights() -> Path:
-    """The library's own weights, or others to be tried (`PDR_TEST_WEIGHTS`)."""
-    return Path(os.environ.get("PDR_TEST_WEIGHTS", WEIGHTS))
-
-
-@pytest.fixture(scope="session")
-def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedReasoner]:
-    with start(weights=weights, log_path=tmp_path_factory.mktemp("server") / "server.log") as running:
-        yield running
+def server(embedded_server: EmbeddedReasoner) -> EmbeddedReasoner:
+    return embedded_server
 
 
 @pytest.fixture(scope="session")
