@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.pdr_vs_long_cot import strategies
+from experiments.questions.config import load_config
+from experiments.questions.strategies import at_levels
 from pdr_dspy import bridge
 from pdr_dspy.data import load_data
 from pdr_dspy.embedded.launch import start
@@ -16,15 +17,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.embedded]
 
 
 def test_pdr_is_above_long_cot_at_matched_sequential_tokens() -> None:
+    config = load_config("embedded")
+    (part,) = (part for part in config.frontier if part.set == "K4")
     # Other worksheets than those of the published table.
     data = load_data("worksheets:lines=4,count=300,split=report,seed=11")
-    flows = {w.name: w for w in strategies()}
-    with start() as server, Endpoint.open(EndpointSettings(urls=(server.base_url,), load=32)) as endpoint:
+    flows = {w.name: w for family in part.families.values() for w in at_levels(config, "K4", family)}
+    with start() as server, Endpoint.open(EndpointSettings(urls=(server.base_url,), load=config.load)) as endpoint:
 
         def run(name: str) -> Evaluation:
             return bridge.run(evaluate(PDR(data.signature, flows[name]), data, lm=endpoint.lm))
 
-        pdr, cot = run("pdr_8_1"), run("long_cot_304")
+        pdr, cot = run("pdr_8"), run("long_cot_448")
     assert pdr.mean("seq_generated") <= 1.03 * cot.mean("seq_generated")
     gain = pdr.compared_with(cot)  # paired: the same problems
     assert gain.interval.low > 0, (cot.accuracy, pdr.accuracy)

@@ -1,0 +1,70 @@
+"""Where the model is: the embedded reasoner, a folder with weights for its server, or addresses of a server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pdr_dspy.endpoint import Endpoint, EndpointSettings, Store
+from pdr_dspy.endpoint.settings import Thinking
+from pdr_dspy.errors import EndpointError, InputError
+
+
+@dataclass(frozen=True)
+class Target:
+    """One model to measure.
+
+    Attributes:
+        urls: Addresses of a server and its replicas; none: the embedded server is started.
+        model: Name it is served under; None: the only one.
+        weights: Folder of the embedded server's weights; None: those that come along.
+    """
+
+    urls: tuple[str, ...] = ()
+    model: str | None = None
+    weights: Path | None = None
+
+
+def checkpoint(text: str, option: str, model: str | None) -> Target:
+    """A checkpoint as the command line has it: an address, or a folder with weights.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text.startswith(("http://", "https://")):
+        return Target(urls=(text,), model=model)
+    folder = Path(text).expanduser()
+    if not (folder / "config.json").is_file():
+        mend = "Give http://host:8000/v1, or a folder as pdr_dspy/embedded/weights"
+        raise InputError(option, f"{text!r} is neither an address nor a folder with a model's config.json", mend)
+    return Target(weights=folder)
+
+
+@contextmanager
+def opened(target: Target, store: Store, *, load: int, thinking: Thinking = "auto") -> Iterator[Endpoint]:
+    """The endpoint of a target; a server that was started for it ends with it.
+
+    Raises:
+        EndpointError: it can't be used.
+    """
+    if target.urls:
+        settings = EndpointSettings(urls=target.urls, model=target.model, load=load, thinking=thinking)
+        with Endpoint.open(settings, store) as endpoint:
+            yield endpoint
+        return
+    from pdr_dspy.embedded import start
+
+    print("starting the embedded reasoner", file=sys.stderr, flush=True)
+    with start(weights=target.weights) as server:
+        settings = EndpointSettings(urls=(server.base_url,), model=server.model, load=load, thinking=thinking)
+        with Endpoint.open(settings, store) as endpoint:
+            try:
+                yield endpoint
+            except EndpointError as error:
+                if server.alive:
+                    raise
+                mend = f"Its log is {server.log_path}; the same command goes on"
+                raise EndpointError("embedded", "the reasoner ended by itself", mend) from error

@@ -1,0 +1,136 @@
+"""The command from its checks to its tables, on the scripted model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes.vllm import FakeVLLM, Reply
+from support import Silent, solve
+
+from experiments.questions.report import README
+from optimize.options import INTERRUPTED, REFUSED
+
+Command = Callable[..., int]
+
+
+def test_all_questions_are_answered_and_asking_again_costs_nothing(
+    command: Command, model: FakeVLLM, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = README.read_bytes()
+    arguments = ("all", "--config", config, "--endpoint", model.url, "--before", model.url, "--after", model.url)
+    assert command(*arguments) == 0
+    out = capsys.readouterr().out
+    for word in (
+        "pdr_3",
+        "majority_3",
+        "it works",
+        "global summary",
+        "per-sample top-2",
+        "correct drafts",
+        "before, %",
+    ):
+        assert word in out
+    folder = tmp_path / "runs" / "questions-small" / "report"
+    texts = {q: (folder / f"{q}.md").read_text() for q in ("frontier", "distillers", "oracle", "training")}
+    assert "| 8 |" in texts["frontier"] and "| 5 |" in texts["frontier"]  # claims on more problems than the rest
+    assert {p.stem for p in folder.glob("*.png")} == {p.stem for p in folder.glob("*.html")}
+    assert {p.stem for p in folder.glob("*.png")} == {"frontier-P", "distillers", "oracle", "training"}
+    assert README.read_bytes() == before
+    assert [(t.tags["question"], t.closed[0][0]) for t in Silent.made] == [
+        (q, "FINISHED") for q in ("frontier", "distillers", "oracle", "training")
+    ]
+    assert sorted(Silent.made[0].trials) == list(range(8)) and sorted(Silent.made[3].trials) == list(range(4))
+    assert "0.0 [+0.0 to +0.0]" in texts["training"]  # one model, twice
+
+    paid = len(model.calls)
+    assert command(*arguments) == 0
+    assert len(model.calls) == paid
+    assert {q: (folder / f"{q}.md").read_text() for q in texts} == texts
+
+
+def test_the_search_split_and_the_report_split_never_meet(command: Command, model: FakeVLLM, config: Path) -> None:
+    from experiments.questions.config import load_config
+    from experiments.questions.frontier import jobs
+    from experiments.questions.lab import Problems
+
+    loaded = load_config(str(config))
+    problems = Problems(loaded)
+    sides: dict[str, set[str]] = {"search": set(), "report": set()}
+    for job in jobs(loaded):
+        sides[job.side] |= {p.id for p in problems.of(job).problems}
+    assert sides["search"] and sides["report"] and not sides["search"] & sides["report"]
+
+
+def test_ctrl_c_keeps_what_is_done(command: Command, model: FakeVLLM, config: Path) -> None:
+    model.answer = lambda call: Reply(text=solve(call), delay=0.05)
+    arguments = ("frontier", "--config", config, "--endpoint", model.url, "--load", 4)
+
+    def interrupt() -> None:
+        model.wait(lambda m: m.succeeded >= 20, 120)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    waiting = threading.Thread(target=interrupt)
+    waiting.start()
+    assert command(*arguments) == INTERRUPTED
+    waiting.join()
+    assert Silent.made[0].closed[0][0] == "KILLED"
+    kept = {str(sorted(c.body.items())) for c in model.calls if c.status == 200 and not c.disconnected}
+    before = len(model.calls)
+    assert command(*arguments) == 0
+    again = [c for c in model.calls[before:] if str(sorted(c.body.items())) in kept]
+    assert len(again) <= 4  # those that were in flight
+
+
+def test_what_the_server_failed_is_asked_again(
+    command: Command, model: FakeVLLM, config: Path, start_fake: Callable[..., FakeVLLM]
+) -> None:
+    trained = start_fake(model="trained", context=8192, answer=solve)
+    arguments = ("training", "--config", config, "--before", model.url, "--after", trained.url, "--problems", 3)
+    model.then(Reply(status=400, message="no"))  # the first call is a long chain's
+    assert command(*arguments) == 0
+    paid = len(model.calls)
+    assert command(*arguments) == 0
+    assert len(model.calls) == paid + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("training",), "two checkpoints"),
+        (("training", "--before", "http://x/v1"), "two checkpoints"),
+        (("training", "--before", "nowhere", "--after", "nowhere"), "neither an address nor a folder"),
+        (("frontier", "--config", "aime24"), "for a server of yours"),
+        (("frontier", "--config", "nonesuch"), "Use one of"),
+        (("frontier", "--problems", "0"), "too few"),
+        (("frontier", "--model", "x"), "no --endpoint"),
+    ],
+)
+def test_what_can_not_be_asked_is_refused_before_anything_starts(
+    command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    assert command(*arguments) == REFUSED
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_other_problems_take_the_place_of_the_first_set(
+    command: Command, model: FakeVLLM, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = config.with_name("other.jsonl")
+    other.write_text("".join(f'{{"q": "say {i}", "a": "{i}"}}\n' for i in range(20)), encoding="utf-8")
+    model.answer = lambda call: solve_q(call.prompt)
+    where = ("--data", other, "--inputs", "q", "--answer", "a", "--problems", 3)
+    assert command("oracle", "--config", config, "--endpoint", model.url, *where) == 0
+    assert str(other) in capsys.readouterr().out
+
+
+def solve_q(prompt: str) -> str:
+    """Any stage's fields at once: DSPy reads those it asked for."""
+    from fakes.stages import fields
+
+    return fields(solution="s", workspace="w", a="1")

@@ -1,0 +1,102 @@
+"""What the tables say of results made up by hand: who was chosen, on what, and by how much it differs."""
+
+from __future__ import annotations
+
+from support import SMALL
+
+from experiments.questions import distillers, frontier, oracle, training
+from experiments.questions.choose import Standing, pairings
+from experiments.questions.config import parse_config
+from experiments.questions.lab import Measured
+from experiments.questions.rows import Row
+from experiments.questions.strategies import Job, cells
+from pdr_dspy.evaluation import Evaluation, ProblemResult
+from pdr_dspy.ledger import Meters
+
+CONFIG = parse_config(SMALL, "x")
+
+
+def measured(job: Job, right: str, path: int = 100, extra: dict[str, float] | None = None) -> Measured:
+    """Results from a text of 1s and 0s, a problem each, all of one length."""
+    meters = Meters(
+        b_seq=2 * path, b_total=4 * path, seq_generated=path, total_generated=3 * path, nominal_seq=path,
+        nominal_total=path, calls=1, seconds=1.0,
+    )  # fmt: skip
+    results = [ProblemResult(f"p{i}", 0, c == "1", None, None, "", meters) for i, c in enumerate(right)]
+    return Measured(job, Evaluation(tuple(results)), tuple(Row(r, extra or {}) for r in results))
+
+
+def row(text: str, start: str) -> list[str]:
+    """The cells of the first table row that begins so."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {start}"))
+    return [cell.strip() for cell in line.strip("| ").split(" | ")]
+
+
+def standing(name: str, family: str, accuracy: float, path: float) -> Standing:
+    tokens = dict.fromkeys(frontier.NAMES, path)
+    return Standing(name, family, accuracy, {**tokens, "b_total": 4 * path})
+
+
+def test_the_frontier_stars_what_the_search_chose_and_pairs_what_it_matched() -> None:
+    part = CONFIG.frontier[0]
+    jobs = {job.workflow.name: job for job in frontier.report_jobs(part, frontier.search_jobs(CONFIG, part), set())}
+    standings = [
+        standing("cot_20", "long_cot", 0.9, 80),  # the search's choice, though the report likes the other one better
+        standing("cot_400", "long_cot", 0.1, 120),
+        standing("pdr_3", "pdr", 0.5, 100),
+        standing("majority_3", "majority", 0.5, 90),
+    ]
+    reported = [
+        measured(jobs["cot_20"], "0000000000", 80),
+        measured(jobs["cot_400"], "1111100000", 120),
+        measured(jobs["pdr_3"], "1111111100", 100),
+        measured(jobs["majority_3"], "1111111111", 90),
+    ]
+    text = frontier.section(CONFIG, part, standings, pairings(part, standings), reported, 4)
+    assert row(text, "cot_20 \\*")[3] == "90.0" and row(text, "cot_400 |")[2].startswith("50.0 [")
+    assert "search split (4 problems" in text
+    claim = row(text, "it works")
+    # Matched at the path's length on the search split: the chain of 120 tokens, not the one of 80.
+    assert (claim[1], claim[3], claim[7]) == ("pdr_3", "cot_400", "path 100 against 120")
+    assert claim[5].startswith("+30.0 [+") and claim[6] == "10"
+    assert claim[8] == "yes, but not the whole interval"
+    assert row(text, "it is neither")[8] == "no"  # the search's choice solves nothing
+    tail = text.split("Paired differences")[1]
+    assert row(tail, "pdr_3")[2].startswith("-20.0 [") and row(tail, "pdr_3")[2].endswith("majority_3†")
+    assert row(tail, "majority_3")[2] == "-"
+
+
+def test_the_distillers_table_reports_the_cell_that_the_search_chose() -> None:
+    grid = cells(CONFIG, CONFIG.distillers)
+    jobs = distillers.jobs(CONFIG)
+    searched = [measured(job, "11" if job.workflow.name == "shared_top-2-64" else "10") for job in jobs[: len(grid)]]
+    reported = [measured(job, "1111" if job.workflow.name == "random-2-128" else "1100") for job in jobs[len(grid) :]]
+    text = distillers.section(CONFIG, grid, searched, reported)
+    assert row(text, "shared top-2")[1].startswith("**50.0 [") and "\\*" in row(text, "shared top-2")[1]
+    assert "shared_top-2-64, 50.0 [" in text and "random-2-128 with 100.0 [" in text
+    second = text.split("Each distiller")[1]
+    assert row(second, "shared top-2")[1] == "64" and row(second, "global summary")[3] == "-"
+    assert row(second, "shared top-2")[3].startswith("+0.0")
+
+
+def test_the_oracle_says_how_often_nothing_was_let_in() -> None:
+    default, correct, incorrect = oracle.jobs(CONFIG)
+    found = [
+        measured(default, "1100", extra={"distilled": 1.0, "unread": 0.0}),
+        measured(correct, "1110", extra={"distilled": 2.0, "unread": 1.0}),
+        measured(incorrect, "0000", extra={}),
+    ]
+    text = oracle.section(CONFIG, found)
+    assert row(text, "default")[2:4] == ["-", "0 %"]
+    assert row(text, "correct drafts")[3] == "50 %" and row(text, "correct drafts")[2].startswith("+25.0 [")
+    assert row(text, "incorrect drafts")[2].startswith("-50.0 [")
+
+
+def test_training_is_after_minus_before_on_the_same_problems() -> None:
+    jobs = training.jobs(CONFIG)
+    before = [measured(job, "1000") for job in jobs]
+    after = [measured(job, "0111", 90) for job in jobs]
+    text = training.section(CONFIG, before, after, ["old", "new"])
+    cot = row(text, "cot |")
+    assert cot[4].startswith("+50.0 [") and cot[5] == "3/1" and cot[6] == "100 / 90"
+    assert "before: old, after: new" in text
