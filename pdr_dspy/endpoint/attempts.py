@@ -76,6 +76,8 @@ class Attempts:
             self._failed(body, result, log)
             if not result.passing or number == last:
                 return result
+            if result.connection:
+                preferred = None  # what was in its cache is gone
             if not (result.connection and self.replicas.any_awake):  # another replica need not wait
                 await asyncio.sleep(delay(number, result, base=self._settings.backoff, chance=self._chance))
         raise AssertionError("unreachable: the last attempt returns")
