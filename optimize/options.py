@@ -42,15 +42,8 @@ SERVED = Sizes(trials=40, problems=64, report_problems=200, front=5, timeout=Non
 """For a server of one's own."""
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Options that both commands have."""
-    parser.add_argument(
-        "--budget",
-        required=True,
-        metavar="BUDGET",
-        help="what one problem may cost: tokens=16k (generated along the path), and if wanted "
-        "total=400k (by all calls) and seconds=30; k = 1000, m = 1000000",
-    )
+def add_model(parser: argparse.ArgumentParser, *, load: int | None, load_help: str) -> argparse._ArgumentGroup:
+    """Options that say which model is asked; returns their group."""
     where = parser.add_argument_group("model (default: the embedded reasoner, started by this command)")
     where.add_argument(
         "--endpoint",
@@ -63,9 +56,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--load",
         type=int,
-        default=32,
+        default=load,
         metavar="N",
-        help="requests kept in flight, all replicas together; latency is measured at this load (default 32)",
+        help=load_help,
     )
     where.add_argument(
         "--thinking",
@@ -73,6 +66,23 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="who keeps a draft's cap on thinking: the server (thinking_token_budget), a second request that continues "
         "the closed thinking, or nobody (default auto: the server while it does, else the second request)",
+    )
+    return where
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options that both commands have."""
+    parser.add_argument(
+        "--budget",
+        required=True,
+        metavar="BUDGET",
+        help="what one problem may cost: tokens=16k (generated along the path), and if wanted "
+        "total=400k (by all calls) and seconds=30; k = 1000, m = 1000000",
+    )
+    add_model(
+        parser,
+        load=32,
+        load_help="requests kept in flight, all replicas together; latency is measured at this load (default 32)",
     )
     what = parser.add_argument_group("problems")
     what.add_argument(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from experiments.questions.config import known_configs
-from optimize.options import guarded
+from optimize.options import add_model, guarded
 
 QUESTIONS = ("frontier", "distillers", "oracle", "training")
 
@@ -56,22 +56,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--problems", type=int, metavar="N", help="at most N problems for everything, to try it out")
     made.add_argument("--seed", type=int, metavar="N", help="of all sampling (default: the configuration's)")
     made.add_argument("--dry-run", action="store_true", help="print the plan and the tokens expected; send nothing")
-    where = made.add_argument_group("model (default: the embedded reasoner, started by this command)")
-    where.add_argument(
-        "--endpoint",
-        action="append",
-        metavar="URL",
-        help="an OpenAI-style server such as vLLM, http://host:8000/v1; several are replicas of one model; its key is "
-        "read from PDR_API_KEY or OPENAI_API_KEY",
-    )
-    where.add_argument("--model", help="model served there (default: the only one)")
-    where.add_argument("--load", type=int, metavar="N", help="requests kept in flight (default: the configuration's)")
-    where.add_argument(
-        "--thinking",
-        choices=("auto", "server", "continue", "off"),
-        default="auto",
-        help="who keeps a draft's cap on thinking (optimize/search.py --help says more; default: auto)",
-    )
+    where = add_model(made, load=None, load_help="requests kept in flight (default: the configuration's)")
     where.add_argument("--before", metavar="WHERE", help="training: the first checkpoint, a folder or an address")
     where.add_argument("--after", metavar="WHERE", help="training: the second checkpoint")
     what = made.add_argument_group("problems")

@@ -16,7 +16,7 @@ from optimize.state import slug
 from pdr_dspy.errors import InputError, WorkflowError
 from pdr_dspy.workflow import Sampling, Workflow, build_workflow
 from pdr_dspy.workflow.complaints import field
-from pdr_dspy.workflow.marks import duplicates, line_of
+from pdr_dspy.workflow.marks import line_of, read
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 """Where the configurations that have a name are."""
@@ -256,22 +256,20 @@ def parse_config(text: str, source: str) -> Config:
         ConfigError: it is no YAML, or can't be run as it says.
     """
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        for twice in duplicates(root):
-            where = f"{field(twice.path)} ({source}, line {twice.second})"
-            raise ConfigError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
-        data = None if root is None else loader.construct_document(root)
+        marked = read(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise ConfigError(source, f"it is not YAML that can be read ({detail})", "Mend it") from None
+    if twice := marked.twice:
+        where = f"{field(twice.path)} ({source}, line {twice.second})"
+        raise ConfigError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(marked.data)
     except ConfigError as error:
         raise ConfigError(f"{error.field} ({source})", error.problem, error.mend) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = tuple(p for p in first["loc"] if p != "[key]")
         problem = {"missing": "it is missing", "extra_forbidden": "unknown key"}.get(first["type"], first["msg"])
-        where = f"{field(path) if path else 'configuration'} ({source}, line {line_of(root, path)})"
+        where = f"{field(path) if path else 'configuration'} ({source}, line {line_of(marked.root, path)})"
         raise ConfigError(where, problem, "experiments/configs/embedded.yaml has every key") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -17,6 +18,28 @@ class Duplicate:
     path: tuple[str | int, ...]
     first: int
     second: int
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A YAML text's data and its nodes, which know their lines; `twice` where a key stands twice (then no data)."""
+
+    root: yaml.Node | None
+    data: Any
+    twice: Duplicate | None
+
+
+def read(text: str) -> Marked:
+    """Read YAML text.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: it is none. PyYAML lets the last two through: a date that does not
+            exist, nesting without end.
+    """
+    loader = yaml.SafeLoader(text)
+    root = loader.get_single_node()
+    twice = next(duplicates(root), None)
+    return Marked(root, None if root is None or twice else loader.construct_document(root), twice)
 
 
 def line_of(root: yaml.Node | None, path: Path) -> int:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.prompts import catalogue
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
-from pdr_dspy.workflow.marks import duplicates, line_of
+from pdr_dspy.workflow.marks import line_of, read
 from pdr_dspy.workflow.schema import Prompts, Workflow
 
 _SUFFIXES = (".yaml", ".yml")
@@ -51,22 +51,19 @@ def parse_workflow(text: str, source: str = "") -> Workflow:
     """
     place = f" of {source}" if source else ""
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        for twice in duplicates(root):
-            where = f"{field(twice.path)} (line {twice.second}{place})"
-            raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
-        data = None if root is None else loader.construct_document(root)
+        marked = read(text)
     except yaml.YAMLError as error:
         raise _no_yaml(error, place) from None
     except (ValueError, RecursionError) as error:
-        # PyYAML lets these through: a date that does not exist, nesting without end.
         raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", "Mend it") from None
+    if twice := marked.twice:
+        where = f"{field(twice.path)} (line {twice.second}{place})"
+        raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
     try:
-        return _validate(data)
+        return _validate(marked.data)
     except _Refused as refused:
-        first = min(refused.complaints, key=lambda c: line_of(root, c.path))
-        where = f"{field(first.path)} (line {line_of(root, first.path)}{place})"
+        first = min(refused.complaints, key=lambda c: line_of(marked.root, c.path))
+        where = f"{field(first.path)} (line {line_of(marked.root, first.path)}{place})"
         raise WorkflowError(where, first.problem, first.mend) from None
 
 
