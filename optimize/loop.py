@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from optimize.objective import Latency, Measurement
+from optimize.objective import Latency, Measurement, scores
 from optimize.space import Candidate
 from optimize.study import METRICS, WORKFLOW, Study, Suggestion
 from pdr_dspy.workflow import dump_workflow
@@ -137,6 +137,8 @@ class Search:
             measured.point(self.latency),
             overrun=measured.metrics["longest_path"] - tokens,
             attrs={METRICS: measured.as_dict(), WORKFLOW: dump_workflow(suggestion.candidate.workflow)},
+            scores=None if measured.evaluation is None else scores(measured.evaluation, self.latency),
+            given_up=bool(measured.given_up),
         )
         self.watcher.ended(suggestion.number, measured)
 

@@ -1,7 +1,8 @@
 """One workflow measured on one set of problems: the two values the search weighs, and what a table says beside them.
 
 Latency is the critical path of a problem over its own calls' recorded seconds (or the tokens along it): the median
-over the problems, for one straggler of a busy server must not decide. Knows nothing of Optuna.
+over the problems, for one straggler of a busy server must not decide. A workflow may be raced: measured on growing
+parts of the problems, and given up where someone judges that enough was seen. Knows nothing of Optuna.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, Literal
 
 from optimize.front import Point
+from optimize.racing import Beaten, Middle, Scores, rungs
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
@@ -22,6 +25,11 @@ from pdr_dspy.workflow import Workflow
 
 Latency = Literal["seconds", "tokens"]
 OnResult = Callable[[ProblemResult], None]
+Judge = Callable[[Evaluation], Beaten | None]
+"""Looks at what a workflow did so far and says whether it has seen enough."""
+
+MIDDLE: dict[Latency, Middle] = {"seconds": "median", "tokens": "mean"}
+"""What a workflow's latency is of its problems' latencies."""
 
 REPORT_SAMPLE = 1_000_000
 """Samples of the report are numbered from here, so that no draft of the search can serve it."""
@@ -44,6 +52,7 @@ class Measurement:
         metrics: Everything numeric, as it goes to the tracker and the study.
         failures: Problems without an answer, by kind.
         count: Pairs measured.
+        given_up: Why it was not measured on all problems, or "".
     """
 
     accuracy: float
@@ -54,6 +63,7 @@ class Measurement:
     metrics: Mapping[str, float]
     failures: Mapping[str, int]
     count: int
+    given_up: str = ""
     evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
 
     def point(self, latency: Latency) -> Point:
@@ -62,7 +72,7 @@ class Measurement:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, to be kept with a trial."""
-        names = ("accuracy", "low", "high", "p50", "p95", "count")
+        names = ("accuracy", "low", "high", "p50", "p95", "count", "given_up")
         return {
             **{name: getattr(self, name) for name in names},
             "metrics": dict(self.metrics),
@@ -75,7 +85,20 @@ class Measurement:
         return cls(**plain)
 
 
-def measurement(evaluation: Evaluation) -> Measurement:
+def scores(evaluation: Evaluation, latency: Latency) -> Scores:
+    """An evaluation problem by problem, in the problems' order; several samples of one are averaged."""
+    seconds = latency == "seconds"
+    found: dict[str, list[float]] = {result.problem: [] for result in evaluation.results}
+    for result in evaluation.results:
+        if result.meters.calls:
+            found[result.problem].append(result.meters.seconds if seconds else float(result.meters.seq_generated))
+    return Scores(
+        tuple(evaluation.shares[problem] for problem in found),
+        tuple(fmean(values) if values else None for values in found.values()),
+    )
+
+
+def measurement(evaluation: Evaluation, given_up: str = "") -> Measurement:
     """The measurement an evaluation amounts to."""
     rows = evaluation.results
     sums = {f"sum_{name}": float(sum(getattr(r.meters, name) for r in rows)) for name in SUMS}
@@ -94,6 +117,7 @@ def measurement(evaluation: Evaluation) -> Measurement:
         },
         failures=dict(evaluation.failures),
         count=len(rows),
+        given_up=given_up,
         evaluation=evaluation,
     )
 
@@ -125,13 +149,42 @@ class Bench:
         Raises:
             EndpointError: so many problems were failed by the server that the numbers mean nothing.
         """
+        return measurement(await self._evaluate(workflow, data, REPORT_SAMPLE if fresh else 0, on_result))
+
+    async def race(
+        self, workflow: Workflow, data: Dataset, judge: Judge, *, on_result: OnResult | None = None
+    ) -> Measurement:
+        """Run a workflow on growing parts of the problems (`racing.rungs`), until it has seen all or is given up.
+
+        Args:
+            workflow: What to run.
+            data: The problems; their order is the race's.
+            judge: Asked after every part but the last.
+            on_result: Called with each result as it comes.
+
+        Raises:
+            EndpointError: so many problems were failed by the server that the numbers mean nothing.
+        """
+        seen: Evaluation | None = None
+        for rung in rungs(len(data)):
+            part = data.with_problems(data.problems[len(seen.shares) if seen else 0 : rung])
+            found = await self._evaluate(workflow, part, 0, on_result)
+            seen = seen.merged(found) if seen else found
+            if rung < len(data) and (beaten := judge(seen)) is not None:
+                return measurement(seen, str(beaten))
+        assert seen is not None
+        return measurement(seen)
+
+    async def _evaluate(
+        self, workflow: Workflow, data: Dataset, first_sample: int, on_result: OnResult | None
+    ) -> Evaluation:
         program = PDR(data.signature, workflow, budget=self.budget, seed=self.seed)
         evaluation = await evaluate(
             program,
             data,
             lm=self.endpoint.lm,
             samples=self.samples,
-            first_sample=REPORT_SAMPLE if fresh else 0,
+            first_sample=first_sample,
             on_result=on_result,
         )
         lost = [r for r in evaluation.results if r.failure is not None and r.failure not in OWN_FAILURES]
@@ -141,4 +194,4 @@ class Bench:
                 f"{len(lost)} of {len(evaluation.results)} problems failed ({lost[0].failure}: {lost[0].detail})",
                 "Look at the server; what was done is kept, and the same command goes on",
             )
-        return measurement(evaluation)
+        return evaluation

@@ -68,8 +68,11 @@ class Outcome:
         for warning in self.session.endpoint.stats.warnings:
             print(f"note: {warning}", file=sys.stderr)
         print(f"\n{as_text(report)}\n")
+        complete = self.session.study.complete
+        given_up = sum(bool(t.user_attrs[METRICS].get("given_up")) for t in complete)
         print(
-            f"{len(self.session.study.complete)} trials ({self.ending}), "
+            f"{len(complete)} trials ({self.ending}"
+            f"{f'; {given_up} given up before their last problem' if given_up else ''}), "
             f"search {self.searched:.0f} s, all {self.elapsed:.0f} s"
         )
         if best is None:

@@ -119,9 +119,12 @@ class Progress:
             self._running.pop(number, None)
             self.done += 1
             name = self._titles[number]
-            self._judge(measured.point(self._latency), name)
+            if not measured.given_up:
+                self._judge(measured.point(self._latency), name)
         failed = sum(measured.failures.values())
         failures = f"  ({failed} failed)" if failed else ""
+        if measured.given_up:
+            failures += f"  given up: {measured.given_up}"
         self.line(
             f"{self.phase} {self.done}/{self.total}  {100 * measured.accuracy:5.1f} %  p50 {measured.p50:.2f} s  "
             f"path {measured.metrics['mean_seq_generated']:.0f} tok  {name}{failures}"

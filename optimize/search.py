@@ -74,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="trials at once, so that the load stays up at a trial's end (default 2)",
     )
+    how.add_argument(
+        "--no-racing",
+        dest="racing",
+        action="store_false",
+        help="measure every workflow on all problems, also those that are surely dominated after some of them",
+    )
     how.add_argument("--study", metavar="NAME", help="name of the study (default: from budget, data and model)")
     how.add_argument(
         "--storage",

@@ -18,10 +18,11 @@ from typing import Any
 from optimize.dry import describe
 from optimize.finish import Entry, entries, measure_all
 from optimize.loop import Ending, Search
-from optimize.objective import Bench, Measurement
+from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
 from optimize.options import EMBEDDED, INTERRUPTED, SERVED, Sizes, check_common, duration
 from optimize.outcome import Outcome
 from optimize.progress import Progress
+from optimize.racing import Beaten, beaten, rungs
 from optimize.report import Row, mean_in_flight
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
@@ -31,6 +32,7 @@ from optimize.supervise import supervised
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.endpoint import Endpoint, FileStore
+from pdr_dspy.evaluation import Evaluation, ProblemResult
 
 
 def search(options: argparse.Namespace) -> int:
@@ -158,16 +160,20 @@ class Session:
         with self._progress(
             "search", self.sizes.trials, len(self.problems.search), len(self.study.complete), self.sizes.timeout
         ) as progress:
-            for trial in self.study.complete:
+            for trial in self.study.feasible:
                 progress.seen(f"t{trial.number}", self.study.point(trial))
 
             async def measure(suggestion: Suggestion) -> Measurement:
                 started[suggestion.number] = time.time()
-                return await self.bench.measure(
-                    suggestion.candidate.workflow,
-                    self.problems.search,
-                    on_result=lambda _: progress.problem(suggestion.number),
-                )
+                workflow, data = suggestion.candidate.workflow, self.problems.search
+
+                def on_result(_: ProblemResult) -> None:
+                    progress.problem(suggestion.number)
+
+                # Baselines are in the report whatever they do.
+                if suggestion.baseline or not self.options.racing:
+                    return await self.bench.measure(workflow, data, on_result=on_result)
+                return await self.bench.race(workflow, data, self._judge, on_result=on_result)
 
             async def record(suggestion: Suggestion, measured: Measurement) -> None:
                 run = await self.tracking.trial(
@@ -185,6 +191,11 @@ class Session:
                 jobs=self.options.jobs,
                 seconds=self.sizes.timeout,
             ).run(stop)
+
+    def _judge(self, seen: Evaluation) -> Beaten | None:
+        latency: Latency = self.options.latency
+        looks = len(rungs(len(self.problems.search))) - 1
+        return beaten(scores(seen, latency), self.study.rivals, middle=MIDDLE[latency], looks=looks)
 
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
         chosen = entries(self.study, self.space, self.sizes.front)

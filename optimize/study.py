@@ -21,6 +21,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from optimize.front import Point
+from optimize.racing import Scores
 from optimize.space import BASELINES, Candidate, Params, Space
 from optimize.state import JOURNAL
 from pdr_dspy.errors import InputError
@@ -30,6 +31,7 @@ OWNER = "owner"
 KEY = "key"
 START = "start"
 METRICS = "metrics"
+SCORES = "scores"
 WORKFLOW = "workflow"
 DUPLICATE_OF = "duplicate_of"
 INTERRUPTED = "interrupted"
@@ -155,8 +157,14 @@ class Study:
 
     @property
     def feasible(self) -> list[FrozenTrial]:
-        """Those of `complete` that kept to the budget."""
+        """Those of `complete` that kept to the budget and have seen every problem."""
         return [t for t in self.complete if all(v <= 0 for v in t.constraints.values())]
+
+    @property
+    def rivals(self) -> dict[int, Scores]:
+        """What the feasible trials did, problem by problem, by number."""
+        kept = {t.number: t.user_attrs.get(SCORES) for t in self.feasible}
+        return {n: Scores(tuple(s["accuracy"]), tuple(s["latency"])) for n, s in kept.items() if s}
 
     @staticmethod
     def point(trial: FrozenTrial) -> Point:
@@ -189,7 +197,16 @@ class Study:
             for t in self.trials
         )
 
-    def tell(self, suggestion: Suggestion, point: Point, *, overrun: float, attrs: Mapping[str, Any]) -> None:
+    def tell(
+        self,
+        suggestion: Suggestion,
+        point: Point,
+        *,
+        overrun: float,
+        attrs: Mapping[str, Any],
+        scores: Scores | None = None,
+        given_up: bool = False,
+    ) -> None:
         """Close a trial with its values.
 
         Args:
@@ -197,8 +214,14 @@ class Study:
             point: What came of it.
             overrun: Tokens beyond the budget; above 0 the trial is infeasible.
             attrs: What to keep with it; plain JSON data.
+            scores: What it did problem by problem; later trials are raced against it.
+            given_up: It has not seen every problem; such a trial is infeasible, so that no front has it.
         """
         suggestion.trial.set_constraint("budget", overrun)
+        suggestion.trial.set_constraint("racing", float(given_up))
+        if scores is not None and not given_up:
+            plain = {"accuracy": list(scores.accuracy), "latency": list(scores.latency)}
+            suggestion.trial.set_user_attr(SCORES, plain)
         for name, value in attrs.items():
             suggestion.trial.set_user_attr(name, value)
         self._study.tell(suggestion.trial, list(point))

@@ -62,7 +62,7 @@ class Tracking:
                 metrics={**measured.metrics, "planned_path": path.path_tokens, "planned_total": path.total_tokens},
                 artifacts={"workflow.yaml": dump_workflow(candidate.workflow)},
                 tables={"problems": evaluation.rows()} if evaluation else {},
-                tags={"baseline": baseline or ""},
+                tags={"baseline": baseline or "", "given_up": measured.given_up},
                 started=started,
                 ended=time.time(),
             )

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
@@ -56,6 +57,40 @@ def test_a_search_ends_with_a_table_and_a_winner_that_runs(
 
     assert command("run", "runs/s/winner.yaml", "--budget", "tokens=4k", "--endpoint", model.url, "--data", data) == 0
     assert "accuracy [95 %]" in capsys.readouterr().out
+
+
+def test_what_is_surely_dominated_is_given_up_and_is_on_no_front(
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoilt(call: Call) -> Reply:
+        """Right at once, wrong (and later) wherever it refines."""
+        reply = solve(call)
+        refined = stages.stage_of(call) != "draft"
+        wanted = "0" if refined else stages.field(call, "problem").split()[-1]
+        return (
+            reply if stages.stage_of(call) not in ("draft", "refine") else stages_reply(wanted, 0.02 if refined else 0)
+        )
+
+    model.answer = spoilt
+    sizes = ("--problems", 16, "--trials", 10, "--jobs", 1)
+    assert command("search", *arguments(model, data, *sizes)) == 0
+    out, err = capsys.readouterr()
+    assert Silent.last is not None
+    raced = [run["measured"] for run in Silent.last.runs if run["measured"].given_up]
+    assert raced and all(m.count == 8 and m.accuracy == 0 for m in raced)
+    assert not any(run["baseline"] for run in Silent.last.runs if run["measured"].given_up)
+    assert "given up: dominated by t" in err and f"{len(raced)} given up before their last problem" in out
+    rows = json.loads((tmp_path / "runs" / "s" / "front.json").read_text())["rows"]
+    assert all(row["search"]["count"] == 16 for row in rows if row["search_front"])
+
+    raced_calls = len(model.calls)
+    assert command("search", *arguments(model, data, *sizes, "--no-racing", "--study", "whole")) == 0
+    assert Silent.last is not None and {run["measured"].count for run in Silent.last.runs} == {16}
+    assert len(model.calls) - raced_calls > raced_calls
+
+
+def stages_reply(answer: str, delay: float) -> Reply:
+    return Reply(text=stages.fields(solution="words", answer=answer), delay=delay)
 
 
 def test_the_report_uses_problems_and_samples_the_search_never_saw(
