@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from optimize.front import front, spread, winner
+from optimize.front import Title, front, spread, titles
 from optimize.loop import Watcher, title
 from optimize.objective import Measurement
 from optimize.report import Row
@@ -27,7 +27,8 @@ class Entry:
         name: `t12`, or a baseline's name.
         candidate: The workflow.
         searched: What it did in the search, or None for a baseline the search did not come to.
-        baseline, member, winner: What it is.
+        baseline, member: What it is.
+        titles: What it won.
         run: Its MLflow run, or "".
     """
 
@@ -36,16 +37,17 @@ class Entry:
     searched: Measurement | None
     baseline: bool = False
     member: bool = False
-    winner: bool = False
+    titles: tuple[Title, ...] = ()
     run: str = ""
 
 
 def entries(study: Study, space: Space, most: int) -> list[Entry]:
-    """The search's front (at most `most` of it) and the baselines, the front first."""
+    """The search's front (at most `most` of it), its winners and the baselines, the front first."""
     trials = study.feasible
     points = [study.point(t) for t in trials]
-    members = spread(points, front(points), most) if trials else []
-    best = winner(points, members) if members else None
+    whole = front(points) if trials else []
+    won = titles(points, whole)
+    members = {*spread(points, whole, most), *won.values()} if trials else set()
     baselines = space.baselines()
     names = {candidate.key: name for name, candidate in baselines.items()}
     found: dict[str, Entry] = {}
@@ -59,7 +61,7 @@ def entries(study: Study, space: Space, most: int) -> list[Entry]:
             searched=Measurement.from_dict(trial.user_attrs[METRICS]),
             baseline=baseline is not None,
             member=i in members,
-            winner=i == best,
+            titles=tuple(title for title, place in won.items() if place == i),
             run=trial.user_attrs.get(TRACKED, ""),
         )
         found.setdefault(entry.name, entry)
@@ -117,7 +119,7 @@ def to_row(entry: Entry, measured: Measurement) -> Row:
         searched=entry.searched,
         baseline=entry.baseline,
         member=entry.member,
-        winner=entry.winner,
+        titles=entry.titles,
     )
 
 

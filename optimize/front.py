@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+NEAR = 0.01
+"""How far below the best accuracy (as a fraction) the fastest near winner may be: one point."""
+
+Title = Literal["best", "near", "knee"]
+"""Winners of a front: the most accurate, the fastest within a point of it, and where a further second buys least."""
 
 
 class Point(NamedTuple):
@@ -54,6 +60,31 @@ def spread(points: Sequence[Point], members: Sequence[int], most: int) -> list[i
         ]
         kept.pop(min(losses)[1])
     return kept
+
+
+def titles(points: Sequence[Point], members: Sequence[int]) -> dict[Title, int]:
+    """The winners of a front by title; one member may have several, an empty front has none.
+
+    The knee is the member farthest above the straight line from the fastest member to the most accurate one (both axes
+    scaled to that line's ends; Satopaa et al. 2011, "Kneedle"); a front of two or fewer has its best there.
+
+    Args:
+        points: All points.
+        members: A front's indices, fastest first, as `front` gives them.
+    """
+    if not members:
+        return {}
+    best = winner(points, members)
+    near = next(i for i in members if points[i].accuracy >= points[best].accuracy - NEAR - 1e-9)
+    fastest = points[members[0]]
+    rise, run = points[best].accuracy - fastest.accuracy, points[best].latency - fastest.latency
+
+    def above(i: int) -> float:
+        return (points[i].accuracy - fastest.accuracy) / rise - (points[i].latency - fastest.latency) / run
+
+    inner = [i for i in members if i != best and i != members[0]] if rise > 0 and run > 0 else []
+    knee = max(inner, key=lambda i: (above(i), -points[i].latency), default=best)
+    return {"best": best, "near": near, "knee": knee if not inner or above(knee) > 0 else best}
 
 
 def _area(faster: Point, middle: Point, slower: Point) -> float:

@@ -15,9 +15,10 @@ from typing import Any, Literal, Protocol
 from optimize.objective import Latency, Measurement, scores
 from optimize.space import Candidate
 from optimize.study import METRICS, WORKFLOW, Study, Suggestion
+from pdr_dspy.errors import SpendExhausted
 from pdr_dspy.workflow import dump_workflow
 
-Ending = Literal["complete", "timeout", "stopped", "exhausted"]
+Ending = Literal["complete", "timeout", "stopped", "exhausted", "spent"]
 
 REPEATS = 30
 """Suggestions in a row that may be known already before the space counts as exhausted."""
@@ -73,7 +74,7 @@ class Search:
     _running: dict[asyncio.Task[Measurement], Suggestion] = field(default_factory=dict, repr=False)
 
     async def run(self, stop: asyncio.Event) -> Ending:
-        """Search until there are enough trials, the time is over, or `stop` is set.
+        """Search until there are enough trials, time or tokens are used up, or `stop` is set.
 
         Raises:
             EndpointError: the endpoint is gone.
@@ -88,8 +89,11 @@ class Search:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 waited: set[asyncio.Future[Any]] = {*self._running, stopping}
                 await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                for task in [task for task in self._running if task.done()]:
-                    self._tell(task)
+                try:
+                    for task in [task for task in self._running if task.done()]:
+                        self._tell(task)
+                except SpendExhausted:
+                    return "spent"
                 if stop.is_set():
                     return "stopped"
                 if deadline is not None and time.monotonic() >= deadline:

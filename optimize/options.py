@@ -127,7 +127,7 @@ def check_common(options: argparse.Namespace) -> None:
         )
 
 
-def duration(text: str) -> float:
+def duration(text: str, option: str = "--timeout") -> float:
     """Seconds of a text such as `90`, `90s`, `10m` or `1.5h`.
 
     Raises:
@@ -136,7 +136,7 @@ def duration(text: str) -> float:
     match = _TIME.fullmatch(text.strip().lower())
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if seconds <= 0:
-        raise InputError("--timeout", f"{text!r} is not a time", "Write it like 90, 90s, 10m or 2h")
+        raise InputError(option, f"{text!r} is not a time", "Write it like 90, 90s, 10m or 2h")
     return seconds
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optimize.front import Title
 from optimize.loop import Ending, title
 from optimize.objective import Measurement
 from optimize.options import UI_COMMAND
@@ -18,6 +19,10 @@ from optimize.study import METRICS, baseline_of
 
 if TYPE_CHECKING:
     from optimize.session import Session
+
+
+FILES: dict[Title, str] = {"best": "winner.yaml", "near": "near.yaml", "knee": "knee.yaml"}
+"""The winners' workflows in the study's directory."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,7 @@ class Outcome:
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)
-        if best is not None:
-            artifacts["winner.yaml"] = _winner(best, report)
+        artifacts |= {FILES[won]: _winner(row, report) for row in self.rows for won in row.titles}
         for name, text in artifacts.items():
             self.session.state.write(name, text)
         figures = self._figures(report)
@@ -75,14 +79,33 @@ class Outcome:
             f"{f'; {given_up} given up before their last problem' if given_up else ''}), "
             f"search {self.searched:.0f} s, all {self.elapsed:.0f} s"
         )
+        print(f"generated for this study, all its runs together: {self.session.allowance.spent:,} tokens")
         if best is None:
-            print("no trial was completed, so there is no winner; give the search more time (--timeout)")
+            print(self._nobody())
         elif not any(row.measured.accuracy for row in self.rows):
             print("not one problem was solved; the trade-off says nothing (is it the right data for this model?)")
         else:
             path = self._path("winner.yaml")
             print(f"winner: {best.name}, {path}\n  {_run_command(self.session.options, path)}")
+            others = {t: next(row for row in self.rows if t in row.titles) for t in ("near", "knee")}
+            if any(row is not best for row in others.values()):
+                near, knee = others["near"], others["knee"]
+                print(f"fastest within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
         print(f"report: {self._path('report.md')}, {self._path('pareto.html')}\nruns:   {UI_COMMAND}")
+
+    def _nobody(self) -> str:
+        """Why there is no winner, and what to do about it."""
+        study = self.session.study
+        if not study.beyond:
+            return "no trial was completed, so there is no winner; give the search more time (--timeout)"
+        nearest = min(study.beyond, key=lambda t: study.limits.excess(study.point(t)))
+        point = study.point(nearest)
+        unit = "s" if self.session.options.latency == "seconds" else "tokens"
+        return (
+            f"no trial kept to {study.limits}, so there is no winner; the nearest is t{nearest.number}: "
+            f"{100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}. "
+            "Widen the limit, or give the search more trials"
+        )
 
     def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
         latency = self.session.options.latency

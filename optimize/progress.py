@@ -38,6 +38,7 @@ class Progress:
         tokens: Says how many tokens were generated so far (not replayed).
         done: Trials that an earlier run has done.
         seconds: Time limit, or None.
+        spent: Says what the study has spent, in words.
         out: Where to write.
     """
 
@@ -51,6 +52,7 @@ class Progress:
         tokens: Callable[[], int],
         done: int = 0,
         seconds: float | None = None,
+        spent: Callable[[], str] = lambda: "",
         out: TextIO | None = None,
     ) -> None:
         self.phase = phase
@@ -61,6 +63,7 @@ class Progress:
         self._latency = latency
         self._tokens = tokens
         self._seconds = seconds
+        self._spent = spent
         self._out = out or sys.stderr
         self._running: dict[int, tuple[str, int]] = {}
         self._best: tuple[Point, str] | None = None
@@ -150,6 +153,8 @@ class Progress:
         with self._lock:
             now = time.monotonic()
             parts = [f"{self.phase} {self.done}/{self.total}", f"{self._rate(now):,.0f} tok/s", self._left(now)]
+            if spent := self._spent():
+                parts.append(spent)
             if self._best:
                 point, name = self._best
                 unit = "s" if self._latency == "seconds" else "tok"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from optimize.front import Point, front
+from optimize.front import Point, Title, front
 from optimize.objective import Latency, Measurement
 from pdr_dspy.endpoint import EndpointStats
 
@@ -24,7 +25,7 @@ class Row:
         searched: What it had done on the search's problems, or None outside a search.
         baseline: Whether it is a baseline.
         member: Whether it was on the search's front.
-        winner: Whether it is the one that was chosen (on the search's problems).
+        titles: What it won on the search's problems: `best`, `near`, `knee`.
     """
 
     name: str
@@ -34,7 +35,12 @@ class Row:
     searched: Measurement | None = None
     baseline: bool = False
     member: bool = False
-    winner: bool = False
+    titles: tuple[Title, ...] = ()
+
+    @property
+    def winner(self) -> bool:
+        """Whether it is the most accurate one (on the search's problems)."""
+        return "best" in self.titles
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,26 @@ class Report:
         """Indices of the rows that are on the front of the table itself."""
         return set(front(self.points()))
 
+    def unsure(self) -> set[int]:
+        """Indices of front rows whose accuracy may be no better than that of a faster front row: intervals overlap."""
+        members = front(self.points())
+        return {
+            i
+            for place, i in enumerate(members)
+            if any(self.rows[j].measured.high >= self.rows[i].measured.low for j in members[:place])
+        }
+
+    def optimism(self) -> tuple[float, float, int] | None:
+        """The search's accuracy minus the report's: of the winner, and as a mean over its front's members.
+
+        In points, with the number of members; None where nothing was chosen.
+        """
+        gaps = {r.name: r.searched.accuracy - r.measured.accuracy for r in self.rows if r.member and r.searched}
+        best = next((r.name for r in self.rows if r.winner), None)
+        if best not in gaps:
+            return None
+        return 100 * gaps[best], 100 * fmean(gaps.values()), len(gaps)
+
     def caption(self) -> str:
         """What the numbers mean, in a few lines."""
         pairs = f"{self.report_problems} problems" + (f" x {self.samples} samples" if self.samples > 1 else "")
@@ -78,6 +104,8 @@ class Report:
             "paid now / replayed from the store."
         )
 
+
+_SIGNS: dict[Title, str] = {"best": "*", "near": "+", "knee": "^"}
 
 _HEAD = (
     "",
@@ -97,13 +125,14 @@ _HEAD = (
 
 def cells(report: Report) -> list[tuple[str, ...]]:
     """The table's cells, a heading first."""
-    on_front = report.fronted()
-    return [_HEAD, *(_cells(row, i in on_front) for i, row in enumerate(report.rows))]
+    on_front, unsure = report.fronted(), report.unsure()
+    fronts = ["" if i not in on_front else "F~" if i in unsure else "F" for i in range(len(report.rows))]
+    return [_HEAD, *(_cells(row, mark) for row, mark in zip(report.rows, fronts, strict=True))]
 
 
-def _cells(row: Row, on_front: bool) -> tuple[str, ...]:
+def _cells(row: Row, on_front: str) -> tuple[str, ...]:
     m, metrics = row.measured, row.measured.metrics
-    mark = ("*" if row.winner else "") + ("F" if on_front else "") + ("b" if row.baseline else "")
+    mark = "".join(_SIGNS[title] for title in row.titles) + on_front + ("b" if row.baseline else "")
     fresh, total = metrics["sum_fresh_generated"], metrics["sum_total_generated"]
     return (
         mark,
@@ -133,7 +162,8 @@ def as_text(report: Report) -> str:
     lines.insert(1, "-" * max(map(len, lines)))
     names = max(len(row.name) for row in report.rows)
     legend = [f"{row.name.ljust(names)}  {row.title}" for row in report.rows]
-    return "\n".join(line.rstrip() for line in [*lines, "", *legend, "", _marks(report), report.caption()])
+    notes = [_marks(report), *_optimism(report), report.caption()]
+    return "\n".join(line.rstrip() for line in [*lines, "", *legend, "", *notes])
 
 
 _FIELDS = (
@@ -154,7 +184,8 @@ def as_markdown(report: Report) -> str:
     """The same as a Markdown document, with every workflow's YAML."""
     head, *rows = cells(report)
     table = ["| " + " | ".join(row) + " |" for row in (head, tuple("---" for _ in head), *rows)]
-    parts = [f"# {report.study}", "", *table, "", _marks(report), "", report.caption()]
+    notes = (line for text in (_marks(report), *_optimism(report), report.caption()) for line in ("", text))
+    parts = [f"# {report.study}", "", *table, *notes]
     for row in report.rows:
         parts += ["", f"## {row.name}", "", row.title, "", "```yaml", row.workflow.strip(), "```"]
     return "\n".join(parts) + "\n"
@@ -163,15 +194,18 @@ def as_markdown(report: Report) -> str:
 def as_json(report: Report) -> str:
     """The same as JSON."""
     plain: dict[str, Any] = {name: getattr(report, name) for name in _FIELDS}
-    on_front = report.fronted()
+    on_front, unsure = report.fronted(), report.unsure()
+    plain["optimism"] = report.optimism()
     plain["rows"] = [
         {
             "name": row.name,
             "title": row.title,
             "baseline": row.baseline,
             "winner": row.winner,
+            "titles": list(row.titles),
             "search_front": row.member,
             "report_front": i in on_front,
+            "unsure": i in unsure,
             "workflow": row.workflow,
             "report": row.measured.as_dict(),
             "search": row.searched.as_dict() if row.searched else None,
@@ -183,11 +217,27 @@ def as_json(report: Report) -> str:
 
 def _marks(report: Report) -> str:
     marks = ["F: on this table's Pareto front"]
-    if any(row.winner for row in report.rows):
-        marks.insert(0, "*: the winner, chosen on the search's problems")
+    if report.unsure():
+        marks.append("F~: its interval overlaps that of a faster front member")
+    won = {title for row in report.rows for title in row.titles}
+    words = {"best": "the winner", "near": "the fastest within a point of it", "knee": "the front's knee"}
+    told = [f"{_SIGNS[title]}: {words[title]}" for title in _SIGNS if title in won]
+    if told:
+        marks = [*told[:-1], f"{told[-1]} (chosen on the search's problems)", *marks]
     if any(row.baseline for row in report.rows):
         marks.append("b: baseline at the same budget")
     return "; ".join(marks)
+
+
+def _optimism(report: Report) -> list[str]:
+    found = report.optimism()
+    if found is None:
+        return []
+    best, mean, count = found
+    return [
+        f"The search had overrated the winner by {best:+.1f} points; over its {count} front members by {mean:+.1f} as "
+        "a mean."
+    ]
 
 
 def ordered(rows: Sequence[Row], latency: Latency) -> tuple[Row, ...]:

@@ -27,7 +27,8 @@ most kappa tokens, refines 4 times in parallel, distils again, refines once. Of 
 takes the majority answer and `-pick` has the model choose.
 
 Ctrl-C keeps what is done; the same command goes on. State is in runs/<study>: the journal, every completion (a draft
-is paid for once), report.md, front.json and winner.yaml.
+is paid for once), report.md, front.json, and as workflows winner.yaml (the most accurate), near.yaml (the fastest
+within a point of it) and knee.yaml.
 """
 
 
@@ -53,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help=f"end the search after 90, 10m or 2h and report ({EMBEDDED.timeout:g} s / none)",
     )
+    how.add_argument(
+        "--spend",
+        metavar="LIMIT",
+        help="generated tokens of the whole study at most, its report and all its runs included: tokens=50m",
+    )
     how.add_argument("--problems", type=int, metavar="N", help="problems of a trial (32 / 64)")
     how.add_argument(
         "--report-problems",
@@ -65,6 +71,14 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help=f"most members of the front in the report ({EMBEDDED.front} / {SERVED.front})",
+    )
+    how.add_argument(
+        "--max-latency",
+        metavar="LIMIT",
+        help="no front member is slower than this on the search's problems: 20s, 2m; with --latency tokens 900, 4k",
+    )
+    how.add_argument(
+        "--min-accuracy", metavar="SHARE", help="no front member is less accurate than this on them: 0.6, 60%%"
     )
     how.add_argument("--topologies", metavar="LIST", help="topologies to choose from, separated by commas")
     how.add_argument(

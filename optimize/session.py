@@ -11,12 +11,13 @@ import asyncio
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from optimize.dry import describe
 from optimize.finish import Entry, entries, measure_all
+from optimize.limits import Limits, parse_limits
 from optimize.loop import Ending, Search
 from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
 from optimize.options import EMBEDDED, INTERRUPTED, SERVED, Sizes, check_common, duration
@@ -26,12 +27,13 @@ from optimize.racing import Beaten, beaten, rungs
 from optimize.report import Row, mean_in_flight
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
+from optimize.spending import parse_spend, reporting, spent_text
 from optimize.state import StateDir, default_name
 from optimize.study import TRACKED, Study, Suggestion, open_storage
 from optimize.supervise import supervised
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
-from pdr_dspy.endpoint import Endpoint, FileStore
+from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 
 
@@ -45,6 +47,8 @@ def search(options: argparse.Namespace) -> int:
     budget = parse_budget(options.budget)
     sizes = _sizes(options)
     topologies = options.topologies.split(",") if options.topologies else None
+    spend = parse_spend(options.spend)
+    limits = parse_limits(options.max_latency, options.min_accuracy, options.latency)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
@@ -53,15 +57,18 @@ def search(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         state = StateDir(options.runs / name)
         stack.callback(state.close)
-        endpoint = stack.enter_context(opened(options, FileStore(state.path / "store")))
+        allowance = FileAllowance(state.path / "spend", spend)
+        stack.callback(allowance.close)
+        endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
         space = make_space(budget, endpoint.context, topologies=topologies)
         study = Study(
             open_storage(options.storage, state.path),
             name,
             space,
-            fingerprint(options, budget, problems, endpoint, space),
+            fingerprint(options, budget, problems, endpoint, space, limits),
             seed=options.seed,
             owner=str(state.path),
+            limits=limits,
         )
         tracking = Tracking(
             Path.cwd(),
@@ -79,7 +86,7 @@ def search(options: argparse.Namespace) -> int:
                 "report_problems": len(problems.report),
             },
         )
-        session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking)
+        session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
         try:
             tracking.ready()
             code = session.run()
@@ -90,7 +97,7 @@ def search(options: argparse.Namespace) -> int:
 
 
 def fingerprint(
-    options: argparse.Namespace, budget: Budget, problems: Problems, endpoint: Endpoint, space: Space
+    options: argparse.Namespace, budget: Budget, problems: Problems, endpoint: Endpoint, space: Space, limits: Limits
 ) -> dict[str, Any]:
     """What must stay the same for a study to go on."""
     identity = endpoint.identity
@@ -103,6 +110,7 @@ def fingerprint(
         "replicas": len(options.endpoint or [""]),
         "thinking": options.thinking,
         "latency": options.latency,
+        "limits": asdict(limits),
         "seed": options.seed,
         "space": space.fingerprint(),
     }
@@ -121,6 +129,7 @@ class Session:
     space: Space
     study: Study
     tracking: Tracking
+    allowance: FileAllowance
 
     def __post_init__(self) -> None:
         self.in_flight: float | None = None
@@ -150,6 +159,11 @@ class Session:
             return None
         if ending == "exhausted":
             _say(f"nothing new left to try after {len(self.study.complete)} different workflows")
+        elif ending == "spent":
+            _say(
+                f"{self.allowance.spent:,} tokens are spent and the rest of --spend is for the report: "
+                f"the search ends after {len(self.study.complete)} trials"
+            )
         elif ending == "timeout":
             _say(f"time is over after {len(self.study.complete)} trials")
         rows = await self._report(stop)
@@ -157,6 +171,7 @@ class Session:
 
     async def _search(self, stop: asyncio.Event) -> Ending:
         started: dict[int, float] = {}
+        self._keep_back()
         with self._progress(
             "search", self.sizes.trials, len(self.problems.search), len(self.study.complete), self.sizes.timeout
         ) as progress:
@@ -180,6 +195,7 @@ class Session:
                     suggestion.number, suggestion.candidate, suggestion.baseline, measured, started[suggestion.number]
                 )
                 suggestion.trial.set_user_attr(TRACKED, run)
+                self._keep_back()
 
             return await Search(
                 self.study,
@@ -192,6 +208,11 @@ class Session:
                 seconds=self.sizes.timeout,
             ).run(stop)
 
+    def _keep_back(self) -> None:
+        """Leave of the allowance what the report will take, as far as the search can tell."""
+        runs = len(self.problems.report) * self.options.samples
+        self.allowance.kept = round(reporting(entries(self.study, self.space, self.sizes.front), runs))
+
     def _judge(self, seen: Evaluation) -> Beaten | None:
         latency: Latency = self.options.latency
         looks = len(rungs(len(self.problems.search))) - 1
@@ -199,6 +220,7 @@ class Session:
 
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
         chosen = entries(self.study, self.space, self.sizes.front)
+        self.allowance.kept = 0
         before = self.endpoint.stats
         data = self.problems.report
         _say(f"measuring {len(chosen)} workflows on {len(data)} problems the search never saw")
@@ -225,6 +247,7 @@ class Session:
             tokens=lambda: self.endpoint.stats.fresh_tokens,
             done=done,
             seconds=seconds,
+            spent=lambda: spent_text(self.allowance),
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from optimize.options import Sizes
 from pdr_dspy.data import Dataset, load_data, split
-from pdr_dspy.endpoint import Endpoint, EndpointSettings, Store
+from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Store
 from pdr_dspy.errors import EndpointError
 
 
@@ -49,14 +49,17 @@ def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
 
 
 @contextmanager
-def opened(options: argparse.Namespace, store: Store | None = None) -> Iterator[Endpoint]:
+def opened(
+    options: argparse.Namespace, store: Store | None = None, allowance: Allowance | None = None
+) -> Iterator[Endpoint]:
     """The endpoint that was asked for, or the embedded reasoner, started and ended here.
 
     Raises:
         EndpointError: it can't be used.
     """
     if options.endpoint:
-        with Endpoint.open(_settings(options, tuple(options.endpoint), options.model), store) as endpoint:
+        settings = _settings(options, tuple(options.endpoint), options.model)
+        with Endpoint.open(settings, store, allowance) as endpoint:
             yield endpoint
         return
     from pdr_dspy.embedded import start
@@ -64,7 +67,7 @@ def opened(options: argparse.Namespace, store: Store | None = None) -> Iterator[
     print("starting the embedded reasoner", file=sys.stderr, flush=True)
     with (
         start() as server,
-        Endpoint.open(_settings(options, (server.base_url,), server.model), store) as endpoint,
+        Endpoint.open(_settings(options, (server.base_url,), server.model), store, allowance) as endpoint,
     ):
         try:
             yield endpoint

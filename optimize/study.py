@@ -21,6 +21,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from optimize.front import Point
+from optimize.limits import Limits
 from optimize.racing import Scores
 from optimize.space import BASELINES, Candidate, Params, Space
 from optimize.state import JOURNAL
@@ -121,16 +122,26 @@ class Study:
         fingerprint: What it is a search for; plain JSON data.
         seed: The search's seed.
         owner: Who leaves trials running (host and directory); only one living process may have this owner.
+        limits: What makes a trial infeasible beside its budget.
 
     Raises:
         InputError: a study of this name was a search for something else.
     """
 
     def __init__(
-        self, storage: BaseStorage, name: str, space: Space, fingerprint: Mapping[str, Any], *, seed: int, owner: str
+        self,
+        storage: BaseStorage,
+        name: str,
+        space: Space,
+        fingerprint: Mapping[str, Any],
+        *,
+        seed: int,
+        owner: str,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
     ) -> None:
         self.name = name
         self.space = space
+        self.limits = limits
         self._storage = storage
         self._owner = f"{platform.node()}:{owner}"
         # The directions are checked by hand: Optuna resumes a study with other directions without a word.
@@ -157,13 +168,20 @@ class Study:
 
     @property
     def feasible(self) -> list[FrozenTrial]:
-        """Those of `complete` that kept to the budget and have seen every problem."""
+        """Those of `complete` that have seen every problem and kept to the budget and the limits."""
         return [t for t in self.complete if all(v <= 0 for v in t.constraints.values())]
 
     @property
+    def beyond(self) -> list[FrozenTrial]:
+        """Those of `complete` that only a limit keeps off the front."""
+        own = ("budget", "racing")
+        kept = [t for t in self.complete if all(t.constraints.get(name, 0.0) <= 0 for name in own)]
+        return [t for t in kept if any(v > 0 for v in t.constraints.values())]
+
+    @property
     def rivals(self) -> dict[int, Scores]:
-        """What the feasible trials did, problem by problem, by number."""
-        kept = {t.number: t.user_attrs.get(SCORES) for t in self.feasible}
+        """What the trials did that have seen every problem and kept to the budget, problem by problem, by number."""
+        kept = {t.number: t.user_attrs.get(SCORES) for t in (*self.feasible, *self.beyond)}
         return {n: Scores(tuple(s["accuracy"]), tuple(s["latency"])) for n, s in kept.items() if s}
 
     @staticmethod
@@ -219,6 +237,8 @@ class Study:
         """
         suggestion.trial.set_constraint("budget", overrun)
         suggestion.trial.set_constraint("racing", float(given_up))
+        for name, beyond in self.limits.violations(point).items():
+            suggestion.trial.set_constraint(name, beyond)
         if scores is not None and not given_up:
             plain = {"accuracy": list(scores.accuracy), "latency": list(scores.latency)}
             suggestion.trial.set_user_attr(SCORES, plain)
@@ -229,7 +249,8 @@ class Study:
     def tell_copy(self, suggestion: Suggestion, original: FrozenTrial) -> None:
         """Close a trial with the values of an equal one."""
         suggestion.trial.set_user_attr(DUPLICATE_OF, original.number)
-        suggestion.trial.set_constraint("budget", max([0.0, *original.constraints.values()]))
+        for name, beyond in original.constraints.items():
+            suggestion.trial.set_constraint(name, beyond)
         self._study.tell(suggestion.trial, list(original.values))
 
     def drop(self, suggestion: Suggestion, *, interrupted: bool) -> None:

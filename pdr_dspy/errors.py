@@ -38,6 +38,19 @@ class EndpointError(InputError):
     """An endpoint that can't be used at all: unreachable, wrong model, refused key, not an OpenAI-style server."""
 
 
+class SpendExhausted(InputError):
+    """The tokens that a search (or another program) may generate in all are used up.
+
+    Attributes:
+        spent, limit: Generated tokens, those of requests whose answer never came included; and what was allowed.
+    """
+
+    def __init__(self, spent: int, limit: int) -> None:
+        self.spent = spent
+        self.limit = limit
+        super().__init__("spend", f"{spent:,} of {limit:,} generated tokens are used up", "Allow more to go on")
+
+
 class CallError(PDRError):
     """One call gave no usable answer. `kind` is what the ledger and the tables count it under."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pdr_dspy.endpoint.allowance import Allowance, FileAllowance, Hold
 from pdr_dspy.endpoint.endpoint import Endpoint, connect, endpoint_of
 from pdr_dspy.endpoint.engine import EndpointLM
 from pdr_dspy.endpoint.file_store import FileStore, StoreReport
@@ -12,11 +13,14 @@ from pdr_dspy.endpoint.stats import EndpointStats
 from pdr_dspy.endpoint.store import MemoryStore, Store, StoredCompletion
 
 __all__ = [
+    "Allowance",
     "Endpoint",
     "EndpointLM",
     "EndpointSettings",
     "EndpointStats",
+    "FileAllowance",
     "FileStore",
+    "Hold",
     "Identity",
     "MemoryStore",
     "Secret",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pdr_dspy.endpoint.allowance import Allowance, Hold
 from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
@@ -25,6 +26,10 @@ Failed = Callable[[Mapping[str, Any], Failure, CallLog], None]
 """Looks at a failed attempt's request and failure; may raise to end the trying."""
 
 
+_LOOK = 0.05
+"""Seconds between two looks for room in the allowance."""
+
+
 class Attempts:
     """Sends requests to one endpoint.
 
@@ -32,18 +37,22 @@ class Attempts:
         settings: Addresses and limits.
         transport: The way there.
         failed: Told of every failed attempt before it is tried again.
+        allowance: What may be generated in all; None: anything.
 
     Attributes:
         limiter: The gate before the server.
         replicas: The addresses behind it.
     """
 
-    def __init__(self, settings: EndpointSettings, transport: Transport, failed: Failed) -> None:
+    def __init__(
+        self, settings: EndpointSettings, transport: Transport, failed: Failed, allowance: Allowance | None = None
+    ) -> None:
         self.limiter = Limiter(settings.load)
         self.replicas = Replicas(settings.urls)
         self._settings = settings
         self._transport = transport
         self._failed = failed
+        self._allowance = allowance
         self._chance = random.Random()
 
     async def sent(self, body: Mapping[str, Any], log: CallLog) -> StoredCompletion:
@@ -52,6 +61,7 @@ class Attempts:
         Raises:
             CallError: what the last attempt came to.
             EndpointError: the endpoint can't be used.
+            SpendExhausted: nothing more may be generated.
         """
         result = await self.tried(body, log)
         if isinstance(result, Failure):
@@ -70,7 +80,7 @@ class Attempts:
         """
         last = self._settings.retries
         for number in range(last + 1):
-            result = await self._attempt(body, log, preferred)
+            result = await self._allowed(body, log, preferred)
             if isinstance(result, StoredCompletion):
                 return result
             self._failed(body, result, log)
@@ -81,6 +91,23 @@ class Attempts:
             if not (result.connection and self.replicas.any_awake):  # another replica need not wait
                 await asyncio.sleep(delay(number, result, base=self._settings.backoff, chance=self._chance))
         raise AssertionError("unreachable: the last attempt returns")
+
+    async def _allowed(
+        self, body: Mapping[str, Any], log: CallLog, preferred: str | None
+    ) -> StoredCompletion | Failure:
+        """An attempt, its tokens set aside before and booked after."""
+        if self._allowance is None:
+            return await self._attempt(body, log, preferred)
+        hold: Hold | None = None
+        while (hold := self._allowance.hold(int(body.get("max_tokens") or 0))) is None:
+            await asyncio.sleep(_LOOK)
+        generated: int | None = None
+        try:
+            result = await self._attempt(body, log, preferred)
+            generated = _generated(result)
+            return result
+        finally:
+            self._allowance.settle(hold, generated)
 
     async def _attempt(
         self, body: Mapping[str, Any], log: CallLog, preferred: str | None
@@ -129,3 +156,12 @@ class Attempts:
             return failure
         assert not isinstance(result, Failure)
         return StoredCompletion(result, seconds, None, started, cap, replica.url)
+
+
+def _generated(result: StoredCompletion | Failure) -> int | None:
+    """Tokens that an attempt generated; None where nobody knows."""
+    if isinstance(result, StoredCompletion):
+        usage = usage_of(result.body)
+        return usage.completion if usage.reported else None
+    # Not reached, or refused: nothing was generated. A connection that broke or an answer that came too late may have.
+    return 0 if result.connection or (result.status or 200) >= 400 else None

@@ -14,6 +14,7 @@ from typing import Any
 from dspy.lm15 import Request, Response
 
 from pdr_dspy.calls import current_tag
+from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.attempts import Attempts
 from pdr_dspy.endpoint.capped import Answered, Capped
 from pdr_dspy.endpoint.completion import finish_of, response_of, verdict
@@ -57,12 +58,13 @@ class Caller:
         counter: ServerEncoder | None,
         store: Store | None,
         tally: Tally,
+        allowance: Allowance | None = None,
     ) -> None:
         self.way = ThinkingWay(settings.thinking, self.warn)
         self._identity = identity
         self._store = store
         self._tally = tally
-        attempts = Attempts(settings, transport, self._failed)
+        attempts = Attempts(settings, transport, self._failed, allowance)
         self.limiter, self.replicas = attempts.limiter, attempts.replicas
         fitting = Fitting(identity.context, counter, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from dspy.lm15 import Request, Response
 
+from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.caller import Caller
 from pdr_dspy.endpoint.continuation import second_prompt
 from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
@@ -45,7 +46,14 @@ class Endpoint:
         settings: What it was opened with.
     """
 
-    def __init__(self, settings: EndpointSettings, identity: Identity, http: httpx.Client, store: Store | None) -> None:
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        identity: Identity,
+        http: httpx.Client,
+        store: Store | None,
+        allowance: Allowance | None = None,
+    ) -> None:
         self.settings = settings
         self._http = http
         self._tally = Tally()
@@ -59,7 +67,8 @@ class Endpoint:
         if identity.context is None:
             self._tally.warn("the server does not state the model's context: caps are sent unclamped")
         self.identity = identity
-        self._caller = Caller(settings, identity, Transport(settings), self.tokenizer, counter, store, self._tally)
+        transport = Transport(settings)
+        self._caller = Caller(settings, identity, transport, self.tokenizer, counter, store, self._tally, allowance)
         self.lm = EndpointLM(
             f"hosted_vllm/{identity.model}",
             engine=EndpointEngine(identity.model, self),
@@ -69,12 +78,15 @@ class Endpoint:
         )
 
     @classmethod
-    def open(cls, settings: EndpointSettings, store: Store | None = None) -> Endpoint:
+    def open(
+        cls, settings: EndpointSettings, store: Store | None = None, allowance: Allowance | None = None
+    ) -> Endpoint:
         """Ask the server what it is, and be ready for calls.
 
         Args:
             settings: Addresses, model, key, limits.
             store: Where completions are kept and looked up; None keeps none (every call is a new draw).
+            allowance: What may be generated in all; None: anything. Without room a call is a `SpendExhausted`.
 
         Raises:
             EndpointError: unreachable, not an OpenAI-style server, a refused key, another model.
@@ -83,7 +95,7 @@ class Endpoint:
         timeout = httpx.Timeout(_SIDE_SECONDS, connect=settings.connect_timeout)
         http = httpx.Client(headers=headers, timeout=timeout, verify=_tls())
         try:
-            return cls(settings, identify(settings, http), http, store)
+            return cls(settings, identify(settings, http), http, store, allowance)
         except BaseException:
             http.close()
             raise

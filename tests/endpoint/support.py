@@ -10,17 +10,19 @@ from fakes.vllm import FakeVLLM
 
 from pdr_dspy import bridge
 from pdr_dspy.calls import CallTag, tagged
-from pdr_dspy.endpoint import Endpoint, EndpointSettings, Secret, Store
-from pdr_dspy.errors import CallError, EndpointError
+from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store
+from pdr_dspy.errors import CallError, InputError
 from pdr_dspy.ledger import CallRecord, Ledger, open_ledger
 
 KEY = "sk-very-secret-0123456789"
 
 
-def open_endpoint(*servers: FakeVLLM, store: Store | None = None, **settings: Any) -> Endpoint:
+def open_endpoint(
+    *servers: FakeVLLM, store: Store | None = None, allowance: Allowance | None = None, **settings: Any
+) -> Endpoint:
     """An endpoint over fake servers, with back-off too short to notice."""
     values: dict[str, Any] = {"api_key": Secret(""), "backoff": 0.01, "connect_timeout": 2.0, **settings}
-    return Endpoint.open(EndpointSettings(tuple(s.url for s in servers), **values), store)
+    return Endpoint.open(EndpointSettings(tuple(s.url for s in servers), **values), store, allowance)
 
 
 def call(endpoint: Endpoint, text: str = "hello", tag: CallTag | None = None, **config: Any) -> Any:
@@ -41,7 +43,7 @@ def typed(error: BaseException) -> BaseException:
     """The library's own error in an exception's chain of causes."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, CallError | EndpointError):
+        if isinstance(cause, CallError | InputError):
             return cause
         cause = cause.__cause__
     raise error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.front import Point, dominates, front, spread, winner
+from optimize.front import NEAR, Point, dominates, front, spread, titles, winner
 
 POINTS = st.lists(
     st.builds(Point, st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), st.floats(0.1, 10).map(lambda x: round(x, 1))),
@@ -59,3 +59,22 @@ def test_points_that_solve_nothing_are_on_no_front() -> None:
 def test_dominance() -> None:
     assert dominates(Point(0.5, 1), Point(0.5, 2)) and dominates(Point(0.6, 1), Point(0.5, 1))
     assert not dominates(Point(0.5, 1), Point(0.5, 1)) and not dominates(Point(0.6, 2), Point(0.5, 1))
+
+
+@given(POINTS)
+def test_winners_are_members_and_the_near_one_is_the_fastest_within_a_point(points: list[Point]) -> None:
+    members = front(points)
+    won = titles(points, members)
+    assert set(won) == {"best", "near", "knee"} and set(won.values()) <= set(members)
+    best, near = points[won["best"]], points[won["near"]]
+    assert best == points[winner(points, members)]
+    assert best.accuracy - near.accuracy <= NEAR + 1e-9
+    assert all(points[i].accuracy < best.accuracy - NEAR for i in members if points[i].latency < near.latency)
+
+
+def test_the_knee_is_where_the_front_bends() -> None:
+    bent = [Point(0.1, 1.0), Point(0.7, 2.0), Point(0.75, 5.0), Point(0.8, 10.0)]
+    assert titles(bent, front(bent)) == {"best": 3, "near": 3, "knee": 1}
+    hollow = [Point(0.1, 1.0), Point(0.2, 9.0), Point(0.8, 10.0)]
+    assert titles(hollow, front(hollow))["knee"] == 2
+    assert titles(bent, []) == {}

@@ -16,7 +16,7 @@ from optimize.report import Report, Row, amount, as_json, as_markdown, as_text, 
 from pdr_dspy.errors import InputError
 
 ROWS = (
-    Row("t7", "8-1 summary", "name: a\n", measured(0.8, 2.0), measured(0.9, 2.1), member=True, winner=True),
+    Row("t7", "8-1 summary", "name: a\n", measured(0.8, 2.0), measured(0.9, 2.1), member=True, titles=("best", "knee")),
     Row("long_cot", "1", "name: b\n", measured(0.4, 1.0), measured(0.5, 1.0), baseline=True),
     Row("sr", "1-1-1-1", "name: c\n", measured(0.3, 3.0), None, baseline=True),
 )
@@ -25,7 +25,7 @@ REPORT = Report("s", "m", "tokens=16k", "aime24", 32, 27.5, "seconds", 12, 10, 1
 
 def test_the_table_is_in_order_of_latency_and_marks_front_winner_and_baselines() -> None:
     lines = as_text(REPORT).splitlines()
-    assert [line.split()[:2] for line in lines[2:5]] == [["Fb", "long_cot"], ["*F", "t7"], ["b", "sr"]]
+    assert [line.split()[:2] for line in lines[2:5]] == [["Fb", "long_cot"], ["*^F~", "t7"], ["b", "sr"]]
     assert "80.0 [60.0-100.0]" in lines[3] and "90.0" in lines[3] and "123.5k" in lines[3]
     assert "1000/2000" in lines[3] and "truncated 1" in lines[3]
     assert "-" in lines[4].split()[4]  # the search did not come to it
@@ -36,6 +36,20 @@ def test_the_caption_states_load_model_and_sizes() -> None:
     for words in ("m on aime24", "tokens=16k", "32 requests in flight (mean 27.5)", "10 problems", "12 others"):
         assert words in text
     assert "all replayed" in as_text(replace(REPORT, in_flight=None))
+
+
+def test_a_front_member_that_may_be_no_better_than_a_faster_one_is_marked() -> None:
+    sure = replace(ROWS[0], measured=replace(measured(0.9, 2.0), low=0.85))
+    report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), "seconds"))
+    assert REPORT.unsure() == {1} and report.unsure() == set()
+    assert "overlaps that of a faster front member" in as_text(REPORT)
+    assert "F~" not in as_text(report)
+
+
+def test_the_winners_curse_is_told_in_points() -> None:
+    assert REPORT.optimism() == (pytest.approx(10), pytest.approx(10), 1)
+    assert "overrated the winner by +10.0 points" in as_text(REPORT) and "+10.0" in as_markdown(REPORT)
+    assert replace(REPORT, rows=ROWS[1:]).optimism() is None
 
 
 def test_markdown_and_json_hold_every_workflow() -> None:

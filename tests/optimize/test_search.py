@@ -51,7 +51,8 @@ def test_a_search_ends_with_a_table_and_a_winner_that_runs(
     assert best["winner"]
     assert {r["report"]["count"] for r in front["rows"]} == {8}
     assert (directory / "pareto.html").stat().st_size > 10_000 and (directory / "pareto.png").stat().st_size > 1000
-    load_workflow(directory / "winner.yaml")
+    for name in ("winner.yaml", "near.yaml", "knee.yaml"):
+        load_workflow(directory / name)
     tracker = Silent.last
     assert tracker is not None and len(tracker.runs) == 6 and tracker.closed[0][0] == "FINISHED"
 
