@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from optimize.loop import share_text, title
+from optimize.loop import cap_text, title
 from optimize.options import Sizes
-from optimize.report import amount
 from optimize.sources import Problems
 from optimize.space import Candidate, Choice, Space
+from optimize.table import amount
 
 DRAWS = 300
 """Points of the space whose plans the estimate is a mean of."""
@@ -96,6 +96,6 @@ def describe(space: Space, sizes: Sizes, problems: Problems, *, model: str, name
 
 
 def _show(dimension: str, choice: Choice) -> str:
-    if dimension == "share":
-        return share_text(float(choice))
+    if dimension == "cap":
+        return cap_text(int(choice))
     return str(choice) if not isinstance(choice, float) else f"{choice:g}"

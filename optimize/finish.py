@@ -13,9 +13,9 @@ from typing import Any
 from optimize.front import Title, front, spread, titles
 from optimize.loop import Watcher, title
 from optimize.objective import Measurement
-from optimize.report import Row
 from optimize.space import Candidate, Space
 from optimize.study import KEY, METRICS, TRACKED, Study
+from optimize.table import Row
 from pdr_dspy.workflow import dump_workflow
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from optimize.objective import Latency, Measurement, scores
-from optimize.space import Candidate
+from optimize.space import WHOLE, Candidate
 from optimize.study import METRICS, WORKFLOW, Study, Suggestion
 from pdr_dspy.errors import SpendExhausted
 from pdr_dspy.workflow import dump_workflow
@@ -158,17 +158,19 @@ class Search:
 
 
 def title(candidate: Candidate, baseline: str | None = None) -> str:
-    """A candidate in a line: `8-1 summary, kappa 48, share 1/32, T 0.8, prompts draft=brief`."""
+    """A candidate in a line: `8-1 summary, kappa 48, cap 256, T 0.8, prompts draft=brief`."""
     params, workflow = candidate.params, candidate.workflow
     distiller = params.get("distiller", params.get("chain_distiller"))
     kappa = next((r.distill.tokens for r in workflow.rounds if r.distill), None)
     k = next((r.distill.k for r in workflow.rounds if r.distill and r.distill.kind in ("top", "random")), None)
+    first = workflow.rounds[0]
+    cap = WHOLE if first.thinking is None or first.answer is None else first.thinking + first.answer
     prompts = [f"{stage}={i}" for stage, i in workflow.prompts.model_dump().items() if i != "default"]
     parts = [
         f"{params['topology']}{f' {distiller}' if distiller else ''}",
         f"k {k}" if k is not None else "",
         f"kappa {kappa}" if kappa is not None else "",
-        f"share {share_text(workflow.share)}",
+        f"cap {cap_text(cap)}",
         f"T {workflow.sampling.temperature:g}",
         f"prompts {' '.join(prompts)}" if prompts else "",
     ]
@@ -176,6 +178,6 @@ def title(candidate: Candidate, baseline: str | None = None) -> str:
     return f"{baseline}: {text}" if baseline else text
 
 
-def share_text(share: float) -> str:
-    """A share as people write it: `1`, `1/64`."""
-    return "1" if share == 1 else f"1/{1 / share:g}"
+def cap_text(cap: int) -> str:
+    """What a draft may generate, as people write it: `256`, `all`."""
+    return "all" if cap == WHOLE else str(cap)

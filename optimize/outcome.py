@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from optimize.front import Title
 from optimize.loop import Ending, title
 from optimize.objective import Measurement
 from optimize.options import UI_COMMAND
+from optimize.pages import Page, as_page
 from optimize.plots import Dot, as_html, as_png
-from optimize.report import Report, Row, as_json, as_markdown, as_text, ordered
-from optimize.study import METRICS, baseline_of
+from optimize.study import FINGERPRINT, METRICS, baseline_of
+from optimize.table import Report, Row, as_json, as_markdown, as_text, ordered
 
 if TYPE_CHECKING:
     from optimize.session import Session
@@ -60,6 +62,9 @@ class Outcome:
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)
         artifacts |= {FILES[won]: _winner(row, report) for row in self.rows for won in row.titles}
+        study, spent = self.session.study, self.session.allowance.spent
+        page = Page(study.name, study.noted(FINGERPRINT), study.complete, spent, json.loads(as_json(report)))
+        artifacts["report.html"] = as_page(page)
         for name, text in artifacts.items():
             self.session.state.write(name, text)
         figures = self._figures(report)
@@ -91,7 +96,7 @@ class Outcome:
             if any(row is not best for row in others.values()):
                 near, knee = others["near"], others["knee"]
                 print(f"fastest within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
-        print(f"report: {self._path('report.md')}, {self._path('pareto.html')}\nruns:   {UI_COMMAND}")
+        print(f"report: {self._path('report.html')}, {self._path('report.md')}\nruns:   {UI_COMMAND}")
 
     def _nobody(self) -> str:
         """Why there is no winner, and what to do about it."""

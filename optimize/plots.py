@@ -30,6 +30,11 @@ def axis(latency: Latency) -> str:
 
 def as_html(dots: Sequence[Dot], latency: Latency, heading: str) -> str:
     """An interactive plot in one file."""
+    return str(pareto(dots, latency, heading).to_html(include_plotlyjs=True, full_html=True))
+
+
+def pareto(dots: Sequence[Dot], latency: Latency, heading: str) -> Any:
+    """The interactive plot as a plotly figure."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -64,7 +69,7 @@ def as_html(dots: Sequence[Dot], latency: Latency, heading: str) -> str:
             )
         )
     figure.update_layout(title=heading, xaxis_title=axis(latency), yaxis_title="accuracy, %", template="plotly_white")
-    return str(figure.to_html(include_plotlyjs=True, full_html=True))
+    return figure
 
 
 def as_png(dots: Sequence[Dot], latency: Latency, heading: str) -> bytes:

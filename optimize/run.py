@@ -49,9 +49,9 @@ def measure(options: argparse.Namespace) -> int:
 
     from optimize.objective import Bench
     from optimize.progress import Progress
-    from optimize.report import Report, Row, as_text, mean_in_flight
     from optimize.sources import opened
     from optimize.supervise import supervised
+    from optimize.table import Report, Row, as_text, mean_in_flight
     from pdr_dspy.budget import parse_budget
     from pdr_dspy.data import load_data, split
     from pdr_dspy.endpoint import FileStore
@@ -87,7 +87,7 @@ def measure(options: argparse.Namespace) -> int:
                         return None
                     measured = task.result()
                     progress.ended(number, measured)
-                    text = f"{topology(workflow)}, share {workflow.share:g}, T {workflow.sampling.temperature:g}"
+                    text = f"{topology(workflow)}, T {workflow.sampling.temperature:g}"
                     rows.append(Row(workflow.name, text, dump_workflow(workflow), measured))
                 return rows
             finally:

@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
         prog="search.py",
-        description="Search workflows (topology, distiller, k, kappa, share of the budget, prompts, temperature) for "
+        description="Search workflows (topology, distiller, k, kappa, tokens of a draft, prompts, temperature) for "
         "accuracy against latency, and report the Pareto front on problems the search never saw.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -24,13 +24,13 @@ from optimize.options import EMBEDDED, INTERRUPTED, SERVED, Sizes, check_common,
 from optimize.outcome import Outcome
 from optimize.progress import Progress
 from optimize.racing import Beaten, beaten, rungs
-from optimize.report import Row, mean_in_flight
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
 from optimize.spending import parse_spend, reporting, spent_text
 from optimize.state import StateDir, default_name
 from optimize.study import TRACKED, Study, Suggestion, open_storage
 from optimize.supervise import supervised
+from optimize.table import Row, mean_in_flight
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore

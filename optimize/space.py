@@ -1,8 +1,10 @@
 """What the search chooses from, and how a choice becomes a workflow.
 
 Every dimension is categorical and discrete, so that two trials can ask for the same point (which is then not paid
-twice) and drafts of one trial serve another. Choices scale with the budget and the model's context. A choice that the
-budget can't hold is mended (first the share, then the workspace), never run over budget. Pure: no Optuna, no calls.
+twice). What a draft may generate is a dimension of its own, whatever else is chosen: drafts of one prompt, cap and
+temperature are the same drafts in every topology, under every distiller and kappa, and are paid for once. Choices
+scale with the budget and the model's context. A choice that the budget can't hold is mended (first the cap, then the
+workspace), never run over budget. Pure: no Optuna, no calls.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal, Protocol, cast
 
@@ -32,6 +35,7 @@ from pdr_dspy.workflow import (
     Workflow,
     plan,
 )
+from pdr_dspy.workflow.plan import ANSWER, LEAST
 from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
 
 Choice = str | int | float | bool
@@ -56,7 +60,11 @@ TOPOLOGIES = (
 DISTILLERS = ("summary", "top", "top_each", "random", "answers")
 CHAIN_DISTILLERS = ("previous", "analysis")
 KS = (1, 2, 4)
-SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+WHOLE = 0
+"""The cap that stands for whatever the budget leaves to a draft (in equal parts, if several follow one another)."""
+
+_PARTS = tuple(Fraction(m, 2**e) for m, e in ((3, 2), (1, 1), (3, 3), (1, 2), (3, 4), (1, 3), (1, 4), (1, 5), (1, 6)))
+"""Caps, as parts of what a single call may generate: 3/4, 1/2, 3/8, 1/4, 3/16, 1/8, 1/16, 1/32, 1/64."""
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0)
 STAGES = ("draft", "refine", "distill", "pick", "analyse")
 
@@ -110,7 +118,8 @@ class Candidate:
     @property
     def key(self) -> str:
         """Equal for candidates that make the same calls, however they were chosen."""
-        same = self.workflow.model_copy(update={"name": "same", "share": 1.0})
+        rounds = tuple(r.model_copy(update={"thinking": None, "answer": None}) for r in self.workflow.rounds)
+        same = self.workflow.model_copy(update={"name": "same", "rounds": rounds})  # the plan has the caps
         return hashlib.sha256(f"{same.model_dump_json()}{self.plan.steps}".encode()).hexdigest()
 
 
@@ -146,6 +155,13 @@ def kappas(tokens: int, context: int | None) -> tuple[int, ...]:
     return tuple(found[:6]) or (_LADDER[0],)
 
 
+def caps(tokens: int, context: int | None) -> tuple[int, ...]:
+    """What a draft may generate, in tokens (thinking and answer): `WHOLE`, then parts of it, largest first."""
+    usable = tokens if context is None else min(tokens, context)
+    found = (int(part * usable) for part in _PARTS)
+    return (WHOLE, *(cap for cap in found if cap >= LEAST))
+
+
 @dataclass(frozen=True)
 class Space:
     """The dimensions of one search.
@@ -155,6 +171,7 @@ class Space:
         context: The model's length in tokens, where known.
         topologies: Labels such as `16-4-1` or `8-vote`.
         kappas: Workspace bounds in tokens.
+        caps: What a draft may generate, in tokens; `WHOLE` first, then falling.
         prompts: Ids of the catalogue by stage.
     """
 
@@ -162,10 +179,10 @@ class Space:
     context: int | None
     topologies: tuple[str, ...]
     kappas: tuple[int, ...]
+    caps: tuple[int, ...]
     distillers: tuple[str, ...] = DISTILLERS
     chain_distillers: tuple[str, ...] = CHAIN_DISTILLERS
     ks: tuple[int, ...] = KS
-    shares: tuple[float, ...] = SHARES
     temperatures: tuple[float, ...] = TEMPERATURES
     prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
@@ -177,7 +194,7 @@ class Space:
             "chain_distiller": self.chain_distillers,
             "k": self.ks,
             "kappa": self.kappas,
-            "share": self.shares,
+            "cap": self.caps,
             "temperature": self.temperatures,
             **{f"prompt_{stage}": ids for stage, ids in self.prompts},
         }
@@ -207,26 +224,27 @@ class Space:
         ):
             if needed:
                 choose(f"prompt_{stage}")
-        for name in ("share", "temperature", "prompt_draft"):
+        for name in ("cap", "temperature", "prompt_draft"):
             choose(name)
         return self.candidate(params)
 
     def candidate(self, params: Mapping[str, Choice]) -> Candidate:
         """The candidate of given choices, mended so that it fits the budget.
 
-        Where it does not fit as chosen, the next larger share that does is taken, then the next smaller one, then a
-        smaller workspace.
+        Where it does not fit as chosen, the next smaller cap that does is taken (`WHOLE` is the largest, and after the
+        smallest what the budget leaves in equal parts), then a smaller workspace.
 
         Raises:
             BudgetError, WorkflowError: nothing fits.
         """
-        wanted = float(params["share"])
+        wanted = int(params["cap"])
         kappa = int(params.get("kappa", self.kappas[0]))
-        shares = [s for s in self.shares if s >= wanted] + [s for s in reversed(self.shares) if s < wanted]
+        smaller = [c for c in self.caps if c != WHOLE and (wanted == WHOLE or c <= wanted)]
+        allowed = [WHOLE, *smaller] if wanted == WHOLE else [*smaller, WHOLE]
         failed: InputError | None = None
         for bound in [k for k in reversed(self.kappas) if k <= kappa] or [self.kappas[0]]:
-            for share in shares:
-                workflow = build(params, share=share, kappa=bound)
+            for cap in allowed:
+                workflow = build(params, cap=cap, kappa=bound)
                 try:
                     return Candidate(dict(params), workflow, plan(workflow, self.budget, context=self.context))
                 except (BudgetError, WorkflowError) as error:
@@ -235,8 +253,8 @@ class Space:
         raise failed
 
     def baseline(self, name: str) -> Candidate:
-        """A baseline at the whole budget (or the largest share of it that fits)."""
-        whole: Params = {"share": 1.0, "kappa": self.kappas[-1], "temperature": self._usual_temperature()}
+        """A baseline at the whole budget."""
+        whole: Params = {"cap": WHOLE, "kappa": self.kappas[-1], "temperature": self._usual_temperature()}
         return self.suggest(Fixed({**whole, **BASELINES[name]}))
 
     def baselines(self) -> dict[str, Candidate]:
@@ -246,14 +264,14 @@ class Space:
     def starters(self) -> dict[str, Candidate]:
         """What is measured first: the baselines, then plain PDR where it is likely to be good.
 
-        That is with a path of about a quarter of the context (or half of the budget, where that is less), so that
-        drafts are neither cut short nor crowd each other out of the next prompt.
+        That is with drafts of about an eighth of the context (or a quarter of the budget, where that is less), so that
+        they are neither cut short nor crowd each other out of the next prompt.
         """
         tokens = self.budget.tokens or 0
         usable = tokens if self.context is None else min(tokens, self.context // 2)
-        share = min(self.shares, key=lambda s: abs(s * tokens - usable / 2))
+        cap = min(self.caps, key=lambda c: abs(c - usable / 4))
         middle = self.kappas[len(self.kappas) // 2]
-        plain: Params = {"share": share, "kappa": middle, "temperature": self._usual_temperature()}
+        plain: Params = {"cap": cap, "kappa": middle, "temperature": self._usual_temperature()}
         anchors = {
             f"pdr-{label}": self.suggest(Fixed({**plain, "topology": label, "distiller": "summary"}))
             for label in ANCHORS
@@ -277,7 +295,7 @@ def make_space(budget: Budget, context: int | None, *, topologies: Sequence[str]
     """The space for a budget and a model, without the topologies that can't fit.
 
     Args:
-        budget: What one problem may cost; needs a `tokens` part, for that is what the share is a share of.
+        budget: What one problem may cost; needs a `tokens` part, for that is what is shared out.
         context: The model's length in tokens, where known.
         topologies: Labels to choose from instead of the usual ones.
 
@@ -297,17 +315,18 @@ def make_space(budget: Budget, context: int | None, *, topologies: Sequence[str]
         context=context,
         topologies=wanted,
         kappas=kappas(budget.tokens, context),
+        caps=caps(min(budget.tokens, budget.total or budget.tokens), context),
         prompts=tuple((stage, tuple(catalogue(stage))) for stage in STAGES),
     )
     fitting = tuple(label for label in wanted if _fits(space, label))
     if not fitting:
         space.candidate({"topology": wanted[0], **_cheapest(space, wanted[0])[0]})  # raises, and says what is missing
-    return Space(budget, context, fitting, space.kappas, prompts=space.prompts)
+    return replace(space, topologies=fitting)
 
 
 def _cheapest(space: Space, label: str) -> list[Params]:
     widths, _ = parse_topology(label)
-    base: Params = {"share": 1.0, "kappa": space.kappas[0], "temperature": 1.0}
+    base: Params = {"cap": WHOLE, "kappa": space.kappas[0], "temperature": 1.0}
     if len(widths) == 1:
         return [base]
     name, kinds = ("chain_distiller", space.chain_distillers) if max(widths) == 1 else ("distiller", space.distillers)
@@ -323,21 +342,25 @@ def _fits(space: Space, label: str) -> bool:
     return True
 
 
-def build(params: Mapping[str, Choice], *, share: float, kappa: int) -> Workflow:
-    """The workflow of given choices, with this share of the budget and this workspace."""
+def build(params: Mapping[str, Choice], *, cap: int, kappa: int) -> Workflow:
+    """The workflow of given choices, with drafts of this cap and this workspace; half of a cap at most is answer."""
     label = str(params["topology"])
     widths, close = parse_topology(label)
     kind = str(params.get("distiller", params.get("chain_distiller", ""))) if len(widths) > 1 else ""
     k = int(params.get("k", 1))
+    answer = None if cap == WHOLE else min(ANSWER, cap // 2)
+    thinking = None if answer is None else cap - answer
+
+    def drawn(width: int, distill: Distill | None = None) -> Round:
+        return Round(width=width, distill=distill, thinking=thinking, answer=answer)
+
     rounds = [
-        Round(width=width, distill=_distill(kind, width, min(k, width), kappa, following))
-        for width, following in pairwise(widths)
+        drawn(width, _distill(kind, width, min(k, width), kappa, following)) for width, following in pairwise(widths)
     ]
     return Workflow(
         name="-".join(filter(None, (label, kind))),
-        rounds=(*rounds, Round(width=widths[-1])),
+        rounds=(*rounds, drawn(widths[-1])),
         close=close,
-        share=share,
         prompts=Prompts(**{stage: str(params[f"prompt_{stage}"]) for stage in STAGES if f"prompt_{stage}" in params}),
         sampling=Sampling(temperature=float(params["temperature"])),
     )

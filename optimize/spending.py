@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimize.finish import Entry
-from optimize.report import amount
+from optimize.table import amount
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import BudgetError, InputError

@@ -56,7 +56,7 @@ class Tracking:
                 params={
                     **candidate.params,
                     "widths": "-".join(map(str, candidate.workflow.widths)),
-                    "share_used": candidate.workflow.share,
+                    "cap_used": max(step.caps.total for step in path.steps if step.kappa is None),
                     "budget": str(path.budget),
                 },
                 metrics={**measured.metrics, "planned_path": path.path_tokens, "planned_total": path.total_tokens},

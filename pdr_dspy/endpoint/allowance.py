@@ -69,11 +69,10 @@ class FileAllowance:
         self._open: dict[str, int] = {}  # held, by anyone, as far as the segments say
         self._settled = 0
         self._mine: dict[str, Hold] = {}
+        self._gate = self._file = -1  # opened when first needed: who only reads leaves no trace
         self._name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_SUFFIX}"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._gate = os.open(self.directory / "gate", os.O_RDWR | os.O_CREAT, 0o644)
-            self._file = os.open(self.directory / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             self._scan()
         except OSError as error:
             problem = f"{directory}: {error.strerror}"
@@ -88,6 +87,10 @@ class FileAllowance:
 
     def hold(self, tokens: int) -> Hold | None:
         """See `Allowance.hold`."""
+        with self._lock:
+            if self._file < 0:
+                self._gate = os.open(self.directory / "gate", os.O_RDWR | os.O_CREAT, 0o644)
+                self._file = os.open(self.directory / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         with self._lock, self._alone():
             self._scan()
             spent = self._settled + sum(self._open.values())
@@ -109,8 +112,11 @@ class FileAllowance:
 
     def close(self) -> None:
         """Let go of the files."""
-        os.close(self._gate)
-        os.close(self._file)
+        with self._lock:
+            for file in (self._gate, self._file):
+                if file >= 0:
+                    os.close(file)
+            self._gate = self._file = -1
 
     def _write(self, line: str) -> None:
         os.write(self._file, line.encode())

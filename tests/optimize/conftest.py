@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from search_support import Command, Silent, problems, solve
 
-from optimize import run, search
+from optimize import report, run, search
 
 
 @pytest.fixture
@@ -38,6 +38,6 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def called(name: str, *arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        return {"search": search, "run": run}[name].main()
+        return {"search": search, "run": run, "report": report}[name].main()
 
     return called

@@ -47,7 +47,7 @@ def test_a_killed_search_goes_on_without_paying_twice(model: FakeVLLM, data: Pat
     studies = [run for run in runs if run.data.tags["role"] == "study"]
     assert len(studies) == 1 and len(trials) >= TRIALS
     for run in trials:
-        assert {"topology", "share", "temperature", "prompt_draft"} <= set(run.data.params)
+        assert {"topology", "cap", "temperature", "prompt_draft"} <= set(run.data.params)
         wanted = {"accuracy", "accuracy_low", "latency_p50", "latency_p95", "mean_b_seq", "mean_b_total"}
         wanted |= {"mean_nominal_seq", "mean_calls", "failed", "sum_total_generated"}
         assert wanted <= set(run.data.metrics)

@@ -13,7 +13,7 @@ from search_support import measured
 from optimize.finish import Entry, measure_all
 from optimize.loop import Ending, Search
 from optimize.objective import Measurement
-from optimize.space import STAGES, Space, make_space
+from optimize.space import STAGES, WHOLE, Space, make_space
 from optimize.study import Study, Suggestion, open_storage
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import EndpointError
@@ -21,7 +21,7 @@ from pdr_dspy.errors import EndpointError
 BUDGET = parse_budget("tokens=16k")
 WIDE = make_space(BUDGET, 2048)
 ONE_POINT = Space(
-    BUDGET, 2048, ("1",), (32,), shares=(1.0,), temperatures=(1.0,), prompts=tuple((s, ("default",)) for s in STAGES)
+    BUDGET, 2048, ("1",), (32,), (WHOLE,), temperatures=(1.0,), prompts=tuple((s, ("default",)) for s in STAGES)
 )
 
 Work = Callable[[Suggestion], Awaitable[Measurement]]

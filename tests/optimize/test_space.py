@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimize.dry import Dice
-from optimize.space import BASELINES, KS, SHARES, Fixed, Space, kappas, make_space, parse_topology
+from optimize.space import BASELINES, KS, WHOLE, Fixed, Space, caps, kappas, make_space, parse_topology
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import BudgetError, InputError
 from pdr_dspy.workflow import dump_workflow, parse_workflow
@@ -42,7 +42,7 @@ def spaces() -> st.SearchStrategy[Space]:
 @given(spaces(), st.data())
 def test_every_choice_is_a_valid_workflow_within_the_budget(space: Space, data: st.DataObject) -> None:
     candidate = space.suggest(Drawn(data))
-    assert candidate.plan.path_tokens <= candidate.workflow.share * space.budget.tokens
+    assert space.budget.tokens is not None and candidate.plan.path_tokens <= space.budget.tokens
     assert space.budget.total is None or candidate.plan.path_tokens <= space.budget.total
     assert parse_workflow(dump_workflow(candidate.workflow)) == candidate.workflow
     assert space.candidate(candidate.params) == candidate
@@ -62,7 +62,7 @@ def test_the_embedded_reasoners_space_is_small_and_the_large_models_large() -> N
     assert kappas(16_000, 2048) == (24, 32, 48, 64, 96, 128)
     large = kappas(16_000, 32_768)
     assert 256 <= min(large) <= 512 and 1024 <= max(large) <= 4096
-    assert min(SHARES) * 16_000 == 250
+    assert caps(16_000, 32_768)[-1] == 250 and caps(16_000, 2048)[-1] == 32
 
 
 @given(st.integers(1, 10**6), st.none() | st.integers(64, 10**6))
@@ -85,10 +85,37 @@ def test_baselines_have_the_whole_budget() -> None:
 
 def test_what_the_context_makes_equal_is_one_point() -> None:
     # A single call of 16000, 8000 or 4000 tokens does not fit into 2048 tokens: all three are the same call.
-    whole, half, quarter, less = (
-        EMBEDDED.suggest(Fixed({"topology": "1", "share": share})) for share in (1.0, 0.5, 0.25, 1 / 16)
-    )
+    space = replace(EMBEDDED, caps=(WHOLE, 8000, 4000, 1024))
+    whole, half, quarter, less = (space.suggest(Fixed({"topology": "1", "cap": cap})) for cap in space.caps)
     assert whole.key == half.key == quarter.key != less.key
+
+
+@given(st.data())
+def test_drafts_of_one_cap_are_the_same_in_every_topology_and_under_every_kappa(data: st.DataObject) -> None:
+    cap = data.draw(st.sampled_from([256, 512]))
+    candidate = EMBEDDED.suggest(_Keeping(Drawn(data), {"cap": cap}))
+    drafts = [step for step in candidate.plan.steps if step.stage in ("draft", "refine")]
+    assert {(step.caps.thinking, step.caps.answer) for step in drafts} == {(cap // 2, cap // 2)}
+
+
+@dataclass
+class _Keeping:
+    """Choices of another, but for those that are kept."""
+
+    other: Drawn
+    kept: dict[str, Any]
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self.kept[name] if name in self.kept else self.other.suggest_categorical(name, choices)
+
+
+def test_a_cap_that_does_not_fit_gives_way_to_the_next_smaller() -> None:
+    space = make_space(parse_budget("tokens=1k"), 2048)
+    assert space.caps[:4] == (WHOLE, 750, 500, 375)
+    candidate = space.suggest(Fixed({"topology": "8-1", "distiller": "summary", "kappa": space.kappas[0], "cap": 750}))
+    assert candidate.plan.steps[0].caps.total == 375  # two of 500 leave nothing for the distiller
+    sr = space.suggest(Fixed({"topology": "1-1-1-1", "cap": 750}))
+    assert sr.plan.path_tokens == 1000
 
 
 def test_a_pick_for_each_of_one_next_draft_is_the_shared_pick() -> None:
@@ -127,6 +154,6 @@ def test_budgets_without_room_are_refused(budget: str, field: str) -> None:
 
 def test_k_never_exceeds_the_drafts_there_are() -> None:
     candidate = EMBEDDED.suggest(
-        Fixed({"topology": "16-8-4-1", "distiller": "random", "k": max(KS), "kappa": 128, "share": 1.0})
+        Fixed({"topology": "16-8-4-1", "distiller": "random", "k": max(KS), "kappa": 128, "cap": WHOLE})
     )
     assert all(r.distill.k <= r.width for r in candidate.workflow.rounds if r.distill)

@@ -47,7 +47,19 @@ def generated(model: FakeVLLM) -> int:
 def test_a_search_ends_in_time_for_its_report_and_its_runs_share_one_limit(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = (*SMALL, "--endpoint", model.url, "--data", data, "--trials", 60, "--jobs", 1, "--topologies", "1,1-1-1-1,8-vote,4-1")
+    arguments = (
+        *SMALL,
+        "--endpoint",
+        model.url,
+        "--data",
+        data,
+        "--trials",
+        60,
+        "--jobs",
+        1,
+        "--topologies",
+        "1,1-1-1-1,8-vote,4-1",
+    )
     limit = 12_000
     assert command("search", *arguments, "--spend", f"tokens={limit}") == 0
     out, err = capsys.readouterr()

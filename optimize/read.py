@@ -1,0 +1,49 @@
+"""A study as it stands in its storage, read by someone who does not search. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from optuna.trial import TrialState
+
+from optimize.pages import Page
+from optimize.state import JOURNAL
+from optimize.study import DUPLICATE_OF, FINGERPRINT, open_storage
+from pdr_dspy.endpoint import FileAllowance
+from pdr_dspy.errors import InputError
+
+
+def read_page(name: str, runs: Path, storage: str | None) -> Page:
+    """What is known of a study.
+
+    Args:
+        name: The study's.
+        runs: Where state is kept.
+        storage: Its Optuna storage, where that is not the journal in its directory.
+
+    Raises:
+        InputError: there is no such study, or nothing was measured yet.
+    """
+    directory = runs / name
+    if storage is None and not (directory / JOURNAL).exists():
+        there = sorted(path.parent.name for path in runs.glob(f"*/{JOURNAL}"))
+        mend = f"There are: {', '.join(there)}" if there else "Give --runs, or --storage if the search had one"
+        raise InputError("study", f"there is no {name!r} in {runs}", mend)
+    opened = open_storage(storage, directory)
+    study = next((s for s in opened.get_all_studies() if s.study_name == name), None)
+    if study is None or FINGERPRINT not in study.user_attrs:
+        raise InputError("study", f"the storage has no search named {name!r}", "Give the name that the search says")
+    trials = opened.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.COMPLETE,))
+    own = [t for t in trials if DUPLICATE_OF not in t.user_attrs]
+    if not own:
+        raise InputError("study", f"no trial of {name!r} is complete yet", "Come back when the search has measured one")
+    front = directory / "front.json"
+    spend = directory / "spend"
+    return Page(
+        name,
+        study.user_attrs[FINGERPRINT],
+        own,
+        FileAllowance(spend).spent if spend.exists() else None,
+        json.loads(front.read_text(encoding="utf-8")) if front.exists() else None,
+    )

@@ -1,0 +1,109 @@
+"""The table, the plots and the progress line say what was measured."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from search_support import measured
+
+from optimize.options import duration
+from optimize.plots import Dot, as_html, as_png
+from optimize.progress import Progress, clock
+from optimize.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
+from pdr_dspy.errors import InputError
+
+ROWS = (
+    Row("t7", "8-1 summary", "name: a\n", measured(0.8, 2.0), measured(0.9, 2.1), member=True, titles=("best", "knee")),
+    Row("long_cot", "1", "name: b\n", measured(0.4, 1.0), measured(0.5, 1.0), baseline=True),
+    Row("sr", "1-1-1-1", "name: c\n", measured(0.3, 3.0), None, baseline=True),
+)
+REPORT = Report("s", "m", "tokens=16k", "aime24", 32, 27.5, "seconds", 12, 10, 1, ordered(ROWS, "seconds"))
+
+
+def test_the_table_is_in_order_of_latency_and_marks_front_winner_and_baselines() -> None:
+    lines = as_text(REPORT).splitlines()
+    assert [line.split()[:2] for line in lines[2:5]] == [["Fb", "long_cot"], ["*^F~", "t7"], ["b", "sr"]]
+    assert "80.0 [60.0-100.0]" in lines[3] and "90.0" in lines[3] and "123.5k" in lines[3]
+    assert "1000/2000" in lines[3] and "truncated 1" in lines[3]
+    assert "-" in lines[4].split()[4]  # the search did not come to it
+
+
+def test_the_caption_states_load_model_and_sizes() -> None:
+    text = as_text(REPORT)
+    for words in ("m on aime24", "tokens=16k", "32 requests in flight (mean 27.5)", "10 problems", "12 others"):
+        assert words in text
+    assert "all replayed" in as_text(replace(REPORT, in_flight=None))
+
+
+def test_a_front_member_that_may_be_no_better_than_a_faster_one_is_marked() -> None:
+    sure = replace(ROWS[0], measured=replace(measured(0.9, 2.0), low=0.85))
+    report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), "seconds"))
+    assert REPORT.unsure() == {1} and report.unsure() == set()
+    assert "overlaps that of a faster front member" in as_text(REPORT)
+    assert "F~" not in as_text(report)
+
+
+def test_the_winners_curse_is_told_in_points() -> None:
+    assert REPORT.optimism() == (pytest.approx(10), pytest.approx(10), 1)
+    assert "overrated the winner by +10.0 points" in as_text(REPORT) and "+10.0" in as_markdown(REPORT)
+    assert replace(REPORT, rows=ROWS[1:]).optimism() is None
+
+
+def test_markdown_and_json_hold_every_workflow() -> None:
+    assert all(row.workflow.strip() in as_markdown(REPORT) for row in ROWS)
+    rows = json.loads(as_json(REPORT))["rows"]
+    assert [(r["name"], r["winner"], r["report_front"]) for r in rows] == [
+        ("long_cot", False, True),
+        ("t7", True, True),
+        ("sr", False, False),
+    ]
+
+
+@pytest.mark.parametrize("latency", ["seconds", "tokens"])
+def test_plots_need_no_network_and_no_browser(latency: str) -> None:
+    dots = [
+        Dot(r.name, r.title, r.measured.point(latency), r.measured.low, r.measured.high, r.baseline)  # type: ignore[arg-type]
+        for r in ROWS
+    ]
+    html = as_html(dots, latency, "s")  # type: ignore[arg-type]
+    assert "long_cot" in html and "<script src=" not in html
+    assert as_png(dots, latency, "s").startswith(b"\x89PNG")  # type: ignore[arg-type]
+
+
+def test_progress_without_a_terminal_is_plain_lines() -> None:
+    out, tokens = io.StringIO(), [0]
+    with Progress("search", total=4, problems=10, latency="seconds", tokens=lambda: tokens[0], out=out) as progress:
+        progress.started(0, "8-1 summary")
+        for _ in range(5):
+            progress.problem(0)
+        tokens[0] = 5000
+        assert "search 0/4" in progress.status() and "tok/s" in progress.status()
+        progress.ended(0, measured(0.8, 2.0))
+        assert "best 80.0 % at 2 s: 8-1 summary" in progress.status() and "time left" in progress.status()
+    assert "search 1/4" in out.getvalue() and "\x1b" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"), [(0, "0"), (873.4, "873"), (9999, "9999"), (12_345, "12.3k"), (1_320_000, "1.32m")]
+)
+def test_amounts(tokens: float, text: str) -> None:
+    assert amount(tokens) == text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_durations(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "soon", "1d"])
+def test_durations_that_are_none(text: str) -> None:
+    with pytest.raises(InputError, match="--timeout"):
+        duration(text)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7, "0:07"), (750, "12:30"), (3723, "1:02:03")])
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
