@@ -64,10 +64,10 @@ class Transcript:
         for place, token in enumerate(tokens, start=1):
             self.tokens += 1
             part: Part = self._thinking.feed(token) if self._thinking else "answer"
-            if part == "marker":
-                continue
             if finish == "stop" and place == len(tokens) and token in self._stop_ids:
                 self.stop_reason = token
+                continue
+            if part == "marker":
                 continue
             texts[part] += self._parts[part].feed(token)
             if (stop := self._parts[part].stopped_at) is not None:
