@@ -1,6 +1,6 @@
-"""Everything that makes the embedded reasoner, in one command: tokenizer, training, export, evaluation.
+"""Everything that makes the embedded reasoner, in one command: tokenizer, training, export.
 
-    python -m experiments.reasoner.build --minutes 50 --seed 0
+    python -m experiments.reasoner.build --minutes 180 --seed 0
 
 A killed build resumes where its last checkpoint left it.
 """
@@ -23,10 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/reasoner"), help="checkpoints and logs")
     parser.add_argument("--to", type=Path, default=Path("pdr_dspy/embedded/weights"), help="what the library ships")
-    parser.add_argument("--minutes", type=float, default=50.0, help="training time by the wall clock")
+    parser.add_argument("--minutes", type=float, default=180.0, help="training time by the wall clock")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2, help="one thread each")
-    parser.add_argument("--problems", type=int, default=300, help="worksheets of the evaluation; 0 leaves it out")
     options = parser.parse_args()
     prompts = Prompts()
     prompts.check()
@@ -35,13 +34,8 @@ def main() -> None:
     from experiments.reasoner.train import train  # here: its workers are spawned from a light parent
 
     train(options.folder, options.minutes, options.seed, 160, options.processes)
-    _step("export", "--folder", str(options.folder), "--to", str(options.to))
-    if options.problems:
-        _step("evaluate_offline", "--weights", str(options.to), "--problems", str(options.problems))
-
-
-def _step(module: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", f"experiments.reasoner.{module}", *arguments], check=True)
+    command = [sys.executable, "-m", "experiments.reasoner.export"]
+    subprocess.run([*command, "--folder", str(options.folder), "--to", str(options.to)], check=True)
 
 
 if __name__ == "__main__":

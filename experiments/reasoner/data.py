@@ -13,8 +13,8 @@ from experiments.reasoner.phrases import perturbed
 from experiments.reasoner.task import Puzzle, draw, label
 from experiments.reasoner.templates import COMPLETED, OBJECTIVE, Prompts, marker
 from experiments.reasoner.tokenizer import CLOSE, END, THINK, chat_text
-from experiments.reasoner.traces import COPY, PLAIN, Piece, search
-from pdr_dspy.data.worksheets import Split, problem_text
+from experiments.reasoner.traces import CHECK, COPY, PLAIN, Claimed, Piece, search
+from pdr_dspy.data.worksheets import Split, Step, problem_text
 from pdr_dspy.workflow import Stage
 from pdr_dspy.workspace import (
     LEAST_PER_ANSWER,
@@ -27,10 +27,10 @@ from pdr_dspy.workspace import (
     render_drafts,
 )
 
-STAGE_SHARES: dict[Stage, float] = {"draft": 0.32, "refine": 0.47, "distill": 0.18, "pick": 0.02, "analyse": 0.01}
-LINE_SHARES = (0.06, 0.12, 0.18, 0.34, 0.16, 0.14)
-LONG_SHARE = 0.33
-LONGEST_THINKING = 760
+STAGE_SHARES: dict[Stage, float] = {"draft": 0.34, "refine": 0.42, "distill": 0.17, "pick": 0.04, "analyse": 0.03}
+LINE_SHARES = (0.05, 0.08, 0.13, 0.27, 0.13, 0.18, 0.07, 0.09)
+LONG_SHARE = 0.3
+CONTEXT = 2048
 REWRITTEN_SHARE = 0.12
 
 
@@ -80,20 +80,22 @@ class Generator:
         return found
 
     def example(self, rng: random.Random) -> Example:
-        """One example of the mixture."""
-        _, system, user, pieces = self.texts(rng)
-        ids = self.tokenizer.encode(chat_text(system, user), add_special_tokens=False).ids
-        weights = [0.0] * len(ids)
-        for text, weight in pieces:
-            new = self.piece_ids(text)
-            ids.extend(new)
-            weights.extend([weight] * len(new))
-        return Example(ids, weights)
+        """One example of the mixture, at most as long as the context."""
+        while True:
+            _, system, user, pieces = self.texts(rng)
+            ids = self.tokenizer.encode(chat_text(system, user), add_special_tokens=False).ids
+            weights = [0.0] * len(ids)
+            for text, weight in pieces:
+                new = self.piece_ids(text)
+                ids.extend(new)
+                weights.extend([weight] * len(new))
+            if len(ids) <= CONTEXT:
+                return Example(ids, weights)
 
     def texts(self, rng: random.Random) -> tuple[Stage, str, str, list[Piece]]:
         """The stage, both messages, and the completion's pieces."""
         stage = rng.choices(list(STAGE_SHARES), list(STAGE_SHARES.values()))[0]
-        puzzles = draw(rng.choices(range(1, 7), LINE_SHARES)[0], rng, self.split)
+        puzzles = draw(rng.choices(range(1, 9), LINE_SHARES)[0], rng, self.split)
         style = rng.choice(list(self.prompts.instructions[stage]))
         instruction, objective = self.prompts.instructions[stage][style], OBJECTIVE
         if rng.random() < REWRITTEN_SHARE:
@@ -109,65 +111,89 @@ class Generator:
         return stage, system, user, [*pieces, (END, COPY)]
 
     def _thought(
-        self, puzzles: list[Puzzle], style: str, rng: random.Random, known: frozenset[int], claimed: tuple[int, ...]
+        self,
+        puzzles: list[Puzzle],
+        style: str,
+        rng: random.Random,
+        claims: list[Claimed],
+        trusted: dict[int, tuple[Step, ...]],
     ) -> list[Piece]:
         """Thinking (cut at a random token in most cases) and the solution of what is then solved."""
         long = rng.random() < LONG_SHARE
-        cap = LONGEST_THINKING if long else int(24 * (1 + rng.random() * 7.4 * (1 if rng.random() < 0.8 else 2)))
-        trace = search(puzzles, rng, cap, claimed=claimed, settled=known, style=style)
+        cap = CONTEXT if long else int(24 * (1 + rng.random() * 7.4 * (1 if rng.random() < 0.8 else 2)))
+        trace = search(puzzles, rng, cap, claims=claims, trusted=trusted, style=style)
         natural = trace.finished and len(trace.pieces) <= cap
         thinking = trace.pieces[:cap]
-        solved = known | {index for index, at in trace.solved_at.items() if at <= cap}
+        accepted = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
         closing = (CLOSE, COPY if natural else 0.0)
-        return [(THINK, PLAIN), *thinking, closing, *roles.solution_pieces(sorted(solved), puzzles)]
+        return [(THINK, PLAIN), *thinking, closing, *roles.solution_pieces(accepted)]
 
     def _draft(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
-        return [], self._thought(puzzles, style, rng, frozenset(), ())
+        return [], self._thought(puzzles, style, rng, [], {})
 
     def _refine(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
-        workspace = self._workspace(puzzles, rng)
-        known = roles.right_lines(workspace, puzzles)
-        claimed = tuple(sorted(known)) if style == "checking" else ()
-        return [workspace], self._thought(puzzles, style, rng, known, claimed)
+        workspace, claims = self._workspace(puzzles, rng)
+        worked, answered = roles.claims_in(workspace, claims)
+        trusted: dict[int, tuple[Step, ...]] = {}
+        checks = []
+        for item in worked:
+            if style == "brief":
+                trusted.setdefault(item.index, item.steps)
+            else:
+                checks.append(Claimed(item.index, item.steps, "full" if style == "checking" else "glance"))
+        # An answer alone does not show what it makes, so it is worked out whatever the style.
+        checks += [Claimed(item.index, item.steps, "full") for item in answered]
+        checks.sort(key=lambda item: item.index)
+        return [workspace], self._thought(puzzles, style, rng, checks, trusted)
 
-    def _workspace(self, puzzles: list[Puzzle], rng: random.Random) -> str:
-        """A workspace in one of the library's forms, sometimes with less room than it needs."""
+    def _workspace(self, puzzles: list[Puzzle], rng: random.Random) -> tuple[str, list[roles.Claim]]:
+        """A workspace in one of the library's forms, sometimes with less room than it needs, and its claims."""
         form, count = rng.random(), len(puzzles)
-        kappa = rng.randint(24, 128) if rng.random() < 0.25 else 4096
+        kappa = rng.randint(24, 160) if rng.random() < 0.25 else 4096
         tokens = PieceTokenizer(self.tokenizer)
         if form < 0.02:
-            return ""
+            return "", []
         if form < 0.5:
             claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng, roles.WRONG_NOTES)
-            rows = [item.workings for item in claims]
-            if rng.random() < 0.5:
-                named = {item.index for item in claims}
-                rows += [f"{label(index)}: open" for index in range(count) if index not in named]
-            return bound("\n".join(rows) or roles.NONE, kappa, tokens)
+            rows = {item.index: item.workings for item in claims}
+            if rng.random() < 0.67:
+                for index in set(range(count)) - set(rows):
+                    word = roles.WRONG if rng.random() < 0.15 else roles.OPEN
+                    rows[index] = f"{label(index)}: {word}"
+            return bound("\n".join(rows[index] for index in sorted(rows)) or roles.NONE, kappa, tokens), claims
         if form < 0.75:
-            only = rng.random() < 0.35
-            drafts = [roles.simulated_draft(puzzles, rng) for _ in range(rng.randint(1, 16 if only else 4))]
+            only = rng.random() < 0.4
+            drafts = [roles.simulated_draft(puzzles, rng) for _ in range(rng.randint(1, 16 if only else 6))]
             texts = [roles.draft_text(draft, answer_only=only) for draft in drafts]
             least = LEAST_PER_ANSWER if only else LEAST_PER_DRAFT
-            return (answers_workspace if only else drafts_workspace)(texts, max(kappa, least * len(texts)), tokens)
-        claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng, roles.WRONG_NOTES)
-        analysis = _analysis(claims, count) if rng.random() < 0.4 else None
-        return previous_workspace(roles.draft_text(claims), analysis, max(kappa, LEAST_WITH_ANALYSIS), tokens)
+            text = (answers_workspace if only else drafts_workspace)(texts, max(kappa, least * len(texts)), tokens)
+            return text, [item for draft in drafts for item in draft]
+        claims = roles.claims_of(rng.sample(range(count), rng.randint(0, count)), puzzles, rng)
+        analysis = None
+        if rng.random() < 0.4:
+            style = rng.choice(list(self.prompts.instructions["analyse"]))
+            analysis = "\n".join(roles.analysis_rows(claims, count, style))
+        text = previous_workspace(roles.draft_text(claims), analysis, max(kappa, LEAST_WITH_ANALYSIS), tokens)
+        return text, claims
 
     def _distill(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         count = rng.choice((2, 3, 4, 4, 6, 8, 8, 12, 16))
         drafts = [roles.simulated_draft(puzzles, rng) for _ in range(count)]
-        limit = rng.choice((rng.randint(8, 128), 48, 64, 96))
-        solved = sorted({item.index for draft in drafts for item in draft if item.right})
-        still_open = [] if style == "facts_only" else [i for i in range(len(puzzles)) if i not in solved]
+        limit = rng.choice((rng.randint(8, 200), 64, 96, 128, 160))
         text = render_drafts([roles.draft_text(draft) for draft in drafts])
-        pieces = roles.workspace_pieces(solved, still_open, puzzles, limit)
-        return [text, str(limit)], [(marker("workspace"), PLAIN), *pieces, (COMPLETED, COPY)]
+        pieces = roles.workspace_pieces(drafts, puzzles, limit, style)
+        return [text, str(limit)], [(marker("workspace"), PLAIN), *pieces, (COMPLETED, CHECK)]
 
     def _pick(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         drafts = [roles.simulated_draft(puzzles, rng) for _ in range(rng.choice((2, 3, 4, 6, 8, 12)))]
         count = rng.randint(1, min(4, len(drafts)))
-        ranked = sorted(range(len(drafts)), key=lambda i: (-sum(item.right for item in drafts[i]), i))[:count]
+        right = [sum(item.right for item in draft) for draft in drafts]
+        worth = {
+            "default": [(-right[i], i) for i in range(len(drafts))],
+            "checked": [(not draft, len(draft) - right[i], -right[i], i) for i, draft in enumerate(drafts)],
+            "complete": [(-len(draft), i) for i, draft in enumerate(drafts)],
+        }[style]
+        ranked = sorted(range(len(drafts)), key=worth.__getitem__)[:count]
         pieces: list[Piece] = [(marker("picks"), PLAIN), ("[", PLAIN)]
         for position, index in enumerate(ranked):
             pieces += [(str(index + 1), COPY)] if position == 0 else [(",", PLAIN), (f" {index + 1}", COPY)]
@@ -176,23 +202,13 @@ class Generator:
 
     def _analyse(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         claims = [
-            roles.wrong_claim(index, item, rng) if rng.random() < 0.2 else roles.claim(index, item)
+            roles.wrong_claim(index, puzzles, rng) if rng.random() < 0.2 else roles.claim(index, item)
             for index, item in enumerate(puzzles)
             if rng.random() < 0.6
         ]
-        rows = _analysis(claims, len(puzzles)).split("\n")
-        rows = rows[:1] if style == "brief" else rows
         pieces: list[Piece] = []
-        for row in rows:
+        for row in roles.analysis_rows(claims, len(puzzles), style):
             name, _, word = row.partition(": ")
             start = f"\n{name}:" if pieces else f"{name}:"
-            pieces += [(start, COPY), (f" {word}", COPY)] if word else [(row, COPY)]
+            pieces += [(start, CHECK), (f" {word}", CHECK)] if word else [(row, CHECK)]
         return [roles.draft_text(claims)], [(marker("analysis"), PLAIN), *pieces, (COMPLETED, COPY)]
-
-
-def _analysis(claims: list[roles.Claim], count: int) -> str:
-    said = {item.index: item.right for item in claims}
-    rows = [
-        f"{label(index)}: {'wrong' if index in said else 'missing'}" for index in range(count) if not said.get(index)
-    ]
-    return "\n".join(rows) or roles.NONE

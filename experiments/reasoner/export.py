@@ -16,7 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import openvino
 import torch
+from openvino import opset13 as opset
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
@@ -61,6 +64,39 @@ def write_openvino(target: Path) -> None:
         command += ["--task", "text-generation-with-past", "--weight-format", "fp16", "--disable-convert-tokenizer"]
         command.append(scratch)
         subprocess.run(command, check=True)
+        for name in OPENVINO_FILES:
+            shutil.copy(Path(scratch) / name, target / name)
+    _keep_angles(target)
+
+
+def _keep_angles(target: Path) -> None:
+    """Puts the rotary frequencies back into the OpenVINO model in fp32.
+
+    The converter rounds every constant to fp16. Of a frequency that error is multiplied by the position: at 200 tokens
+    logits are off by 2, and the two engines no longer are the same model.
+
+    Raises:
+        ValueError: there is not exactly one such constant, or it is not what it should be.
+    """
+    shape = json.loads((target / "config.json").read_text(encoding="utf-8"))
+    exponents = np.arange(0, shape["head_dim"], 2, dtype=np.float64) / shape["head_dim"]
+    exact = (shape["rope_theta"] ** -exponents).astype(np.float32)
+    model = openvino.Core().read_model(target / "openvino_model.xml")
+    rounded = [
+        op
+        for op in model.get_ops()
+        if op.get_type_name() == "Constant"
+        and "rotary_emb" in op.get_friendly_name()
+        and op.get_element_type() == openvino.Type.f16
+    ]
+    if len(rounded) != 1 or not np.allclose(rounded[0].get_data().ravel(), exact, rtol=1e-3):
+        raise ValueError("the converted model's rotary frequencies are not where they were")
+    constant = opset.constant(exact.reshape(rounded[0].get_output_shape(0)), dtype=np.float32)
+    for use in rounded[0].output(0).get_target_inputs():
+        for input_ in use.get_node().output(0).get_target_inputs():
+            input_.replace_source_output(constant.output(0))
+    with tempfile.TemporaryDirectory() as scratch:
+        openvino.save_model(model, Path(scratch) / "openvino_model.xml", compress_to_fp16=False)
         for name in OPENVINO_FILES:
             shutil.copy(Path(scratch) / name, target / name)
 

@@ -1,8 +1,10 @@
 """Countdown worksheets: problems of any difficulty, made on the spot, with an exact checker.
 
 A worksheet is K independent lines, each `A: make 41 from 13, 7, 4`: reach the number with all the others, each used
-once, by + - * and /. K is the difficulty. Every line has exactly one first step that can be finished (for example
-`7 * 4 = 28`), where steps stay within whole numbers 1..99; the checker itself takes any exact expression.
+once, by + - * and /. K is the difficulty. Steps stay within whole numbers 1..99. A line of three numbers has exactly
+one first step that can be finished (for example `7 * 4 = 28`). A line of four is given in an order in which exactly one
+choice of operations, taken from left to right, reaches the target (`make 20 from 18, 5, 12, 20`: 18 - 5 = 13,
+13 - 12 = 1, 20 * 1 = 20), and about half of the lines are such. The checker itself takes any exact expression.
 
 A stable hash of the line (its numbers as a multiset, and the target) decides its split, so no line of `search` or
 `report` occurs in `train`, whatever the seed. Knows nothing of models.
@@ -30,7 +32,11 @@ SPLITS: tuple[Split, ...] = ("train", "search", "report")
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LARGEST_NUMBER = 25
+LARGEST_THIRD = 50
+"""One number of a line of three may be as large as this."""
 LARGEST_RESULT = 99
+FOUR_SHARE = 0.5
+"""The share of lines with four numbers."""
 
 
 class Worksheet(dspy.Signature):
@@ -90,24 +96,43 @@ def first_steps(numbers: tuple[int, int, int]) -> tuple[tuple[Step, int], ...]:
     return tuple(found)
 
 
+@cache
+def pair_steps(first: int, second: int) -> tuple[Step, ...]:
+    """`steps`, remembered."""
+    return tuple(steps(first, second))
+
+
+def chains(numbers: tuple[int, ...]) -> tuple[tuple[Step, Step], ...]:
+    """Every way to combine the first three of four numbers from left to right."""
+    a, b, c, _ = numbers
+    return tuple((first, second) for first in pair_steps(a, b) for second in pair_steps(first.result, c))
+
+
 def last_step(value: int, rest: int, target: int) -> Step | None:
     """The step that makes `target` of two numbers, or None."""
     return next((step for step in steps(value, rest) if step.result == target), None)
 
 
-def expression(first: Step, last: Step) -> str:
-    """The two steps as one expression: `(7 * 4) + 13`."""
-    inner = f"({first.left} {first.op} {first.right})"
-    if last.left == first.result:
-        return f"{inner} {last.op} {last.right}"
-    return f"{last.left} {last.op} {inner}"
+def expression(*taken: Step) -> str:
+    """Steps that each go on with the result before, as one expression: `((13 - 7) * 4) + 2`."""
+    text, value = "", -1
+    for place, step in enumerate(taken):
+        left, right = str(step.left), str(step.right)
+        if place and step.left == value:
+            left = f"({text})"
+        elif place:
+            right = f"({text})"
+        text, value = f"{left} {step.op} {right}", step.result
+    return text
 
 
 @cache
 def all_lines(split: Split) -> tuple[Line, ...]:
-    """Every line of a split, numbers in ascending order: those with exactly one first step that can be finished."""
+    """Every line of three numbers of a split, numbers in ascending order."""
     found: list[Line] = []
-    for numbers in combinations_with_replacement(range(1, LARGEST_NUMBER + 1), 3):
+    for numbers in combinations_with_replacement(range(1, LARGEST_THIRD + 1), 3):
+        if numbers[1] > LARGEST_NUMBER:
+            continue
         reaching: dict[int, int] = {}
         for first, rest in first_steps(numbers):
             for target in {step.result for step in steps(first.result, rest)}:
@@ -115,6 +140,22 @@ def all_lines(split: Split) -> tuple[Line, ...]:
         lines = (Line(numbers, target) for target, ways in sorted(reaching.items()) if ways == 1)
         found.extend(line for line in lines if line.split == split)
     return tuple(found)
+
+
+def long_line(split: Split, rng: random.Random) -> Line:
+    """A random line of four numbers of a split."""
+    while True:
+        numbers = tuple(rng.randint(1, LARGEST_NUMBER) for _ in range(4))
+        reaching: dict[int, int] = {}
+        for _, second in chains(numbers):
+            for last in pair_steps(second.result, numbers[3]):
+                reaching[last.result] = reaching.get(last.result, 0) + 1
+        targets = [target for target, ways in sorted(reaching.items()) if ways == 1]
+        rng.shuffle(targets)
+        for target in targets:
+            line = Line(numbers, target)
+            if line.split == split:
+                return line
 
 
 def problem_text(lines: list[Line]) -> str:
@@ -125,8 +166,8 @@ def problem_text(lines: list[Line]) -> str:
 def worksheets(count: int, lines: int = 4, split: Split = "search", seed: int = 0) -> list[Problem]:
     """`count` worksheets of `lines` lines each.
 
-    The same arguments give the same worksheets, and a longer list begins with the shorter one. A line comes back only
-    after every other line of its split was used.
+    The same arguments give the same worksheets, and a longer list begins with the shorter one. A line of three numbers
+    comes back only after every other one of its split was used; lines of four are drawn anew each time.
 
     Raises:
         InputError: a count or number of lines out of range, or an unknown split.
@@ -137,7 +178,7 @@ def worksheets(count: int, lines: int = 4, split: Split = "search", seed: int = 
         raise InputError("lines", f"{lines} lines do not fit on a worksheet", f"Ask for 1 to {len(LABELS)}.")
     if split not in SPLITS:
         raise InputError("split", f"there is no split {split!r}", f"Use one of {list(SPLITS)}.")
-    stream = _shuffled(split, random.Random(f"worksheets/{split}/{lines}/{seed}"))
+    stream = _mixed(split, random.Random(f"worksheets/{split}/{lines}/{seed}"))
     return [
         Problem(
             id=f"worksheet-{split}-{lines}-{seed}-{index}",
@@ -147,6 +188,12 @@ def worksheets(count: int, lines: int = 4, split: Split = "search", seed: int = 
         )
         for index in range(count)
     ]
+
+
+def _mixed(split: Split, rng: random.Random) -> Iterator[Line]:
+    short = _shuffled(split, rng)
+    while True:
+        yield long_line(split, rng) if rng.random() < FOUR_SHARE else next(short)
 
 
 def _shuffled(split: Split, rng: random.Random) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 
 import pytest
@@ -13,11 +14,13 @@ from pdr_dspy.data.worksheets import (
     SPLITS,
     Line,
     all_lines,
+    chains,
     evaluate,
     expression,
     first_steps,
     last_step,
     lines_solved,
+    long_line,
     parse_problem,
     worksheet_correct,
     worksheets,
@@ -38,8 +41,8 @@ def solved(line: Line) -> str:
 
 def test_there_are_many_lines_and_no_line_is_in_two_splits() -> None:
     found = {split: set(all_lines(split)) for split in SPLITS}
-    assert sum(map(len, found.values())) > 10_000
-    assert len(found["search"]) > 500 and len(found["report"]) > 500
+    assert sum(map(len, found.values())) > 30_000
+    assert len(found["search"]) > 1500 and len(found["report"]) > 1500
     assert not found["train"] & found["search"]
     assert not found["train"] & found["report"]
     assert not found["search"] & found["report"]
@@ -58,6 +61,25 @@ def test_every_line_has_one_first_step_and_the_checker_takes_its_solution(line: 
     assert worksheet_correct(f"A: {line}", f"A: {solved(line)}")
 
 
+@given(st.integers(0, 10_000), st.sampled_from(SPLITS))
+def test_a_line_of_four_has_one_way_from_left_to_right_and_the_checker_takes_it(seed: int, split: str) -> None:
+    line = long_line(split, random.Random(seed))  # type: ignore[arg-type]
+    assert line.split == split
+    ways = [
+        (first, second, last)
+        for first, second in chains(line.numbers)
+        if (last := last_step(second.result, line.numbers[3], line.target)) is not None
+    ]
+    assert len(ways) == 1
+    assert all(1 <= step.result <= LARGEST_RESULT for step in ways[0])
+    assert worksheet_correct(f"A: {line}", f"A: {expression(*ways[0])}")
+
+
+def test_about_half_of_the_lines_have_four_numbers() -> None:
+    lines = [line for problem in worksheets(200) for line in parse_problem(problem.inputs["problem"]).values()]
+    assert 0.4 < sum(len(line.numbers) == 4 for line in lines) / len(lines) < 0.6
+
+
 def test_worksheets_are_reproducible_and_a_longer_list_begins_with_the_shorter() -> None:
     assert worksheets(3, seed=1) == worksheets(7, seed=1)[:3]
     assert worksheets(3, seed=1) != worksheets(3, seed=2)
@@ -72,9 +94,10 @@ def test_a_worksheet_holds_only_lines_of_its_split(split: str) -> None:
         assert {line.split for line in lines.values()} == {split}
 
 
-def test_no_line_comes_back_before_all_others_were_used() -> None:
+def test_no_line_of_three_comes_back_before_all_others_were_used() -> None:
     lines = [line for problem in worksheets(100) for line in parse_problem(problem.inputs["problem"]).values()]
-    assert len({(tuple(sorted(line.numbers)), line.target) for line in lines}) == 400
+    short = [(tuple(sorted(line.numbers)), line.target) for line in lines if len(line.numbers) == 3]
+    assert len(set(short)) == len(short)
 
 
 @pytest.mark.parametrize("arguments", [{"count": -1}, {"count": 1, "lines": 0}, {"count": 1, "lines": 27}])
