@@ -9,8 +9,9 @@ from statistics import fmean
 
 from optimize.loop import cap_text, title
 from optimize.options import Sizes
+from optimize.shapes import Choice
 from optimize.sources import Problems
-from optimize.space import Candidate, Choice, Space
+from optimize.space import Candidate, Space
 from optimize.table import amount
 
 DRAWS = 300

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from optimize.objective import Latency, Measurement, scores
-from optimize.space import WHOLE, Candidate
+from optimize.shapes import WHOLE
+from optimize.space import Candidate
 from optimize.study import METRICS, WORKFLOW, Study, Suggestion
 from pdr_dspy.errors import SpendExhausted
 from pdr_dspy.workflow import dump_workflow

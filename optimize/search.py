@@ -109,7 +109,7 @@ def main() -> int:
     options = parser().parse_args()
 
     def run() -> int:
-        from optimize.session import search
+        from optimize.opening import search
 
         return search(options)
 

@@ -1,4 +1,4 @@
-"""What the search chooses from, and how a choice becomes a workflow.
+"""What the search chooses from, and which choices fit the budget.
 
 Every dimension is categorical and discrete, so that two trials can ask for the same point (which is then not paid
 twice). What a draft may generate is a dimension of its own, whatever else is chosen: drafts of one prompt, cap and
@@ -10,37 +10,17 @@ workspace), never run over budget. Pure: no Optuna, no calls.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol
 
+from optimize.shapes import CHAIN_DISTILLERS, DISTILLERS, STAGES, WHOLE, Choice, Params, build, parse_topology
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, InputError, WorkflowError
 from pdr_dspy.prompts import catalogue
-from pdr_dspy.workflow import (
-    Analysis,
-    Answers,
-    Distill,
-    Plan,
-    Previous,
-    Prompts,
-    Random,
-    Round,
-    Sampling,
-    Summary,
-    Top,
-    Workflow,
-    plan,
-)
-from pdr_dspy.workflow.plan import ANSWER, LEAST
-from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
-
-Choice = str | int | float | bool
-Params = dict[str, Choice]
-Close = Literal["single", "vote", "pick"]
+from pdr_dspy.workflow import Plan, Workflow, plan
+from pdr_dspy.workflow.plan import LEAST
 
 TOPOLOGIES = (
     "1",
@@ -57,21 +37,12 @@ TOPOLOGIES = (
     "8-pick",
     "8-8-vote",
 )
-DISTILLERS = ("summary", "top", "top_each", "random", "answers")
-CHAIN_DISTILLERS = ("previous", "analysis")
 KS = (1, 2, 4)
-WHOLE = 0
-"""The cap that stands for whatever the budget leaves to a draft (in equal parts, if several follow one another)."""
-
 _PARTS = tuple(Fraction(m, 2**e) for m, e in ((3, 2), (1, 1), (3, 3), (1, 2), (3, 4), (1, 3), (1, 4), (1, 5), (1, 6)))
 """Caps, as parts of what a single call may generate: 3/4, 1/2, 3/8, 1/4, 3/16, 1/8, 1/16, 1/32, 1/64."""
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0)
-STAGES = ("draft", "refine", "distill", "pick", "analyse")
-
 _LADDER = tuple(m * 2**e for e in range(2, 20) for m in (4, 6))
 """Round numbers a factor of about 1.4 apart: 16, 24, 32, 48, 64, ..."""
-
-_LABEL = re.compile(r"([0-9]+(?:-[0-9]+)*)(?:-(vote|pick))?")
 
 BASELINES: dict[str, Params] = {
     "long_cot": {"topology": "1"},
@@ -121,27 +92,6 @@ class Candidate:
         rounds = tuple(r.model_copy(update={"thinking": None, "answer": None}) for r in self.workflow.rounds)
         same = self.workflow.model_copy(update={"name": "same", "rounds": rounds})  # the plan has the caps
         return hashlib.sha256(f"{same.model_dump_json()}{self.plan.steps}".encode()).hexdigest()
-
-
-def parse_topology(label: str) -> tuple[tuple[int, ...], Close]:
-    """Widths and closing step of a label such as `16-4-1`, `8-vote` or `8-pick`.
-
-    Raises:
-        InputError: not a label, a width of 0, or several drafts left at the end.
-    """
-    match = _LABEL.fullmatch(label.strip())
-    example = "Write widths like 16-4-1; several drafts at the end need a closing step: 8-vote or 8-pick"
-    if match is None:
-        raise InputError("topologies", f"{label!r} is not a topology", example)
-    widths = tuple(int(w) for w in match[1].split("-"))
-    close = cast(Close, match[2] or "single")
-    if min(widths) < 1:
-        raise InputError("topologies", f"{label!r} has a round of width 0", example)
-    if close == "single" and widths[-1] != 1:
-        raise InputError("topologies", f"{label!r} leaves {widths[-1]} drafts at the end", example)
-    if close != "single" and widths[-1] == 1:
-        raise InputError("topologies", f"{label!r} has but one draft to {close}", example)
-    return widths, close
 
 
 def kappas(tokens: int, context: int | None) -> tuple[int, ...]:
@@ -340,47 +290,3 @@ def _fits(space: Space, label: str) -> bool:
     except (BudgetError, WorkflowError):
         return False
     return True
-
-
-def build(params: Mapping[str, Choice], *, cap: int, kappa: int) -> Workflow:
-    """The workflow of given choices, with drafts of this cap and this workspace; half of a cap at most is answer."""
-    label = str(params["topology"])
-    widths, close = parse_topology(label)
-    kind = str(params.get("distiller", params.get("chain_distiller", ""))) if len(widths) > 1 else ""
-    k = int(params.get("k", 1))
-    answer = None if cap == WHOLE else min(ANSWER, cap // 2)
-    thinking = None if answer is None else cap - answer
-
-    def drawn(width: int, distill: Distill | None = None) -> Round:
-        return Round(width=width, distill=distill, thinking=thinking, answer=answer)
-
-    rounds = [
-        drawn(width, _distill(kind, width, min(k, width), kappa, following)) for width, following in pairwise(widths)
-    ]
-    return Workflow(
-        name="-".join(filter(None, (label, kind))),
-        rounds=(*rounds, drawn(widths[-1])),
-        close=close,
-        prompts=Prompts(**{stage: str(params[f"prompt_{stage}"]) for stage in STAGES if f"prompt_{stage}" in params}),
-        sampling=Sampling(temperature=float(params["temperature"])),
-    )
-
-
-def _distill(kind: str, width: int, k: int, kappa: int, following: int) -> Distill:
-    # A workspace too small for what it must hold is made as large as it must be.
-    match kind:
-        case "summary":
-            return Summary(tokens=kappa)
-        case "top" | "top_each":
-            # A single next draft gets the same pick either way.
-            return Top(k=k, shared=kind == "top" or following == 1, tokens=max(kappa, LEAST_PER_DRAFT * k))
-        case "random":
-            return Random(k=k, tokens=max(kappa, LEAST_PER_DRAFT * k))
-        case "answers":
-            return Answers(tokens=max(kappa, LEAST_PER_ANSWER * width))
-        case "previous":
-            return Previous(tokens=kappa)
-        case "analysis":
-            return Analysis(tokens=max(kappa, LEAST_WITH_ANALYSIS))
-        case _:
-            raise InputError("distiller", f"{kind!r} is no distiller", f"Use one of {DISTILLERS + CHAIN_DISTILLERS}")

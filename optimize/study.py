@@ -23,7 +23,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from optimize.front import Point
 from optimize.limits import Limits
 from optimize.racing import Scores
-from optimize.space import BASELINES, Candidate, Params, Space
+from optimize.shapes import Params
+from optimize.space import BASELINES, Candidate, Space
 from optimize.state import JOURNAL
 from pdr_dspy.errors import InputError
 

@@ -20,7 +20,8 @@ from experiments.questions.rows import Row, Rows, fingerprint, row_of
 from experiments.questions.strategies import Job
 from optimize.objective import LOST, OWN_FAILURES, measurement
 from optimize.progress import Progress
-from optimize.space import Candidate, Params
+from optimize.shapes import Params
+from optimize.space import Candidate
 from optimize.supervise import supervised
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget

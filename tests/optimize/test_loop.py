@@ -13,7 +13,8 @@ from search_support import measured
 from optimize.finish import Entry, measure_all
 from optimize.loop import Ending, Search
 from optimize.objective import Measurement
-from optimize.space import STAGES, WHOLE, Space, make_space
+from optimize.shapes import STAGES, WHOLE
+from optimize.space import Space, make_space
 from optimize.study import Study, Suggestion, open_storage
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import EndpointError

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimize.dry import Dice
-from optimize.space import BASELINES, KS, WHOLE, Fixed, Space, caps, kappas, make_space, parse_topology
+from optimize.shapes import WHOLE, parse_topology
+from optimize.space import BASELINES, KS, Fixed, Space, caps, kappas, make_space
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import BudgetError, InputError
 from pdr_dspy.workflow import dump_workflow, parse_workflow

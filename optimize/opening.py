@@ -1,0 +1,139 @@
+"""From a command line to a search that may spend, in an order that spends nothing too early.
+
+First what needs no network (budget, limits, data), then the endpoint, then whether the study may go on, then the
+tracker; only then the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from optimize.dry import describe
+from optimize.limits import Limits, parse_limits
+from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
+from optimize.session import Session
+from optimize.sources import Problems, embedded_context, load_problems, opened
+from optimize.space import Space, make_space
+from optimize.spending import parse_spend
+from optimize.state import StateDir, default_name
+from optimize.study import Study, open_storage
+from optimize.track import Tracking
+from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
+
+
+def search(options: argparse.Namespace) -> int:
+    """Run the command; returns its exit code.
+
+    Raises:
+        InputError: something that was asked for can't be done.
+    """
+    check_common(options)
+    budget = parse_budget(options.budget)
+    sizes = _sizes(options)
+    topologies = options.topologies.split(",") if options.topologies else None
+    spend = parse_spend(options.spend)
+    limits = parse_limits(options.max_latency, options.min_accuracy, options.latency)
+    make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
+    problems = load_problems(options, sizes)
+    name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
+    if options.dry_run:
+        return _dry_run(options, budget, sizes, topologies, problems, name)
+    with ExitStack() as stack:
+        state = StateDir(options.runs / name)
+        stack.callback(state.close)
+        allowance = FileAllowance(state.path / "spend", spend)
+        stack.callback(allowance.close)
+        endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
+        space = make_space(budget, endpoint.context, topologies=topologies)
+        study = Study(
+            open_storage(options.storage, state.path),
+            name,
+            space,
+            fingerprint(options, budget, problems, endpoint, space, limits),
+            seed=options.seed,
+            owner=str(state.path),
+            limits=limits,
+        )
+        tracking = Tracking(
+            Path.cwd(),
+            name,
+            {
+                "budget": str(budget),
+                "data": options.data,
+                "model": endpoint.identity.model,
+                "revision": endpoint.identity.revision,
+                "load": endpoint.load,
+                "latency": options.latency,
+                "seed": options.seed,
+                "samples": options.samples,
+                "search_problems": len(problems.search),
+                "report_problems": len(problems.report),
+            },
+        )
+        session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
+        try:
+            tracking.ready()
+            code = session.run()
+        except BaseException as error:
+            tracking.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        return code
+
+
+def fingerprint(
+    options: argparse.Namespace, budget: Budget, problems: Problems, endpoint: Endpoint, space: Space, limits: Limits
+) -> dict[str, Any]:
+    """What must stay the same for a study to go on."""
+    identity = endpoint.identity
+    return {
+        "budget": str(budget),
+        "data": {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint},
+        "samples": options.samples,
+        "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
+        "load": options.load,
+        "replicas": len(options.endpoint or [""]),
+        "thinking": options.thinking,
+        "latency": options.latency,
+        "limits": asdict(limits),
+        "seed": options.seed,
+        "space": space.fingerprint(),
+    }
+
+
+def _kind(options: argparse.Namespace) -> str:
+    return "served" if options.endpoint else "embedded"
+
+
+def _sizes(options: argparse.Namespace) -> Sizes:
+    usual = SERVED if options.endpoint else EMBEDDED
+    return replace(
+        usual,
+        trials=options.trials or usual.trials,
+        problems=options.problems or usual.problems,
+        report_problems=options.report_problems or usual.report_problems,
+        front=options.front or usual.front,
+        timeout=usual.timeout if options.timeout is None else duration(options.timeout),
+    )
+
+
+def _dry_run(
+    options: argparse.Namespace,
+    budget: Budget,
+    sizes: Sizes,
+    topologies: list[str] | None,
+    problems: Problems,
+    name: str,
+) -> int:
+    if options.endpoint:
+        with opened(options) as endpoint:  # asks what is served there, generates nothing
+            model, context = endpoint.identity.model, endpoint.context
+    else:
+        model, context = "the embedded reasoner", embedded_context()
+    space = make_space(budget, context, topologies=topologies)
+    print(describe(space, sizes, problems, model=model, name=name, samples=options.samples, seed=options.seed))
+    return 0
