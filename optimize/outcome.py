@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optimize.front import Title
 from optimize.loop import Ending, title
-from optimize.objective import Measurement
 from optimize.options import UI_COMMAND
-from optimize.pages import Page, as_page
+from optimize.pages import Page, as_page, trial_dot
 from optimize.plots import Dot, as_html, as_png
-from optimize.study import FINGERPRINT, METRICS, baseline_of
-from optimize.table import Report, Row, as_json, as_markdown, as_text, ordered
+from optimize.study import FINGERPRINT, METRICS
+from optimize.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
 
 if TYPE_CHECKING:
     from optimize.session import Session
@@ -63,7 +61,7 @@ class Outcome:
         best = next((row for row in self.rows if row.winner), None)
         artifacts |= {FILES[won]: _winner(row, report) for row in self.rows for won in row.titles}
         study, spent = self.session.study, self.session.allowance.spent
-        page = Page(study.name, study.noted(FINGERPRINT), study.complete, spent, json.loads(as_json(report)))
+        page = Page(study.name, study.noted(FINGERPRINT), study.complete, spent, as_data(report))
         artifacts["report.html"] = as_page(page)
         for name, text in artifacts.items():
             self.session.state.write(name, text)
@@ -114,7 +112,7 @@ class Outcome:
 
     def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
         latency = self.session.options.latency
-        searched = [self._dot(t) for t in self.session.study.feasible]
+        searched = [trial_dot(t, title(self.session.space.candidate(t.params))) for t in self.session.study.feasible]
         reported = [
             Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
             for row in report.rows
@@ -125,18 +123,6 @@ class Outcome:
             for name, (dots, what) in pictures.items()
             if dots
         }
-
-    def _dot(self, trial: Any) -> Dot:
-        measured = Measurement.from_dict(trial.user_attrs[METRICS])
-        baseline = baseline_of(trial)
-        return Dot(
-            baseline or f"t{trial.number}",
-            title(self.session.space.candidate(trial.params)),
-            self.session.study.point(trial),
-            measured.low,
-            measured.high,
-            baseline is not None,
-        )
 
     def _path(self, name: str) -> str:
         path = self.session.state.path / name

@@ -256,18 +256,16 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int
     return f"<table>{row(head, 'th')}{''.join(row(r, 'td') for r in rows)}</table>"
 
 
+def trial_dot(trial: FrozenTrial, title: str) -> Dot:
+    """A trial in a plot of the search."""
+    baseline, metrics = baseline_of(trial), _metrics(trial)
+    point = Point(*trial.values)
+    low, high = metrics.get("low", point.accuracy), metrics.get("high", point.accuracy)
+    return Dot(baseline or f"t{trial.number}", title, point, low, high, baseline is not None)
+
+
 def _dots(trials: Sequence[FrozenTrial]) -> list[Dot]:
-    return [
-        Dot(
-            baseline_of(t) or f"t{t.number}",
-            _name(t),
-            Point(*t.values),
-            _metrics(t).get("low", t.values[0]),
-            _metrics(t).get("high", t.values[0]),
-            baseline_of(t) is not None,
-        )
-        for t in trials
-    ]
+    return [trial_dot(t, _name(t)) for t in trials]
 
 
 def _name(trial: FrozenTrial) -> str:

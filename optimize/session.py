@@ -122,6 +122,8 @@ class Session:
 
     def _keep_back(self) -> None:
         """Leave of the allowance what the report will take, as far as the search can tell."""
+        if self.allowance.limit is None:
+            return
         runs = len(self.problems.report) * self.options.samples
         self.allowance.kept = round(reporting(entries(self.study, self.space, self.sizes.front), runs))
 

@@ -193,6 +193,11 @@ def as_markdown(report: Report) -> str:
 
 def as_json(report: Report) -> str:
     """The same as JSON."""
+    return json.dumps(as_data(report), indent=1, ensure_ascii=False) + "\n"
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The same as plain data."""
     plain: dict[str, Any] = {name: getattr(report, name) for name in _FIELDS}
     on_front, unsure = report.fronted(), report.unsure()
     plain["optimism"] = report.optimism()
@@ -212,7 +217,7 @@ def as_json(report: Report) -> str:
         }
         for i, row in enumerate(report.rows)
     ]
-    return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+    return plain
 
 
 def _marks(report: Report) -> str:

@@ -87,10 +87,6 @@ class FileAllowance:
 
     def hold(self, tokens: int) -> Hold | None:
         """See `Allowance.hold`."""
-        with self._lock:
-            if self._file < 0:
-                self._gate = os.open(self.directory / "gate", os.O_RDWR | os.O_CREAT, 0o644)
-                self._file = os.open(self.directory / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         with self._lock, self._alone():
             self._scan()
             spent = self._settled + sum(self._open.values())
@@ -124,6 +120,9 @@ class FileAllowance:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process sets tokens aside meanwhile."""
+        if self._file < 0:
+            self._gate = os.open(self.directory / "gate", os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = os.open(self.directory / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         if os.name == "nt":  # pragma: no cover
             yield  # there, two processes may both take the last room
             return
