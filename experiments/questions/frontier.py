@@ -160,9 +160,13 @@ def _against(rivals: Sequence[Rival], standings: Sequence[Standing], rows: Seque
 
 
 def chart(part: FrontierPart, reported: Sequence[Measured]) -> Chart:
-    """Accuracy against what is generated along the path, and against B_total."""
+    """Accuracy against what is generated along the path, against B_seq and against B_total."""
     panels = []
-    for meter, title in (("seq_generated", "generated along the path"), ("b_total", "B_total (in + out, every call)")):
+    for meter, title in (
+        ("seq_generated", "generated along the path"),
+        ("b_seq", "B_seq (in + out along the path)"),
+        ("b_total", "B_total (in + out, every call)"),
+    ):
         series = []
         for family in part.families:
             own = sorted((m for m in reported if m.job.family == family), key=lambda m: m.evaluation.mean(meter))
