@@ -113,7 +113,10 @@ class Run:
 
 
 Method = Callable[[Run, int], None]
-"""Searches a grid with a seed until the run is done or nothing is left."""
+"""Searches a grid with a seed until the run is done or nothing new comes."""
+
+PATIENCE = 2
+"""Times as many suggestions as there are points, after which a sampler that repeats itself has not got there."""
 
 
 def plain(sampler: Callable[[int], optuna.samplers.BaseSampler]) -> Method:
@@ -122,7 +125,9 @@ def plain(sampler: Callable[[int], optuna.samplers.BaseSampler]) -> Method:
     def search(run: Run, seed: int) -> None:
         study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler(seed))
         known: dict[str, Point] = {}
-        while not run.done and len(known) < len(run.grid.outcomes):
+        for _ in range(PATIENCE * len(run.grid.outcomes)):
+            if run.done or len(known) == len(run.grid.outcomes):
+                return
             trial = study.ask()
             key = run.grid.space.suggest(trial).key
             if key not in known:

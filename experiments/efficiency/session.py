@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from experiments.efficiency.figure import Steps, as_chart, as_markdown, tokens_to
+from experiments.efficiency.figure import FURTHER, Steps, as_chart, as_markdown, tokens_to
 from experiments.efficiency.first_front import wait
 from experiments.efficiency.grid import BUDGET, grid_space, points
 from experiments.efficiency.measure import measure_grid
@@ -108,7 +108,7 @@ def _one(grid: Grid, contender: int, share: float, seed: int) -> list[Step]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return race(grid, CONTENDERS[contender], seed, wanted=share)
+    return race(grid, CONTENDERS[contender], seed, wanted=max(share, FURTHER))
 
 
 def _tell(options: argparse.Namespace, grid: Grid, steps: Steps, model: str, folder: Path) -> None:
@@ -124,8 +124,8 @@ def _tell(options: argparse.Namespace, grid: Grid, steps: Steps, model: str, fol
         f"{as_markdown(steps, options.share)}\n\n"
         f"Measuring the whole grid generates {amount(grid.tokens(bank=True))} tokens with the bank and "
         f"{amount(grid.tokens(bank=False))} without. Intervals are 95 % (bootstrap over the seeds). A point that is "
-        "asked for again is free for everyone. All searches are told the same draws of the model: the seeds vary the "
-        "searches, not the drafts."
+        "asked for again is free for everyone; a search that never got there counts as slower than all others. All "
+        "searches are told the same draws of the model: the seeds vary the searches, not the drafts."
     )
     chart = as_chart(steps, "efficiency", f"tokens to find the trade-off, {len(grid.outcomes)} points")
     answer = Answer("efficiency", text, (chart,), _metrics(steps, options.share))

@@ -125,13 +125,13 @@ def test_tokens_to_a_share_and_their_ratio() -> None:
 def test_the_table_and_the_chart_have_every_contender(grid: Grid) -> None:
     runs = {"pdr-dspy": [[Step(10, 0.97)], [Step(12, 0.96)]], "rival": [[Step(50, 0.5), Step(99, 0.99)]] * 2}
     text = as_markdown(runs, 0.95)
-    assert "| rival | 99 | 99-99 | 2 | 9.0 [8.2-9.9] |" in text
+    assert "| rival | 99 | 99-99 | 2 | 9.0 [8.2-9.9] | 99 |" in text
     assert [s.name for s in as_chart(runs, "n", "t").panels[0].series] == list(runs)
 
 
 def test_a_search_that_never_gets_there_is_said_to(grid: Grid) -> None:
     runs = {"pdr-dspy": [[Step(10, 0.97)]] * 3, "rival": [[Step(50, 0.5)], [Step(50, 0.96)], [Step(60, 0.4)]]}
-    assert "| rival | never | 1 of 3 got there |" in as_markdown(runs, 0.95)
+    assert "| rival | never | 1 of 3 got there | - | - | never |" in as_markdown(runs, 0.95)
 
 
 def test_outcomes_survive_a_torn_line_and_keep_settings_apart(tmp_path: Path) -> None:
