@@ -70,7 +70,7 @@ def measure(options: argparse.Namespace) -> int:
         bench = Bench(endpoint, budget, options.seed, options.samples)
 
         def one_done(number: int, result: ProblemResult) -> None:
-            progress.problem(number)
+            progress.problem(number, result.failure)
 
         async def work(stop: asyncio.Event) -> list[Row] | None:
             rows = []
@@ -99,6 +99,7 @@ def measure(options: argparse.Namespace) -> int:
             problems=len(data) * options.samples,
             latency=options.latency,
             tokens=lambda: endpoint.stats.fresh_tokens,
+            calls=lambda: endpoint.stats.failures,
         ) as progress:
             before = endpoint.stats
             rows = supervised(work)

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from optimize.finish import Entry, entries, measure_all
-from optimize.loop import Ending, Search
+from optimize.front import Point
+from optimize.loop import Ending, Search, title
 from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
 from optimize.options import INTERRUPTED, Sizes
 from optimize.outcome import Outcome
@@ -19,7 +21,7 @@ from optimize.sources import Problems
 from optimize.space import Space
 from optimize.spending import reporting, spent_text
 from optimize.state import StateDir
-from optimize.study import TRACKED, Study, Suggestion
+from optimize.study import TRACKED, Study, Suggestion, baseline_of
 from optimize.supervise import supervised
 from optimize.table import Row, mean_in_flight
 from optimize.track import Tracking
@@ -85,17 +87,23 @@ class Session:
         started: dict[int, float] = {}
         self._keep_back()
         with self._progress(
-            "search", self.sizes.trials, len(self.problems.search), len(self.study.complete), self.sizes.timeout
+            "search",
+            self.sizes.trials,
+            len(self.problems.search),
+            len(self.study.complete),
+            self.sizes.timeout,
+            keeps=lambda point: not self.study.limits.excess(point),
         ) as progress:
             for trial in self.study.feasible:
-                progress.seen(f"t{trial.number}", self.study.point(trial))
+                shown = title(self.space.candidate(trial.params), baseline_of(trial))
+                progress.seen(shown, self.study.point(trial))
 
             async def measure(suggestion: Suggestion) -> Measurement:
                 started[suggestion.number] = time.time()
                 workflow, data = suggestion.candidate.workflow, self.problems.search
 
-                def on_result(_: ProblemResult) -> None:
-                    progress.problem(suggestion.number)
+                def on_result(result: ProblemResult) -> None:
+                    progress.problem(suggestion.number, result.failure)
 
                 # Baselines are in the report whatever they do.
                 if suggestion.baseline or not self.options.racing:
@@ -142,7 +150,7 @@ class Session:
 
             async def measure(number: int, entry: Entry) -> Measurement:
                 return await self.bench.measure(
-                    entry.candidate.workflow, data, fresh=True, on_result=lambda _: progress.problem(number)
+                    entry.candidate.workflow, data, fresh=True, on_result=lambda r: progress.problem(number, r.failure)
                 )
 
             async def record(entry: Entry, measured: Measurement) -> None:
@@ -152,7 +160,15 @@ class Session:
         self.in_flight = mean_in_flight(before, self.endpoint.stats)
         return rows
 
-    def _progress(self, phase: str, total: int, problems: int, done: int = 0, seconds: float | None = None) -> Progress:
+    def _progress(
+        self,
+        phase: str,
+        total: int,
+        problems: int,
+        done: int = 0,
+        seconds: float | None = None,
+        keeps: Callable[[Point], bool] = lambda point: True,
+    ) -> Progress:
         return Progress(
             phase,
             total=total,
@@ -162,6 +178,8 @@ class Session:
             done=done,
             seconds=seconds,
             spent=lambda: spent_text(self.allowance),
+            calls=lambda: self.endpoint.stats.failures,
+            keeps=keeps,
         )
 
 

@@ -1,8 +1,7 @@
-"""The table, the plots and the progress line say what was measured."""
+"""The table, and the plots say what was measured."""
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 
@@ -11,7 +10,6 @@ from search_support import measured
 
 from optimize.options import duration
 from optimize.plots import Dot, as_html, as_png
-from optimize.progress import Progress, clock
 from optimize.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
 from pdr_dspy.errors import InputError
 
@@ -73,19 +71,6 @@ def test_plots_need_no_network_and_no_browser(latency: str) -> None:
     assert as_png(dots, latency, "s").startswith(b"\x89PNG")  # type: ignore[arg-type]
 
 
-def test_progress_without_a_terminal_is_plain_lines() -> None:
-    out, tokens = io.StringIO(), [0]
-    with Progress("search", total=4, problems=10, latency="seconds", tokens=lambda: tokens[0], out=out) as progress:
-        progress.started(0, "8-1 summary")
-        for _ in range(5):
-            progress.problem(0)
-        tokens[0] = 5000
-        assert "search 0/4" in progress.status() and "tok/s" in progress.status()
-        progress.ended(0, measured(0.8, 2.0))
-        assert "best 80.0 % at 2 s: 8-1 summary" in progress.status() and "time left" in progress.status()
-    assert "search 1/4" in out.getvalue() and "\x1b" not in out.getvalue()
-
-
 @pytest.mark.parametrize(
     ("tokens", "text"), [(0, "0"), (873.4, "873"), (9999, "9999"), (12_345, "12.3k"), (1_320_000, "1.32m")]
 )
@@ -102,8 +87,3 @@ def test_durations(text: str, seconds: float) -> None:
 def test_durations_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="--timeout"):
         duration(text)
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(7, "0:07"), (750, "12:30"), (3723, "1:02:03")])
-def test_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
