@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optimize.drawings import FRONT, drawings, label, trial_dot
 from optimize.front import Title
-from optimize.loop import Ending, title
+from optimize.loop import Ending
 from optimize.options import UI_COMMAND
-from optimize.pages import Page, as_page, trial_dot
+from optimize.pages import Page, as_page
 from optimize.plots import Dot, as_html, as_png
 from optimize.study import FINGERPRINT, METRICS
 from optimize.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
@@ -66,11 +67,16 @@ class Outcome:
         for name, text in artifacts.items():
             self.session.state.write(name, text)
         figures = self._figures(report)
-        for name, (html, png) in figures.items():
-            self.session.state.write(f"{name}.html", html)
-            (self.session.state.path / f"{name}.png").write_bytes(png)
+        for name, (sheet, png) in figures.items():
+            if png is not None:
+                self.session.state.write(f"{name}.html", sheet)
+                (self.session.state.path / f"{name}.png").write_bytes(png)
         self.session.tracking.close(
-            "FINISHED", metrics=_metrics(best, len(self.session.study.complete)), artifacts=artifacts, figures=figures
+            "FINISHED",
+            metrics=_metrics(best, len(self.session.study.complete)),
+            artifacts=artifacts,
+            figures=figures,
+            summary=_summary(best, report),
         )
         for warning in self.session.endpoint.stats.warnings:
             print(f"note: {warning}", file=sys.stderr)
@@ -110,19 +116,23 @@ class Outcome:
             "Widen the limit, or give the search more trials"
         )
 
-    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
-        latency = self.session.options.latency
-        searched = [trial_dot(t, title(self.session.space.candidate(t.params))) for t in self.session.study.feasible]
-        reported = [
+    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes | None]]:
+        """Figures as HTML, and the Pareto plots as pictures as well."""
+        latency, trials = self.session.options.latency, self.session.study.feasible
+        dots = [
             Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
             for row in report.rows
         ]
-        pictures = {"pareto": (reported, "problems the search never saw"), "pareto_search": (searched, "search")}
-        return {
-            name: (as_html(dots, latency, f"{report.study}: {what}"), as_png(dots, latency, f"{report.study}: {what}"))
-            for name, (dots, what) in pictures.items()
-            if dots
+        heading = f"{report.study}: problems the search never saw"
+        figures: dict[str, tuple[str, bytes | None]] = {
+            "pareto": (as_html(dots, latency, heading), as_png(dots, latency, heading))
         }
+        for drawing in drawings(trials, latency):
+            figures[drawing.name] = (drawing.as_sheet(report.study), None)
+        if trials:
+            searched = as_png([trial_dot(t, label(t)) for t in trials], latency, f"{report.study}: search")
+            figures[FRONT] = (figures[FRONT][0], searched)
+        return figures
 
     def _path(self, name: str) -> str:
         path = self.session.state.path / name
@@ -135,6 +145,17 @@ def _metrics(best: Row | None, trials: int) -> dict[str, float]:
         own |= {f"winner_{name}": value for name, value in best.measured.metrics.items()}
         own["winner_search_accuracy"] = best.searched.accuracy if best.searched else float("nan")
     return own
+
+
+def _summary(best: Row | None, report: Report) -> str:
+    if best is None:
+        return f"No winner among the workflows of {report.study}; see report.html among the artifacts."
+    m = best.measured
+    return (
+        f"The winner is {best.name} ({best.title}): {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] at "
+        f"{m.p50:.2f} s on {report.report_problems} problems the search never saw. Everything is in report.html among "
+        "the artifacts, the figures beside it."
+    )
 
 
 def _winner(row: Row, report: Report) -> str:

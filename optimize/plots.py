@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
 from optimize.front import Point, front
 from optimize.objective import Latency
+from optimize.selfcontained import sheet
+
+NOTE = "Bars are 95 % intervals; the dotted line is the Pareto front. Hover over a mark for its workflow."
+
+FEW = 12
+"""Up to so many workflows all of them bear their names; of more only front members and baselines do."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,10 @@ def axis(latency: Latency) -> str:
 
 def as_html(dots: Sequence[Dot], latency: Latency, heading: str) -> str:
     """An interactive plot in one file."""
-    return str(pareto(dots, latency, heading).to_html(include_plotlyjs=True, full_html=True))
+    return sheet(heading, heading, NOTE, pareto(dots, latency))
 
 
-def pareto(dots: Sequence[Dot], latency: Latency, heading: str) -> Any:
+def pareto(dots: Sequence[Dot], latency: Latency) -> Any:
     """The interactive plot as a plotly figure."""
     import plotly.graph_objects as go
 
@@ -44,12 +50,13 @@ def pareto(dots: Sequence[Dot], latency: Latency, heading: str) -> Any:
             x=[d.point.latency for d in line],
             y=[100 * d.point.accuracy for d in line],
             mode="lines",
-            line={"shape": "hv", "dash": "dot"},
+            line={"shape": "hv", "dash": "dot", "color": "#888"},
             name="Pareto front",
             hoverinfo="skip",
         )
     )
-    for name, chosen in _groups(dots):
+    for group in _groups(dots):
+        chosen = group.dots
         figure.add_trace(
             go.Scatter(
                 x=[d.point.latency for d in chosen],
@@ -59,17 +66,28 @@ def pareto(dots: Sequence[Dot], latency: Latency, heading: str) -> Any:
                     "array": [100 * (d.high - d.point.accuracy) for d in chosen],
                     "arrayminus": [100 * (d.point.accuracy - d.low) for d in chosen],
                     "thickness": 1,
+                    "width": 3,
+                    "color": group.faint,
                 },
-                mode="markers+text",
+                marker={"color": group.colour, "size": 8},
+                mode="markers+text" if group.named else "markers",
                 text=[d.name for d in chosen],
-                textposition="top center",
+                textposition=f"{group.side} right",
                 customdata=[d.title for d in chosen],
                 hovertemplate="%{text}<br>%{customdata}<br>%{y:.1f} % at %{x:.3g}<extra></extra>",
-                name=name,
+                name=group.name,
             )
         )
-    figure.update_layout(title=heading, xaxis_title=axis(latency), yaxis_title="accuracy, %", template="plotly_white")
-    return figure
+    farthest = max(d.point.latency for d in dots)
+    return figure.update_layout(
+        template="plotly_white",
+        height=520,
+        margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        # Names stand to the right of their marks.
+        xaxis={"title": axis(latency), "range": [0, 1.1 * farthest or 1.0]},
+        yaxis={"title": "accuracy, %", "range": _accuracies(dots)},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
 
 
 def as_png(dots: Sequence[Dot], latency: Latency, heading: str) -> bytes:
@@ -89,28 +107,55 @@ def as_png(dots: Sequence[Dot], latency: Latency, heading: str) -> bytes:
         color="grey",
         label="Pareto front",
     )
-    for (name, chosen), marker in zip(_groups(dots), "os", strict=False):
+    for group in _groups(dots):
+        chosen = group.dots
         x, y = [d.point.latency for d in chosen], [100 * d.point.accuracy for d in chosen]
         errors = [
             [100 * (d.point.accuracy - d.low) for d in chosen],
             [100 * (d.high - d.point.accuracy) for d in chosen],
         ]
-        axes.errorbar(x, y, yerr=errors, fmt=marker, elinewidth=0.8, capsize=2, label=name)
-        for d in chosen:
+        look = {"color": group.colour, "ecolor": group.faint, "elinewidth": 1.0, "capsize": 2, "markersize": 5}
+        axes.errorbar(x, y, yerr=errors, fmt="o", label=group.name, **look)
+        for d, left, height in zip(chosen if group.named else (), x, y, strict=False):
+            below = group.side == "bottom"
             axes.annotate(
-                d.name, (d.point.latency, 100 * d.point.accuracy), xytext=(4, 4), textcoords="offset points", fontsize=7
+                d.name, (left, height), xytext=(5, -11 if below else 4), textcoords="offset points", fontsize=8
             )
-    axes.set(title=heading, xlabel=axis(latency), ylabel="accuracy, %")
+    axes.set(title=heading, xlabel=axis(latency), ylabel="accuracy, %", ylim=_accuracies(dots))
+    axes.set_xlim(0, 1.1 * max(d.point.latency for d in dots) or 1.0)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower right", fontsize=8)
     file = BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()
 
 
-def _groups(dots: Sequence[Dot]) -> list[tuple[str, list[Dot]]]:
+@dataclass(frozen=True)
+class _Group:
+    """Dots that look alike; those that are `named` bear their names, above or below to the right (`side`)."""
+
+    name: str
+    dots: list[Dot]
+    colour: str
+    faint: str
+    side: Literal["top", "bottom"] = "bottom"
+    named: bool = True
+
+
+def _groups(dots: Sequence[Dot]) -> list[_Group]:
+    members = set(front([d.point for d in dots]))
+    of = {
+        kind: [d for i, d in enumerate(dots) if kind == ("baseline" if d.baseline else "front" if i in members else "")]
+        for kind in ("", "front", "baseline")
+    }
     groups = [
-        ("searched", [d for d in dots if not d.baseline]),
-        ("baseline at the same budget", [d for d in dots if d.baseline]),
+        _Group("other workflows", of[""], "#9aa5b1", "#d9dee3", named=len(dots) <= FEW),
+        _Group("workflows on the front", of["front"], "#1f6feb", "#a5c5f7", "top"),
+        _Group("baselines at the same budget", of["baseline"], "#c2410c", "#efc3ad"),
     ]
-    return [(name, chosen) for name, chosen in groups if chosen]
+    return [group for group in groups if group.dots]
+
+
+def _accuracies(dots: Sequence[Dot]) -> tuple[float, float]:
+    """The accuracy axis: what the intervals cover, and a little room, in percent."""
+    return max(-2.0, 100 * min(d.low for d in dots) - 4), min(103.0, 100 * max(d.high for d in dots) + 4)
