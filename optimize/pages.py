@@ -59,7 +59,7 @@ class Page:
 
 def as_page(page: Page) -> str:
     """The HTML."""
-    drawn = [section(d.heading, d.note, d.figure) for d in drawings(page.whole, page.latency)]
+    drawn = [section(d.heading.capitalize(), d.note, d.figure) for d in drawings(page.whole, page.latency)]
     return document(page.name, [_head(page), _reported(page), *drawn, _table(page), _workflows(page)])
 
 

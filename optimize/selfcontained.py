@@ -67,7 +67,7 @@ def sheet(title: str, heading: str, note: str, figure: Any | None) -> str:
 
 def section(heading: str, note: str, figure: Any | None) -> str:
     """A heading, a note, a figure."""
-    words = f"<h2>{html.escape(heading[:1].upper() + heading[1:])}</h2><p>{html.escape(note)}</p>"
+    words = f"<h2>{html.escape(heading)}</h2><p>{html.escape(note)}</p>"
     return words if figure is None else words + figure_box(figure)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,10 @@ class Study:
         self._study = optuna.create_study(
             storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True
         )
+        if self._study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._study.set_metric_names(["accuracy", "latency"])
         self._study.set_user_attr(FINGERPRINT, plain)
         self._recover()
         self._study.sampler = optuna.samplers.TPESampler(
