@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from optimize.criteria import parse_objectives
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
@@ -37,7 +38,8 @@ def search(options: argparse.Namespace) -> int:
     sizes = _sizes(options)
     topologies = options.topologies.split(",") if options.topologies else None
     spend = parse_spend(options.spend)
-    limits = parse_limits(options.max_latency, options.min_accuracy, options.latency)
+    objectives = parse_objectives(options.objectives, options.latency)
+    limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
@@ -58,6 +60,7 @@ def search(options: argparse.Namespace) -> int:
             seed=options.seed,
             owner=str(state.path),
             limits=limits,
+            objectives=objectives,
         )
         tracking = Tracking(
             Path.cwd(),
@@ -69,6 +72,7 @@ def search(options: argparse.Namespace) -> int:
                 "revision": endpoint.identity.revision,
                 "load": endpoint.load,
                 "latency": options.latency,
+                "objectives": ",".join(objectives.names),
                 "seed": options.seed,
                 "samples": options.samples,
                 "search_problems": len(problems.search),

@@ -51,11 +51,11 @@ class Outcome:
             data=self.session.options.data,
             load=self.session.endpoint.load,
             in_flight=self.session.in_flight,
-            latency=self.session.options.latency,
+            objectives=self.session.study.objectives,
             search_problems=len(self.session.problems.search),
             report_problems=len(self.session.problems.report),
             samples=self.session.options.samples,
-            rows=ordered(self.rows, self.session.options.latency),
+            rows=ordered(self.rows, self.session.study.objectives),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)
@@ -103,26 +103,27 @@ class Outcome:
             return "no trial was completed, so there is no winner; give the search more time (--timeout)"
         nearest = min(study.beyond, key=lambda t: study.limits.excess(study.point(t)))
         point = study.point(nearest)
-        unit = "s" if self.session.options.latency == "seconds" else "tokens"
         return (
             f"no trial kept to {study.limits}, so there is no winner; the nearest is t{nearest.number}: "
-            f"{100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}. "
+            f"{100 * point.accuracy:.1f} % at {study.objectives.told(point)}. "
             "Widen the limit, or give the search more trials"
         )
 
     def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
-        latency = self.session.options.latency
+        objectives = report.objectives
         searched = [trial_dot(t, title(self.session.space.candidate(t.params))) for t in self.session.study.feasible]
         reported = [
-            Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
+            Dot(row.name, row.title, row.measured.point(objectives), row.measured.low, row.measured.high, row.baseline)
             for row in report.rows
         ]
         pictures = {"pareto": (reported, "problems the search never saw"), "pareto_search": (searched, "search")}
-        return {
-            name: (as_html(dots, latency, f"{report.study}: {what}"), as_png(dots, latency, f"{report.study}: {what}"))
-            for name, (dots, what) in pictures.items()
-            if dots
-        }
+        found = {}
+        for name, (dots, what) in pictures.items():
+            for cost in objectives.costs if dots else ():
+                own = name if cost == objectives.costs[0] else f"{name}_{cost}"
+                heading = f"{report.study}: {what}"
+                found[own] = (as_html(dots, objectives, heading, cost), as_png(dots, objectives, heading, cost))
+        return found
 
     def _path(self, name: str) -> str:
         path = self.session.state.path / name

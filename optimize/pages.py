@@ -15,8 +15,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from optimize.criteria import COSTS, Objectives
 from optimize.front import Point, front
-from optimize.objective import Latency
 from optimize.plots import Dot, pareto
 from optimize.study import METRICS, SCORES, WORKFLOW, baseline_of
 
@@ -43,9 +43,11 @@ class Page:
     report: Mapping[str, Any] | None = None
 
     @property
-    def latency(self) -> Latency:
-        """Which latency was weighed."""
-        return "tokens" if self.fingerprint.get("latency") == "tokens" else "seconds"
+    def objectives(self) -> Objectives:
+        """What was weighed (before objectives could be chosen: accuracy and latency)."""
+        names = self.fingerprint.get("objectives", Objectives().names)
+        costs = tuple(cost for cost in COSTS if cost in names)
+        return Objectives("tokens" if self.fingerprint.get("latency") == "tokens" else "seconds", costs)
 
     @property
     def whole(self) -> list[FrozenTrial]:
@@ -61,7 +63,8 @@ class Page:
 
 def as_page(page: Page) -> str:
     """The HTML."""
-    figures = [f for f in (_pareto(page), _parallel(page), _importance(page), _heat(page)) if f is not None]
+    found = (*_paretos(page), _parallel(page), _importance(page), _heat(page))
+    figures = [figure for figure in found if figure is not None]
     drawn = [
         f"<h2>{html.escape(heading)}</h2><p>{html.escape(note)}</p>"
         + figure.to_html(include_plotlyjs=place == 0, full_html=False)
@@ -97,7 +100,7 @@ def _head(page: Page) -> str:
 def _reported(page: Page) -> str:
     if page.report is None:
         return "<h2>On problems the search never saw</h2><p>Not measured: the search has not come to its report.</p>"
-    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "B_total")
+    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "total", "B_total")
     rows = []
     for row in page.report["rows"]:
         r, s = row["report"], row["search"]
@@ -110,22 +113,22 @@ def _reported(page: Page) -> str:
             f"{r['p50']:.2f}",
             f"{r['p95']:.2f}",
             f"{r['metrics']['mean_seq_generated']:.0f}",
+            f"{r['metrics']['mean_total_generated']:.0f}",
             f"{r['metrics']['mean_b_total']:.0f}",
         )
         rows.append(cells)
     note = (
         f"{page.report['report_problems']} problems, {page.report['load']} requests in flight. `?`: its interval "
-        "overlaps that of a faster front member."
+        "overlaps that of a cheaper front member."
     )
     return f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
 
 
-def _pareto(page: Page) -> tuple[str, str, Any] | None:
+def _paretos(page: Page) -> list[tuple[str, str, Any]]:
     dots = _dots(page.whole)
-    if not dots:
-        return None
     note = "Every trial that has seen all of the search's problems; bars are 95 % intervals."
-    return "The search's front", note, pareto(dots, page.latency, page.name)
+    costs = page.objectives.costs if dots else ()
+    return [("The search's front", note, pareto(dots, page.objectives, page.name, cost)) for cost in costs]
 
 
 def _parallel(page: Page) -> tuple[str, str, Any] | None:
@@ -139,7 +142,10 @@ def _parallel(page: Page) -> tuple[str, str, Any] | None:
     accuracy = [100 * t.values[0] for t in trials]
     axes += [
         {"label": "accuracy, %", "values": accuracy},
-        {"label": page.latency, "values": [t.values[1] for t in trials]},
+        *(
+            {"label": name, "values": [t.values[place] for t in trials]}
+            for place, name in enumerate(page.objectives.names[1:], start=1)
+        ),
     ]
     line = {"color": accuracy, "colorscale": "Viridis", "showscale": True}
     note = "Each line is a trial; drag along an axis to pick some. '-': the dimension does not matter to the workflow."
@@ -166,7 +172,7 @@ def _importance(page: Page) -> tuple[str, str, Any] | None:
     trials = page.whole
     shares = {
         f"{name} ({what})": share
-        for place, what in enumerate(("accuracy", "latency"))
+        for place, what in enumerate(page.objectives.names)
         for name in dict.fromkeys(n for t in trials for n in t.params)
         if (share := explained([(t.params[name], t.values[place]) for t in trials if name in t.params])) is not None
     }
@@ -226,17 +232,18 @@ def _heat(page: Page) -> tuple[str, str, Any] | None:
 
 
 def _table(page: Page) -> str:
-    head = ("trial", "accuracy", page.latency, "problems", "what became of it")
+    head = ("trial", *page.objectives.names, "problems", "what became of it")
     on_front = {t.number for t in page.members}
     rows = []
-    for t in sorted(page.trials, key=lambda t: (-t.values[0], t.values[1])):
+    for t in sorted(page.trials, key=lambda t: (-t.values[0], *t.values[1:])):
         metrics = _metrics(t)
         beyond = [name for name, value in t.constraints.items() if value > 0 and name != "racing"]
         said = metrics.get("given_up") or ("beyond " + ", ".join(beyond) if beyond else "")
         said = "on the front" if t.number in on_front else said
         count = f"{metrics.get('count', 0):.0f}"
-        rows.append((_name(t), f"{100 * t.values[0]:.1f}", f"{t.values[1]:.3g}", count, said))
-    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, 4))
+        costs = (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for value in t.values[1:])
+        rows.append((_name(t), f"{100 * t.values[0]:.1f}", *costs, count, said))
+    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, len(head) - 1))
 
 
 def _workflows(page: Page) -> str:

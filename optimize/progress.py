@@ -13,8 +13,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from optimize.criteria import Cost, Latency, Objectives
 from optimize.front import Point
-from optimize.objective import Latency, Measurement
+from optimize.objective import Measurement
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -34,7 +35,8 @@ class Progress:
         phase: What is going on: `search`, `report`.
         total: Trials it will have.
         problems: Problems of a trial.
-        latency: Which latency is shown.
+        latency: How latency is measured.
+        costs: What is weighed against accuracy.
         tokens: Says how many tokens were generated so far (not replayed).
         done: Trials that an earlier run has done.
         seconds: Time limit, or None.
@@ -54,13 +56,14 @@ class Progress:
         seconds: float | None = None,
         spent: Callable[[], str] = lambda: "",
         out: TextIO | None = None,
+        costs: tuple[Cost, ...] = ("latency",),
     ) -> None:
         self.phase = phase
         self.total = total
         self.done = done
         self._before = done
         self._problems = problems
-        self._latency = latency
+        self._objectives = Objectives(latency, costs)
         self._tokens = tokens
         self._seconds = seconds
         self._spent = spent
@@ -123,7 +126,7 @@ class Progress:
             self.done += 1
             name = self._titles[number]
             if not measured.given_up:
-                self._judge(measured.point(self._latency), name)
+                self._judge(measured.point(self._objectives), name)
         failed = sum(measured.failures.values())
         failures = f"  ({failed} failed)" if failed else ""
         if measured.given_up:
@@ -157,8 +160,7 @@ class Progress:
                 parts.append(spent)
             if self._best:
                 point, name = self._best
-                unit = "s" if self._latency == "seconds" else "tok"
-                parts.append(f"best {100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}: {name}")
+                parts.append(f"best {100 * point.accuracy:.1f} % at {self._objectives.told(point)}: {name}")
             return "  ".join(parts)
 
     def _text(self) -> Text:
@@ -187,7 +189,7 @@ class Progress:
         return "time left ?" if rest is None else f"time left {clock(max(0.0, rest))}"
 
     def _judge(self, point: Point, name: str) -> None:
-        if self._best is None or (point.accuracy, -point.latency) > (self._best[0].accuracy, -self._best[0].latency):
+        if self._best is None or (point.accuracy, -point.cost) > (self._best[0].accuracy, -self._best[0].cost):
             self._best = (point, name)
 
     def _beat(self) -> None:

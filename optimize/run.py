@@ -47,6 +47,7 @@ def measure(options: argparse.Namespace) -> int:
     import asyncio
     from functools import partial
 
+    from optimize.criteria import parse_objectives
     from optimize.objective import Bench
     from optimize.progress import Progress
     from optimize.sources import opened
@@ -60,6 +61,7 @@ def measure(options: argparse.Namespace) -> int:
 
     check_common(options)
     budget = parse_budget(options.budget)
+    objectives = parse_objectives(options.objectives, options.latency)
     workflows = [load_workflow(path) for path in options.workflow]
     for workflow in workflows:
         plan(workflow, budget)
@@ -99,6 +101,7 @@ def measure(options: argparse.Namespace) -> int:
             problems=len(data) * options.samples,
             latency=options.latency,
             tokens=lambda: endpoint.stats.fresh_tokens,
+            costs=objectives.costs,
         ) as progress:
             before = endpoint.stats
             rows = supervised(work)
@@ -112,7 +115,7 @@ def measure(options: argparse.Namespace) -> int:
             options.data,
             endpoint.load,
             mean_in_flight(before, endpoint.stats),
-            options.latency,
+            objectives,
             0,
             len(data),
             options.samples,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from optimize.finish import Entry, entries, measure_all
 from optimize.loop import Ending, Search
-from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
+from optimize.objective import Bench, Measurement, scores
 from optimize.options import INTERRUPTED, Sizes
 from optimize.outcome import Outcome
 from optimize.progress import Progress
@@ -114,7 +114,6 @@ class Session:
                 measure,
                 record,
                 progress,
-                self.options.latency,
                 self.sizes.trials,
                 jobs=self.options.jobs,
                 seconds=self.sizes.timeout,
@@ -128,9 +127,9 @@ class Session:
         self.allowance.kept = round(reporting(entries(self.study, self.space, self.sizes.front), runs))
 
     def _judge(self, seen: Evaluation) -> Beaten | None:
-        latency: Latency = self.options.latency
+        objectives = self.study.objectives
         looks = len(rungs(len(self.problems.search))) - 1
-        return beaten(scores(seen, latency), self.study.rivals, middle=MIDDLE[latency], looks=looks)
+        return beaten(scores(seen, objectives), self.study.rivals, middles=objectives.middles, looks=looks)
 
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
         chosen = entries(self.study, self.space, self.sizes.front)
@@ -162,6 +161,7 @@ class Session:
             done=done,
             seconds=seconds,
             spent=lambda: spent_text(self.allowance),
+            costs=self.study.objectives.costs,
         )
 
 
