@@ -75,6 +75,21 @@ def front(points: Sequence[Point]) -> list[int]:
     return kept or order[:1]
 
 
+def unsure(points: Sequence[Point], intervals: Sequence[tuple[float, float]]) -> set[int]:
+    """Indices of the front's members that may be no better than a cheaper one: their accuracy's intervals overlap.
+
+    Args:
+        points: All points.
+        intervals: Of their accuracies, low and high.
+    """
+    members = front(points)
+    return {
+        i
+        for i in members
+        if any(j != i and cheaper(points[j], points[i]) and intervals[j][1] >= intervals[i][0] for j in members)
+    }
+
+
 def spread(points: Sequence[Point], members: Sequence[int], most: int) -> list[int]:
     """At most `most` members of a front that stand for all of it, fastest first.
 

@@ -146,7 +146,13 @@ class Bench:
     samples: int
 
     async def measure(
-        self, workflow: Workflow, data: Dataset, *, fresh: bool = False, on_result: OnResult | None = None
+        self,
+        workflow: Workflow,
+        data: Dataset,
+        *,
+        fresh: bool = False,
+        load: int = 0,
+        on_result: OnResult | None = None,
     ) -> Measurement:
         """Run a workflow on every problem.
 
@@ -154,12 +160,15 @@ class Bench:
             workflow: What to run.
             data: The problems.
             fresh: Use samples that the search never drew.
+            load: Of the fresh samples those that are drawn at this load alone, so that no answer recorded at another
+                load stands in for one; 0: those of the load the search is made at.
             on_result: Called with each result as it comes.
 
         Raises:
             EndpointError: so many problems were failed by the server that the numbers mean nothing.
         """
-        return measurement(await self._evaluate(workflow, data, REPORT_SAMPLE if fresh else 0, on_result))
+        first_sample = (1 + load) * REPORT_SAMPLE if fresh else 0
+        return measurement(await self._evaluate(workflow, data, first_sample, on_result))
 
     async def race(
         self, workflow: Workflow, data: Dataset, judge: Judge, *, on_result: OnResult | None = None

@@ -15,6 +15,7 @@ from typing import Any
 from optimize.criteria import parse_objectives
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
+from optimize.loads import check_loads, parse_loads
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
 from optimize.session import Session
 from optimize.sources import Problems, embedded_context, load_problems, opened
@@ -40,6 +41,7 @@ def search(options: argparse.Namespace) -> int:
     spend = parse_spend(options.spend)
     objectives = parse_objectives(options.objectives, options.latency)
     limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
+    check_loads(parse_loads(options.load), objectives, budget)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
@@ -99,7 +101,7 @@ def fingerprint(
         "data": {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint},
         "samples": options.samples,
         "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
-        "load": options.load,
+        "load": endpoint.load,
         "replicas": len(options.endpoint or [""]),
         "thinking": options.thinking,
         "latency": options.latency,
@@ -139,5 +141,16 @@ def _dry_run(
     else:
         model, context = "the embedded reasoner", embedded_context()
     space = make_space(budget, context, topologies=topologies)
-    print(describe(space, sizes, problems, model=model, name=name, samples=options.samples, seed=options.seed))
+    print(
+        describe(
+            space,
+            sizes,
+            problems,
+            model=model,
+            name=name,
+            samples=options.samples,
+            seed=options.seed,
+            loads=parse_loads(options.load),
+        )
+    )
     return 0

@@ -42,7 +42,13 @@ SERVED = Sizes(trials=40, problems=64, report_problems=200, front=5, timeout=Non
 """For a server of one's own."""
 
 
-def add_model(parser: argparse.ArgumentParser, *, load: int | None, load_help: str) -> argparse._ArgumentGroup:
+def add_model(
+    parser: argparse.ArgumentParser,
+    *,
+    load: int | str | None,
+    load_help: str,
+    load_type: Callable[[str], int | str] = int,
+) -> argparse._ArgumentGroup:
     """Options that say which model is asked; returns their group."""
     where = parser.add_argument_group("model (default: the embedded reasoner, started by this command)")
     where.add_argument(
@@ -55,7 +61,7 @@ def add_model(parser: argparse.ArgumentParser, *, load: int | None, load_help: s
     where.add_argument("--model", help="model served there (default: the only one)")
     where.add_argument(
         "--load",
-        type=int,
+        type=load_type,
         default=load,
         metavar="N",
         help=load_help,
@@ -81,8 +87,10 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     add_model(
         parser,
-        load=32,
-        load_help="requests kept in flight, all replicas together; latency is measured at this load (default 32)",
+        load="32",
+        load_type=str,
+        load_help="requests kept in flight, all replicas together; latency is measured at this load (default 32). Of "
+        "several, as 1,8,32, the largest is the search's, and the table says what every workflow takes at each",
     )
     what = parser.add_argument_group("problems")
     what.add_argument(
@@ -122,7 +130,7 @@ def check_common(options: argparse.Namespace) -> None:
     Raises:
         InputError: an option out of range, or one that needs another.
     """
-    for name in ("samples", "load", "trials", "problems", "report_problems", "front", "jobs"):
+    for name in ("samples", "trials", "problems", "report_problems", "front", "jobs"):
         value = getattr(options, name, None)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')}", f"{value} is too few", "Give 1 or more")

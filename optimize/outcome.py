@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optimize import load_plot
 from optimize.front import Title
 from optimize.loop import Ending, title
 from optimize.options import UI_COMMAND
@@ -50,12 +51,13 @@ class Outcome:
             budget=str(self.session.budget),
             data=self.session.options.data,
             load=self.session.endpoint.load,
-            in_flight=self.session.in_flight,
+            in_flight=self.session.held[0].in_flight,
             objectives=self.session.study.objectives,
             search_problems=len(self.session.problems.search),
             report_problems=len(self.session.problems.report),
             samples=self.session.options.samples,
             rows=ordered(self.rows, self.session.study.objectives),
+            held=tuple(reversed(self.session.held)) if len(self.session.held) > 1 else (),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)
@@ -123,7 +125,7 @@ class Outcome:
                 own = name if cost == objectives.costs[0] else f"{name}_{cost}"
                 heading = f"{report.study}: {what}"
                 found[own] = (as_html(dots, objectives, heading, cost), as_png(dots, objectives, heading, cost))
-        return found
+        return found | ({"pareto_loads": load_plot.figures(report)} if report.held else {})
 
     def _path(self, name: str) -> str:
         path = self.session.state.path / name

@@ -121,14 +121,40 @@ def _reported(page: Page) -> str:
         f"{page.report['report_problems']} problems, {page.report['load']} requests in flight. `?`: its interval "
         "overlaps that of a cheaper front member."
     )
-    return f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    told = f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    return told + _at_loads(page.report.get("loads", ()))
+
+
+def _at_loads(loads: Sequence[Mapping[str, Any]]) -> str:
+    if not loads:
+        return ""
+    head = ("workflow", *(f"p50 s at load {at['load']} ({at['problems']} problems)" for at in loads))
+    rows = [
+        (row["name"], *(f"{at['rows'][i]['marks']} {at['rows'][i]['p50']:.2f}".strip() for at in loads))
+        for i, row in enumerate(loads[0]["rows"])
+    ]
+    note = (
+        "Of these measurements, at each load: F is on the front (F~: its interval overlaps that of a cheaper member), "
+        "* the most accurate, + the fastest within a point of it, ^ the knee."
+    )
+    return f"<h2>At several loads</h2><p>{note}</p>" + _rows(head, rows, text=(0,))
 
 
 def _paretos(page: Page) -> list[tuple[str, str, Any]]:
     dots = _dots(page.whole)
-    note = "Every trial that has seen all of the search's problems; bars are 95 % intervals."
+    note = (
+        "Every trial that has seen all of the search's problems; bars are 95 % intervals, outlined dots are the front "
+        "of everything that is weighed."
+    )
     costs = page.objectives.costs if dots else ()
-    return [("The search's front", note, pareto(dots, page.objectives, page.name, cost)) for cost in costs]
+    return [
+        (
+            f"The search's front: accuracy against {cost.replace('_', ' ')}",
+            note,
+            pareto(dots, page.objectives, page.name, cost),
+        )
+        for cost in costs
+    ]
 
 
 def _parallel(page: Page) -> tuple[str, str, Any] | None:
@@ -288,4 +314,6 @@ def _metrics(trial: FrozenTrial) -> Mapping[str, Any]:
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if v is not None) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value)

@@ -87,7 +87,9 @@ def pareto(dots: Sequence[Dot], objectives: Objectives, heading: str, along: Cos
         legend={"orientation": "h", "y": -0.2},
     )
     if view.shade is not None:
-        figure.update_layout(coloraxis={"colorscale": "Viridis", "colorbar": {"title": view.shade_name}})
+        figure.update_layout(
+            coloraxis={"colorscale": "Viridis", "colorbar": {"title": {"text": view.shade_name, "side": "right"}}}
+        )
     return figure
 
 

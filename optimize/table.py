@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from optimize import load_table
 from optimize.criteria import Objectives
-from optimize.front import Point, Title, cheaper, front
+from optimize.front import Point, Title, front, unsure
+from optimize.load_table import SIGNS
+from optimize.loads import AtLoad, Held
 from optimize.objective import Measurement
 from pdr_dspy.endpoint import EndpointStats
 
@@ -27,6 +30,7 @@ class Row:
         baseline: Whether it is a baseline.
         member: Whether it was on the search's front.
         titles: What it won on the search's problems: `best`, `near`, `knee`.
+        loads: What it took at each load that was measured (its accuracy is over all of them).
     """
 
     name: str
@@ -37,6 +41,7 @@ class Row:
     baseline: bool = False
     member: bool = False
     titles: tuple[Title, ...] = ()
+    loads: tuple[AtLoad, ...] = ()
 
     @property
     def winner(self) -> bool:
@@ -49,7 +54,7 @@ class Report:
     """The table with what it must say beside it.
 
     `load` is how many requests were wanted in flight, `in_flight` how many there were, as a mean over the time of
-    measuring (None: all answers came from the store).
+    measuring (None: all answers came from the store). `held` are the loads, rising, where there are several.
     """
 
     study: str
@@ -63,6 +68,7 @@ class Report:
     report_problems: int
     samples: int
     rows: tuple[Row, ...]
+    held: tuple[Held, ...] = ()
 
     def points(self) -> list[Point]:
         """The rows as points, in their order."""
@@ -101,8 +107,6 @@ class Report:
         )
 
 
-_SIGNS: dict[Title, str] = {"best": "*", "near": "+", "knee": "^"}
-
 _HEAD = (
     "",
     "workflow",
@@ -129,7 +133,7 @@ def cells(report: Report) -> list[tuple[str, ...]]:
 
 def _cells(row: Row, on_front: str) -> tuple[str, ...]:
     m, metrics = row.measured, row.measured.metrics
-    mark = "".join(_SIGNS[title] for title in row.titles) + on_front + ("b" if row.baseline else "")
+    mark = "".join(SIGNS[title] for title in row.titles) + on_front + ("b" if row.baseline else "")
     fresh, total = metrics["sum_fresh_generated"], metrics["sum_total_generated"]
     return (
         mark,
@@ -151,17 +155,23 @@ def _cells(row: Row, on_front: str) -> tuple[str, ...]:
 def as_text(report: Report) -> str:
     """The table for a terminal, a pager or a log: no colours, fixed columns, a legend below."""
     rows = cells(report)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    left = {0, 1, len(_HEAD) - 1}
+    lines = _columns(rows, left=(0, 1, len(_HEAD) - 1))
+    names = max(len(row.name) for row in report.rows)
+    legend = [f"{row.name.ljust(names)}  {row.title}" for row in report.rows]
+    notes = [_marks(report), *_optimism(report), report.caption()]
+    if report.held:
+        notes += ["", *_columns(load_table.cells(report), left=(0,)), "", load_table.caption(report)]
+    return "\n".join(line.rstrip() for line in [*lines, "", *legend, "", *notes])
+
+
+def _columns(rows: Sequence[Sequence[str]], left: Collection[int]) -> list[str]:
+    """Cells as lines of fixed columns, the first row underlined."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
         for row in rows
     ]
-    lines.insert(1, "-" * max(map(len, lines)))
-    names = max(len(row.name) for row in report.rows)
-    legend = [f"{row.name.ljust(names)}  {row.title}" for row in report.rows]
-    notes = [_marks(report), *_optimism(report), report.caption()]
-    return "\n".join(line.rstrip() for line in [*lines, "", *legend, "", *notes])
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 _FIELDS = (
@@ -179,13 +189,19 @@ _FIELDS = (
 
 def as_markdown(report: Report) -> str:
     """The same as a Markdown document, with every workflow's YAML."""
-    head, *rows = cells(report)
-    table = ["| " + " | ".join(row) + " |" for row in (head, tuple("---" for _ in head), *rows)]
+    table = _pipes(cells(report))
     notes = (line for text in (_marks(report), *_optimism(report), report.caption()) for line in ("", text))
     parts = [f"# {report.study}", "", *table, *notes]
+    if report.held:
+        parts += ["", "## At several loads", "", *_pipes(load_table.cells(report)), "", load_table.caption(report)]
     for row in report.rows:
         parts += ["", f"## {row.name}", "", row.title, "", "```yaml", row.workflow.strip(), "```"]
     return "\n".join(parts) + "\n"
+
+
+def _pipes(rows: Sequence[Sequence[str]]) -> list[str]:
+    head, *others = rows
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *others)]
 
 
 def as_json(report: Report) -> str:
@@ -197,6 +213,7 @@ def as_data(report: Report) -> dict[str, Any]:
     """The same as plain data."""
     plain: dict[str, Any] = {name: getattr(report, name) for name in _FIELDS}
     plain |= {"latency": report.objectives.latency, "objectives": list(report.objectives.names)}
+    plain["loads"] = load_table.as_data(report)
     on_front, unsure = report.fronted(), report.unsure()
     plain["optimism"] = report.optimism()
     plain["rows"] = [
@@ -224,7 +241,7 @@ def _marks(report: Report) -> str:
         marks.append("F~: its interval overlaps that of a cheaper front member")
     won = {title for row in report.rows for title in row.titles}
     words = {"best": "the winner", "near": "the fastest within a point of it", "knee": "the front's knee"}
-    told = [f"{_SIGNS[title]}: {words[title]}" for title in _SIGNS if title in won]
+    told = [f"{SIGNS[title]}: {words[title]}" for title in SIGNS if title in won]
     if told:
         marks = [*told[:-1], f"{told[-1]} (chosen on the search's problems)", *marks]
     if any(row.baseline for row in report.rows):
@@ -246,21 +263,6 @@ def _optimism(report: Report) -> list[str]:
 def ordered(rows: Sequence[Row], objectives: Objectives) -> tuple[Row, ...]:
     """Rows fastest first, as a front is read."""
     return tuple(sorted(rows, key=lambda row: (row.measured.point(objectives).costs, row.name)))
-
-
-def unsure(points: Sequence[Point], intervals: Sequence[tuple[float, float]]) -> set[int]:
-    """Indices of the front's members that may be no better than a cheaper one: their accuracy's intervals overlap.
-
-    Args:
-        points: All points.
-        intervals: Of their accuracies, low and high.
-    """
-    members = front(points)
-    return {
-        i
-        for i in members
-        if any(j != i and cheaper(points[j], points[i]) and intervals[j][1] >= intervals[i][0] for j in members)
-    }
 
 
 def mean_in_flight(before: EndpointStats, after: EndpointStats) -> float | None:
