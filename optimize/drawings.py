@@ -15,9 +15,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from optimize.criteria import Cost, Objectives
 from optimize.front import Point
 from optimize.loop import cap_text
-from optimize.objective import Latency
 from optimize.plots import NOTE, Dot, pareto
 from optimize.selfcontained import sheet
 from optimize.study import METRICS, SCORES, baseline_of
@@ -60,9 +60,20 @@ class Drawing:
         return sheet(heading, heading, self.note, self.figure)
 
 
-def drawings(trials: Sequence[FrozenTrial], latency: Latency) -> list[Drawing]:
+def drawings(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[Drawing]:
     """All that is drawn of trials that have seen every problem."""
-    return [front_of(trials, latency), parallel_coordinates(trials, latency), importance(trials), heat_map(trials)]
+    fronts = [front_of(trials, objectives, cost) for cost in objectives.costs]
+    return [
+        *fronts,
+        parallel_coordinates(trials, objectives),
+        importance(trials, objectives),
+        heat_map(trials),
+    ]
+
+
+def front_name(name: str, cost: Cost, objectives: Objectives) -> str:
+    """A Pareto plot's name: that against the first cost bears none."""
+    return name if cost == objectives.costs[0] else f"{name}_{cost}"
 
 
 def short(trial: FrozenTrial) -> str:
@@ -98,15 +109,22 @@ def trial_dot(trial: FrozenTrial, title: str) -> Dot:
     return Dot(short(trial), title, point, low, high, baseline_of(trial) is not None)
 
 
-def front_of(trials: Sequence[FrozenTrial], latency: Latency) -> Drawing:
-    """The search's Pareto plot."""
+def front_of(trials: Sequence[FrozenTrial], objectives: Objectives, cost: Cost) -> Drawing:
+    """The search's Pareto plot against one of its costs."""
+    name, heading = (
+        front_name(FRONT, cost, objectives),
+        f"the search's front: accuracy against {cost.replace('_', ' ')}",
+    )
+    if not trials:
+        return Drawing(name, heading, "There is no trial yet that has seen all problems.", None)
     note = f"Every trial that has seen all of the search's problems and kept to the limits. {NOTE}"
-    figure = pareto([trial_dot(t, label(t)) for t in trials], latency) if trials else None
-    return Drawing(FRONT, "the search's front", note if trials else "There is no such trial yet.", figure)
+    if len(objectives.costs) > 1:
+        note += " Coloured as on the front is what no other beats in everything that is weighed."
+    return Drawing(name, heading, note, pareto([trial_dot(t, label(t)) for t in trials], objectives, cost))
 
 
-def parallel_coordinates(trials: Sequence[FrozenTrial], latency: Latency) -> Drawing:
-    """Every trial as a line through its choices to its accuracy and latency."""
+def parallel_coordinates(trials: Sequence[FrozenTrial], objectives: Objectives) -> Drawing:
+    """Every trial as a line through its choices to its accuracy and its costs."""
     import plotly.graph_objects as go
 
     name, heading = "parallel_coordinates", "what was tried"
@@ -117,7 +135,10 @@ def parallel_coordinates(trials: Sequence[FrozenTrial], latency: Latency) -> Dra
     accuracy = [100 * t.values[0] for t in trials]
     axes += [
         {"label": "accuracy, %", "values": accuracy},
-        {"label": latency, "values": [t.values[1] for t in trials]},
+        *(
+            {"label": f"{cost.replace('_', ' ')}, {objectives.unit(cost)}", "values": [t.values[place] for t in trials]}
+            for place, cost in enumerate(objectives.costs, start=1)
+        ),
     ]
     bar = {"title": {"text": "accuracy, %", "side": "right"}, "thickness": 12}
     line = {"color": accuracy, "colorscale": "Viridis", "showscale": True, "colorbar": bar}
@@ -150,22 +171,19 @@ def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def importance(trials: Sequence[FrozenTrial]) -> Drawing:
-    """How much each dimension matters to accuracy and to latency (Optuna's PED-ANOVA, shares of 1)."""
+def importance(trials: Sequence[FrozenTrial], objectives: Objectives) -> Drawing:
+    """How much each dimension matters to accuracy and to each cost (Optuna's PED-ANOVA, shares of 1)."""
     import plotly.graph_objects as go
 
     name, heading = "importance", "what mattered"
-    shares = {
-        "accuracy": importances(trials, lambda t: -t.values[0]),
-        "latency": importances(trials, lambda t: t.values[1]),
-    }
+    shares = {what.replace("_", " "): importances(trials, place) for place, what in enumerate(objectives.names)}
     if not any(shares.values()):
         note = (
             f"Not told: {len(trials)} trials have seen every problem; it takes {LEAST} with different choices to tell "
             "what mattered from what happened to be tried together."
         )
         return Drawing(name, heading, note, None)
-    names = sorted(shares["accuracy"], key=lambda n: shares["accuracy"][n] + shares["latency"][n])
+    names = sorted(next(iter(shares.values())), key=lambda n: sum(found[n] for found in shares.values()))
     figure = go.Figure(
         [go.Bar(x=[found[n] for n in names], y=names, orientation="h", name=what) for what, found in shares.items()]
     )
@@ -179,23 +197,26 @@ def importance(trials: Sequence[FrozenTrial]) -> Drawing:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     )
     note = (
-        f"How far the choices of the best {QUANTILE:.0%} of the trials differ from those of all, in accuracy and in "
-        "latency (Optuna's PED-ANOVA). The search does not try choices evenly, so read it as a hint."
+        f"How far the choices of the best {QUANTILE:.0%} of the trials differ from those of all, in each "
+        "objective (Optuna's PED-ANOVA). The search does not try choices evenly, so read it as a hint."
     )
     return Drawing(name, heading, note, figure)
 
 
-def importances(trials: Sequence[FrozenTrial], target: Any) -> dict[str, float]:
-    """The dimensions' importance to reach a low `target(trial)`; {} where that can't be told."""
+def importances(trials: Sequence[FrozenTrial], place: int) -> dict[str, float]:
+    """The dimensions' importance to an objective, by its place (accuracy is 0); {} where that can't be told."""
     names = [n for n in _dimensions(trials) if len({t.params[n] for t in trials if n in t.params}) > 1]
     if len(trials) < LEAST or not names:
         return {}
-    study = optuna.create_study(directions=["maximize", "minimize"])
+    study = optuna.create_study(directions=["maximize", *("minimize" for _ in trials[0].values[1:])])
+    sign = -1 if place == 0 else 1
     study.add_trials(list(trials))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=QUANTILE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it reminds that low targets count as good, and that it is new
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=names, target=target)
+        found = optuna.importance.get_param_importances(
+            study, evaluator=evaluator, params=names, target=lambda t: sign * t.values[place]
+        )
     return {name: float(value) for name, value in found.items()}
 
 

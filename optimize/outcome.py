@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optimize.drawings import FRONT, drawings, label, trial_dot
+from optimize import load_plot
+from optimize.drawings import FRONT, drawings, front_name, label, trial_dot
 from optimize.front import Title
 from optimize.loop import Ending
 from optimize.options import UI_COMMAND
@@ -51,12 +52,13 @@ class Outcome:
             budget=str(self.session.budget),
             data=self.session.options.data,
             load=self.session.endpoint.load,
-            in_flight=self.session.in_flight,
-            latency=self.session.options.latency,
+            in_flight=self.session.held[0].in_flight,
+            objectives=self.session.study.objectives,
             search_problems=len(self.session.problems.search),
             report_problems=len(self.session.problems.report),
             samples=self.session.options.samples,
-            rows=ordered(self.rows, self.session.options.latency),
+            rows=ordered(self.rows, self.session.study.objectives),
+            held=tuple(reversed(self.session.held)) if len(self.session.held) > 1 else (),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)
@@ -109,30 +111,32 @@ class Outcome:
             return "no trial was completed, so there is no winner; give the search more time (--timeout)"
         nearest = min(study.beyond, key=lambda t: study.limits.excess(study.point(t)))
         point = study.point(nearest)
-        unit = "s" if self.session.options.latency == "seconds" else "tokens"
         return (
             f"no trial kept to {study.limits}, so there is no winner; the nearest is t{nearest.number}: "
-            f"{100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}. "
+            f"{100 * point.accuracy:.1f} % at {study.objectives.told(point)}. "
             "Widen the limit, or give the search more trials"
         )
 
     def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes | None]]:
-        """Figures as HTML, and the Pareto plots as pictures as well."""
-        latency, trials = self.session.options.latency, self.session.study.feasible
-        dots = [
-            Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
+        """Figures as HTML, and the plots of fronts as pictures as well."""
+        objectives, trials = report.objectives, self.session.study.feasible
+        reported = [
+            Dot(row.name, row.title, row.measured.point(objectives), row.measured.low, row.measured.high, row.baseline)
             for row in report.rows
         ]
-        heading = f"{report.study}: problems the search never saw"
+        searched = [trial_dot(t, label(t)) for t in trials]
         figures: dict[str, tuple[str, bytes | None]] = {
-            "pareto": (as_html(dots, latency, heading), as_png(dots, latency, heading))
+            drawing.name: (drawing.as_sheet(report.study), None) for drawing in drawings(trials, objectives)
         }
-        for drawing in drawings(trials, latency):
-            figures[drawing.name] = (drawing.as_sheet(report.study), None)
-        if trials:
-            searched = as_png([trial_dot(t, label(t)) for t in trials], latency, f"{report.study}: search")
-            figures[FRONT] = (figures[FRONT][0], searched)
-        return figures
+        for cost in objectives.costs:
+            heading = f"{report.study}: problems the search never saw"
+            name = front_name("pareto", cost, objectives)
+            figures[name] = (as_html(reported, objectives, heading, cost), as_png(reported, objectives, heading, cost))
+            if searched:
+                name = front_name(FRONT, cost, objectives)
+                picture = as_png(searched, objectives, f"{report.study}: search", cost)
+                figures[name] = (figures[name][0], picture)
+        return figures | ({"pareto_loads": load_plot.figures(report)} if report.held else {})
 
     def _path(self, name: str) -> str:
         path = self.session.state.path / name

@@ -14,9 +14,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from optimize.criteria import COSTS, Objectives
 from optimize.drawings import drawings, label, metrics
 from optimize.front import Point, front
-from optimize.objective import Latency
 from optimize.selfcontained import document, section
 from optimize.standing import counts
 from optimize.study import WORKFLOW
@@ -41,9 +41,11 @@ class Page:
     report: Mapping[str, Any] | None = None
 
     @property
-    def latency(self) -> Latency:
-        """Which latency was weighed."""
-        return "tokens" if self.fingerprint.get("latency") == "tokens" else "seconds"
+    def objectives(self) -> Objectives:
+        """What was weighed (before objectives could be chosen: accuracy and latency)."""
+        names = self.fingerprint.get("objectives", Objectives().names)
+        costs = tuple(cost for cost in COSTS if cost in names)
+        return Objectives("tokens" if self.fingerprint.get("latency") == "tokens" else "seconds", costs)
 
     @property
     def whole(self) -> list[FrozenTrial]:
@@ -59,7 +61,7 @@ class Page:
 
 def as_page(page: Page) -> str:
     """The HTML."""
-    drawn = [section(d.heading.capitalize(), d.note, d.figure) for d in drawings(page.whole, page.latency)]
+    drawn = [section(d.heading.capitalize(), d.note, d.figure) for d in drawings(page.whole, page.objectives)]
     return document(page.name, [_head(page), _reported(page), *drawn, _table(page), _workflows(page)])
 
 
@@ -78,7 +80,7 @@ def _head(page: Page) -> str:
 def _reported(page: Page) -> str:
     if page.report is None:
         return "<h2>On problems the search never saw</h2><p>Not measured: the search has not come to its report.</p>"
-    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "B_total")
+    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "total", "B_total")
     rows = []
     for row in page.report["rows"]:
         r, s = row["report"], row["search"]
@@ -91,29 +93,47 @@ def _reported(page: Page) -> str:
             f"{r['p50']:.2f}",
             f"{r['p95']:.2f}",
             f"{r['metrics']['mean_seq_generated']:.0f}",
+            f"{r['metrics']['mean_total_generated']:.0f}",
             f"{r['metrics']['mean_b_total']:.0f}",
         )
         rows.append(cells)
     note = (
         f"{page.report['report_problems']} problems, {page.report['load']} requests in flight. `?`: its interval "
-        "overlaps that of a faster front member."
+        "overlaps that of a cheaper front member."
     )
-    return f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    told = f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    return told + _at_loads(page.report.get("loads", ()))
+
+
+def _at_loads(loads: Sequence[Mapping[str, Any]]) -> str:
+    if not loads:
+        return ""
+    head = ("workflow", *(f"p50 s at load {at['load']} ({at['problems']} problems)" for at in loads))
+    rows = [
+        (row["name"], *(f"{at['rows'][i]['marks']} {at['rows'][i]['p50']:.2f}".strip() for at in loads))
+        for i, row in enumerate(loads[0]["rows"])
+    ]
+    note = (
+        "Of these measurements, at each load: F is on the front (F~: its interval overlaps that of a cheaper member), "
+        "* the most accurate, + the fastest within a point of it, ^ the knee."
+    )
+    return f"<h2>At several loads</h2><p>{note}</p>" + _rows(head, rows, text=(0,))
 
 
 def _table(page: Page) -> str:
-    head = ("trial", "accuracy", page.latency, "problems", "failed", "what became of it")
+    head = ("trial", *page.objectives.names, "problems", "failed", "what became of it")
     on_front = {t.number for t in page.members}
     rows = []
-    for t in sorted(page.trials, key=lambda t: (-t.values[0], t.values[1])):
+    for t in sorted(page.trials, key=lambda t: (-t.values[0], *t.values[1:])):
         kept = metrics(t)
         beyond = [name for name, value in t.constraints.items() if value > 0 and name != "racing"]
         said = kept.get("given_up") or ("beyond " + ", ".join(beyond) if beyond else "")
         said = "on the front" if t.number in on_front else said
         count = f"{kept.get('count', 0):.0f}"
         failed = counts(kept.get("failures", {}))
-        rows.append((label(t), f"{100 * t.values[0]:.1f}", f"{t.values[1]:.3g}", count, failed, said))
-    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, 5))
+        costs = (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for value in t.values[1:])
+        rows.append((label(t), f"{100 * t.values[0]:.1f}", *costs, count, failed, said))
+    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, len(head) - 1))
 
 
 def _workflows(page: Page) -> str:
@@ -136,4 +156,6 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if v is not None) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value)

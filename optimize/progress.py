@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from optimize.criteria import Cost, Latency, Objectives
 from optimize.front import Point
-from optimize.objective import Latency, Measurement
+from optimize.objective import Measurement
 from optimize.standing import Standing, counts, failures_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Progress:
         phase: What is going on: `search`, `report`.
         total: Trials it will have.
         problems: Problems of a trial.
-        latency: Which latency is shown.
+        latency: How latency is measured.
+        costs: What is weighed against accuracy.
         tokens: Says how many tokens were generated so far (not replayed).
         done: Trials that an earlier run has done.
         seconds: Time limit, or None.
@@ -62,13 +64,14 @@ class Progress:
         calls: Callable[[], Mapping[str, int]] = dict,
         keeps: Callable[[Point], bool] = lambda point: True,
         out: TextIO | None = None,
+        costs: tuple[Cost, ...] = ("latency",),
     ) -> None:
         self.phase = phase
         self.total = total
         self.done = done
         self._before = done
         self._problems = problems
-        self._latency = latency
+        self._objectives = Objectives(latency, costs)
         self._tokens = tokens
         self._seconds = seconds
         self._spent = spent
@@ -76,7 +79,7 @@ class Progress:
         self._running: dict[int, tuple[str, int]] = {}
         self._calls = calls
         self._keeps = keeps
-        self._standing = Standing(latency)
+        self._standing = Standing(self._objectives)
         self._titles: dict[int, str] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
@@ -134,7 +137,7 @@ class Progress:
             self._running.pop(number, None)
             self.done += 1
             name = self._titles[number]
-            point = measured.point(self._latency)
+            point = measured.point(self._objectives)
             candidate = not measured.given_up and measured.metrics["sum_calls"] > 0 and self._keeps(point)
             leads = candidate and self._standing.add(point, name)
         notes = [

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from optimize.finish import Entry, entries, measure_all
+from optimize.finish import Entry, entries, measure_all, over_loads
 from optimize.front import Point
+from optimize.loads import Held, apart, parse_loads, problems_at
 from optimize.loop import Ending, Search, title
-from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
+from optimize.objective import Bench, Measurement, scores
 from optimize.options import INTERRUPTED, Sizes
 from optimize.outcome import Outcome
 from optimize.progress import Progress
@@ -26,6 +27,7 @@ from optimize.supervise import supervised
 from optimize.table import Row, mean_in_flight
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget
+from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint, FileAllowance
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 
@@ -46,7 +48,8 @@ class Session:
     allowance: FileAllowance
 
     def __post_init__(self) -> None:
-        self.in_flight: float | None = None
+        self.parts = problems_at(parse_loads(self.options.load), len(self.problems.report))
+        self.held: list[Held] = []
         self.bench = Bench(self.endpoint, self.budget, self.options.seed, self.options.samples)
 
     def run(self) -> int:
@@ -122,7 +125,6 @@ class Session:
                 measure,
                 record,
                 progress,
-                self.options.latency,
                 self.sizes.trials,
                 jobs=self.options.jobs,
                 seconds=self.sizes.timeout,
@@ -132,33 +134,46 @@ class Session:
         """Leave of the allowance what the report will take, as far as the search can tell."""
         if self.allowance.limit is None:
             return
-        runs = len(self.problems.report) * self.options.samples
+        runs = sum(self.parts.values()) * self.options.samples
         self.allowance.kept = round(reporting(entries(self.study, self.space, self.sizes.front), runs))
 
     def _judge(self, seen: Evaluation) -> Beaten | None:
-        latency: Latency = self.options.latency
+        objectives = self.study.objectives
         looks = len(rungs(len(self.problems.search))) - 1
-        return beaten(scores(seen, latency), self.study.rivals, middle=MIDDLE[latency], looks=looks)
+        return beaten(scores(seen, objectives), self.study.rivals, middles=objectives.middles, looks=looks)
 
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
+        """Measure what was chosen, first at the search's load, then at the others."""
         chosen = entries(self.study, self.space, self.sizes.front)
         self.allowance.kept = 0
-        before = self.endpoint.stats
-        data = self.problems.report
-        _say(f"measuring {len(chosen)} workflows on {len(data)} problems the search never saw")
-        with self._progress("report", len(chosen), len(data)) as progress:
+        found: dict[int, list[Row]] = {}
+        for load, count in self.parts.items():
+            data, before = self.problems.report.head(count), self.endpoint.stats
+            at = "" if len(self.parts) == 1 else f" at load {load}"
+            _say(f"measuring {len(chosen)} workflows on {count} problems the search never saw{at}")
+            with self.endpoint.at_load(load), self._progress(f"report{at}", len(chosen), count) as progress:
+                rows = await self._report_at(load, data, chosen, progress, stop)
+            if rows is None:
+                return None
+            found[load] = rows
+            self.held.append(Held(load, count, mean_in_flight(before, self.endpoint.stats)))
+        return over_loads(found)
 
-            async def measure(number: int, entry: Entry) -> Measurement:
-                return await self.bench.measure(
-                    entry.candidate.workflow, data, fresh=True, on_result=lambda r: progress.problem(number, r.failure)
-                )
+    async def _report_at(
+        self, load: int, data: Dataset, chosen: list[Entry], progress: Progress, stop: asyncio.Event
+    ) -> list[Row] | None:
+        own = 0 if load == max(self.parts) else load
 
-            async def record(entry: Entry, measured: Measurement) -> None:
-                await self.tracking.reported(entry.run, measured)
+        async def measure(number: int, entry: Entry) -> Measurement:
+            def on_result(result: ProblemResult) -> None:
+                progress.problem(number, result.failure)
 
-            rows = await measure_all(chosen, measure, record, progress, stop, jobs=self.options.jobs)
-        self.in_flight = mean_in_flight(before, self.endpoint.stats)
-        return rows
+            return await self.bench.measure(entry.candidate.workflow, data, fresh=True, load=own, on_result=on_result)
+
+        async def record(entry: Entry, measured: Measurement) -> None:
+            await self.tracking.reported(entry.run, apart(measured, own) if own else measured)
+
+        return await measure_all(chosen, measure, record, progress, stop, jobs=self.options.jobs)
 
     def _progress(
         self,
@@ -180,6 +195,7 @@ class Session:
             spent=lambda: spent_text(self.allowance),
             calls=lambda: self.endpoint.stats.failures,
             keeps=keeps,
+            costs=self.study.objectives.costs,
         )
 
 

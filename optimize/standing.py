@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from optimize.criteria import Objectives
 from optimize.front import Point, front, spread
-from optimize.objective import Latency
-from optimize.table import amount
 
 
 class Member(NamedTuple):
@@ -22,11 +21,11 @@ class Standing:
     """What has been measured so far.
 
     Args:
-        latency: Which latency counts.
+        objectives: What is weighed.
     """
 
-    def __init__(self, latency: Latency) -> None:
-        self._latency = latency
+    def __init__(self, objectives: Objectives) -> None:
+        self._objectives = objectives
         self._measured: list[Member] = []
         self.failures: Counter[str] = Counter()
 
@@ -46,8 +45,7 @@ class Standing:
 
     def place(self, point: Point) -> str:
         """`62.5 % at 1.28 s`."""
-        latency = f"{point.latency:.3g} s" if self._latency == "seconds" else f"{amount(point.latency)} tok"
-        return f"{100 * point.accuracy:.1f} % at {latency}"
+        return f"{100 * point.accuracy:.1f} % at {self._objectives.told(point)}"
 
     def line(self, most: int) -> str:
         """The front in a line, with the title of its most accurate member; "" while there is none."""

@@ -13,6 +13,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
 
+from optimize.criteria import Objectives
 from optimize.drawings import LEAST, Drawing, drawings, importances, label
 from optimize.selfcontained import document, figure_box
 from optimize.study import METRICS, SCORES, START
@@ -52,7 +53,7 @@ MANY = [trial(i) for i in range(40)]
 
 
 def named(trials: list[FrozenTrial]) -> dict[str, Drawing]:
-    return {d.name: d for d in drawings(trials, "seconds")}
+    return {d.name: d for d in drawings(trials, Objectives())}
 
 
 def test_every_figure_is_a_document_of_its_own() -> None:
@@ -67,7 +68,7 @@ def test_every_figure_is_a_document_of_its_own() -> None:
 
 
 def test_what_decides_accuracy_and_what_decides_latency_are_told_apart() -> None:
-    accuracy, latency = importances(MANY, lambda t: -t.values[0]), importances(MANY, lambda t: t.values[1])
+    accuracy, latency = importances(MANY, 0), importances(MANY, 1)
     assert max(accuracy, key=lambda n: accuracy[n]) == "topology"
     assert max(latency, key=lambda n: latency[n]) == "cap"
     assert set(accuracy) == set(SPACE)  # the distiller too, which not every workflow has
@@ -111,5 +112,5 @@ def test_no_text_ends_the_element_that_holds_a_figure() -> None:
 
 
 def test_optuna_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
-    importances(MANY, lambda t: t.values[1])
+    importances(MANY, 1)
     assert not [w for w in recwarn if issubclass(w.category, optuna.exceptions.ExperimentalWarning)]

@@ -22,7 +22,7 @@ def test_nothing_dominates_a_member_and_every_other_is_dominated_or_equal(points
         assert not any(dominates(p, points[i]) for p in solving)
     for p in solving:
         assert any(points[i] == p or dominates(points[i], p) for i in members)
-    assert [points[i].latency for i in members] == sorted({points[i].latency for i in members})
+    assert [points[i].cost for i in members] == sorted({points[i].cost for i in members})
 
 
 @given(POINTS, st.randoms())
@@ -46,7 +46,7 @@ def test_a_spread_keeps_the_best_and_the_fastest(points: list[Point], most: int)
 def test_the_winner_is_the_most_accurate(points: list[Point]) -> None:
     best = winner(points, front(points))
     assert points[best].accuracy == max(p.accuracy for p in points)
-    assert points[best].latency == min(p.latency for p in points if p.accuracy == points[best].accuracy)
+    assert points[best].cost == min(p.cost for p in points if p.accuracy == points[best].accuracy)
 
 
 def test_points_that_solve_nothing_are_on_no_front() -> None:
@@ -69,7 +69,7 @@ def test_winners_are_members_and_the_near_one_is_the_fastest_within_a_point(poin
     best, near = points[won["best"]], points[won["near"]]
     assert best == points[winner(points, members)]
     assert best.accuracy - near.accuracy <= NEAR + 1e-9
-    assert all(points[i].accuracy < best.accuracy - NEAR for i in members if points[i].latency < near.latency)
+    assert all(points[i].accuracy < best.accuracy - NEAR for i in members if points[i].cost < near.cost)
 
 
 def test_the_knee_is_where_the_front_bends() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from search_support import measured
 
+from optimize.criteria import Objectives
 from optimize.front import Point
 from optimize.progress import Progress, clock
 from optimize.standing import Standing, failures_text
@@ -74,16 +75,16 @@ def test_on_a_terminal_the_front_is_shown_and_no_line_is_broken(monkeypatch: pyt
 
 
 def test_what_is_beyond_a_limit_is_on_no_front() -> None:
-    status = told(io.StringIO(), keeps=lambda point: point.latency < 1).status()
+    status = told(io.StringIO(), keeps=lambda point: point.cost < 1).status()
     assert "front 40.0 % at 0.5 s: long_cot" in status
 
 
 def test_a_long_front_is_shown_by_members_that_stand_for_it() -> None:
-    standing = Standing("tokens")
+    standing = Standing(Objectives("tokens"))
     assert standing.line(3) == "" and standing.front() == []
     assert all(standing.add(Point(i / 20, 100.0 * i), f"w{i}") for i in range(1, 15))
     assert len(standing.front()) == 14 and len(standing.front(3)) == 3
-    assert standing.line(3).endswith("70.0 % at 1400 tok: w14")
+    assert standing.line(3).endswith("70.0 % at 1,400 tokens: w14")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from search_support import measured
 
+from optimize.criteria import Latency, Objectives
 from optimize.options import duration
 from optimize.plots import Dot, as_html, as_png
 from optimize.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
@@ -18,7 +19,7 @@ ROWS = (
     Row("long_cot", "1", "name: b\n", measured(0.4, 1.0), measured(0.5, 1.0), baseline=True),
     Row("sr", "1-1-1-1", "name: c\n", measured(0.3, 3.0), None, baseline=True),
 )
-REPORT = Report("s", "m", "tokens=16k", "aime24", 32, 27.5, "seconds", 12, 10, 1, ordered(ROWS, "seconds"))
+REPORT = Report("s", "m", "tokens=16k", "aime24", 32, 27.5, Objectives(), 12, 10, 1, ordered(ROWS, Objectives()))
 
 
 def test_the_table_is_in_order_of_latency_and_marks_front_winner_and_baselines() -> None:
@@ -38,9 +39,9 @@ def test_the_caption_states_load_model_and_sizes() -> None:
 
 def test_a_front_member_that_may_be_no_better_than_a_faster_one_is_marked() -> None:
     sure = replace(ROWS[0], measured=replace(measured(0.9, 2.0), low=0.85))
-    report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), "seconds"))
+    report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), Objectives()))
     assert REPORT.unsure() == {1} and report.unsure() == set()
-    assert "overlaps that of a faster front member" in as_text(REPORT)
+    assert "overlaps that of a cheaper front member" in as_text(REPORT)
     assert "F~" not in as_text(report)
 
 
@@ -61,14 +62,14 @@ def test_markdown_and_json_hold_every_workflow() -> None:
 
 
 @pytest.mark.parametrize("latency", ["seconds", "tokens"])
-def test_plots_need_no_network_and_no_browser(latency: str) -> None:
+def test_plots_need_no_network_and_no_browser(latency: Latency) -> None:
+    objectives = Objectives(latency)
     dots = [
-        Dot(r.name, r.title, r.measured.point(latency), r.measured.low, r.measured.high, r.baseline)  # type: ignore[arg-type]
-        for r in ROWS
+        Dot(r.name, r.title, r.measured.point(objectives), r.measured.low, r.measured.high, r.baseline) for r in ROWS
     ]
-    html = as_html(dots, latency, "s")  # type: ignore[arg-type]
+    html = as_html(dots, objectives, "s")
     assert "long_cot" in html and "<script src=" not in html
-    assert as_png(dots, latency, "s").startswith(b"\x89PNG")  # type: ignore[arg-type]
+    assert as_png(dots, objectives, "s").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
