@@ -208,7 +208,9 @@ def importances(trials: Sequence[FrozenTrial], place: int) -> dict[str, float]:
     names = [n for n in _dimensions(trials) if len({t.params[n] for t in trials if n in t.params}) > 1]
     if len(trials) < LEAST or not names:
         return {}
-    study = optuna.create_study(directions=["maximize", *("minimize" for _ in trials[0].values[1:])])
+    up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+    directions = [up if i == 0 else down for i in range(len(trials[0].values))]
+    study = optuna.create_study(directions=directions)
     sign = -1 if place == 0 else 1
     study.add_trials(list(trials))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=QUANTILE)
