@@ -19,7 +19,7 @@ WORKFLOWS = (PROGRAMS / "pdr_small.yaml", PROGRAMS / "long_cot.yaml")
 
 
 def arguments(model: FakeVLLM, data: Path) -> tuple[object, ...]:
-    return (*WORKFLOWS, "--budget", "tokens=4k", "--endpoint", model.url, "--data", data, "--problems", "12")
+    return (*WORKFLOWS, "--budget", "tokens=4k", "--endpoint", model.url, "--data", data, "--problems", "8")
 
 
 def test_an_interrupted_run_goes_on_and_pays_only_for_what_was_in_flight(
