@@ -52,6 +52,11 @@ class Objectives:
         """What a workflow's cost is of its problems' costs: one straggler of a busy server must not decide."""
         return tuple("median" if self.unit(cost) == "seconds" else "mean" for cost in self.costs)
 
+    @property
+    def least(self) -> str:
+        """What the workflow is that costs least, by the first cost."""
+        return "fastest" if self.costs[0] == "latency" else "cheapest"
+
     def unit(self, cost: Cost) -> Latency:
         """What a cost is counted in."""
         return self.latency if cost == "latency" else "tokens"

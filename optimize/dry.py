@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from optimize.criteria import Objectives
 from optimize.loads import problems_at
 from optimize.loop import cap_text, title
 from optimize.options import Sizes
@@ -53,6 +54,7 @@ def describe(
     samples: int,
     seed: int,
     loads: Sequence[int],
+    objectives: Objectives,
 ) -> str:
     """The text of `--dry-run`."""
     dice = Dice(random.Random(seed))
@@ -90,6 +92,7 @@ def describe(
         f"budget     {space.budget} a problem",
         f"problems   {len(problems.search)} of {problems.search_all} for the search, {len(problems.report)} of "
         f"{problems.report_all} others for the report ({problems.spec})",
+        f"objectives {', '.join(f'{n} ({objectives.latency})' if n == 'latency' else n for n in objectives.names)}",
         f"time limit {f'{sizes.timeout:.0f} s for the search' if sizes.timeout else 'none'}",
         "",
         "space",

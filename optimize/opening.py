@@ -151,6 +151,7 @@ def _dry_run(
             samples=options.samples,
             seed=options.seed,
             loads=parse_loads(options.load),
+            objectives=parse_objectives(options.objectives, options.latency),
         )
     )
     return 0

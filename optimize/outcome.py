@@ -101,7 +101,8 @@ class Outcome:
             others = {t: next(row for row in self.rows if t in row.titles) for t in ("near", "knee")}
             if any(row is not best for row in others.values()):
                 near, knee = others["near"], others["knee"]
-                print(f"fastest within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
+                least = study.objectives.least
+                print(f"{least} within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
         print(f"report: {self._path('report.html')}, {self._path('report.md')}\nruns:   {UI_COMMAND}")
 
     def _nobody(self) -> str:

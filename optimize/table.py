@@ -240,7 +240,11 @@ def _marks(report: Report) -> str:
     if report.unsure():
         marks.append("F~: its interval overlaps that of a cheaper front member")
     won = {title for row in report.rows for title in row.titles}
-    words = {"best": "the winner", "near": "the fastest within a point of it", "knee": "the front's knee"}
+    words = {
+        "best": "the winner",
+        "near": f"the {report.objectives.least} within a point of it",
+        "knee": "the front's knee",
+    }
     told = [f"{SIGNS[title]}: {words[title]}" for title in SIGNS if title in won]
     if told:
         marks = [*told[:-1], f"{told[-1]} (chosen on the search's problems)", *marks]

@@ -101,3 +101,38 @@ def test_the_most_accurate_of_those_no_slower_is_the_rival() -> None:
     rivals = {0: scores([1.0] * 16, 1.0), 1: scores([1.0] * 12 + [0.0] * 4, 0.2), 2: scores([1.0] * 16, 50.0)}
     found = beaten(scores([0.0] * 8, 2.0), rivals, middles=("mean",), looks=1)
     assert found is not None and found.by == 0
+
+
+def test_with_two_costs_a_rival_must_surely_be_no_dearer_in_both() -> None:
+    wrong, right = (0.0,) * 16, (1.0,) * 16
+
+    def of(accuracy: tuple[float, ...], seconds: float, tokens: float) -> Scores:
+        return Scores(accuracy, ((seconds,) * 16, (tokens,) * 16))
+
+    mine, middles = of(wrong, 2.0, 500.0).first(8), ("median", "mean")
+    assert beaten(mine, {0: of(right, 1.0, 900.0)}, middles=middles, looks=1) is None
+    assert beaten(mine, {0: of(right, 3.0, 100.0)}, middles=middles, looks=1) is None
+    found = beaten(mine, {0: of(right, 1.0, 900.0), 4: of(right, 1.0, 100.0)}, middles=middles, looks=1)
+    assert found is not None and found.by == 4
+
+
+def test_the_error_rate_holds_with_two_costs() -> None:
+    rng = random.Random(2)
+    looks = rungs(64)[:-1]
+    given_up = 0
+    for trial in range(100):
+        rival, mine = drawn(rng, 64, 0.6, 1.0), drawn(rng, 64, 0.6, 2.0)
+        # The rival is truly faster, and truly no better in accuracy and tokens: the edge of being dominated.
+        pair = [Scores(s.accuracy, (*s.costs, tuple(rng.gauss(500, 100) for _ in s.accuracy))) for s in (rival, mine)]
+        given_up += any(
+            beaten(pair[1].first(n), {0: pair[0]}, middles=("median", "mean"), looks=len(looks), seed=trial)
+            for n in looks
+        )
+    assert given_up / 100 <= ERROR
+
+
+def test_every_cost_is_known_for_every_problem() -> None:
+    with pytest.raises(ValueError):
+        Scores((1.0, 0.0), ((1.0, 2.0), (1.0,)))
+    with pytest.raises(ValueError):
+        Scores((1.0, 0.0), ())
