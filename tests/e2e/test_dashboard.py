@@ -15,13 +15,20 @@ from optimize.study import open_storage
 from .conftest import STUDY, TRIALS, Searched, here, missing
 from .support import severe, shows, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("installed")]
+
+
+@pytest.fixture(scope="session")
+def installed() -> None:
+    """The dashboard's command."""
+    if shutil.which("optuna-dashboard", path=here()["PATH"]) is None:
+        missing("optuna-dashboard is not installed (pip install -e '.[dashboard]')")
 
 
 @pytest.fixture(scope="module", params=["journal", "sqlite"])
-def dashboard(request: pytest.FixtureRequest, searched: Searched, serve: Callable[..., Any]) -> Iterator[str]:
-    if shutil.which("optuna-dashboard", path=here()["PATH"]) is None:
-        missing("optuna-dashboard is not installed (pip install -e '.[dashboard]')")
+def dashboard(
+    request: pytest.FixtureRequest, installed: None, searched: Searched, serve: Callable[..., Any]
+) -> Iterator[str]:
     storage = str(searched.state / "journal.log")
     if request.param == "sqlite":
         journal, storage = open_storage(storage, searched.state), f"sqlite:///{searched.directory / 'study.db'}"

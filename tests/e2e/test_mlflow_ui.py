@@ -13,14 +13,15 @@ from optimize.options import UI_COMMAND
 from .conftest import STUDY, TRIALS, Searched
 from .support import shows, text, until
 
-pytestmark = pytest.mark.e2e
+# The browser first: without one there is no need to search.
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("chromium")]
 
 NAMES = [f"trial {i}" for i in range(TRIALS)]
 FIGURES = ("pareto.html", "pareto.png", "parallel_coordinates.html", "importance.html", "heat_map.html", "report.html")
 
 
 @pytest.fixture(scope="module")
-def ui(searched: Searched, chromium: tuple[str, str], serve: Callable[..., Any]) -> Iterator[str]:
+def ui(chromium: tuple[str, str], searched: Searched, serve: Callable[..., Any]) -> Iterator[str]:
     """The UI, by the command that a search ends with."""
     with serve(f"{UI_COMMAND} --port {{port}}", searched.directory, "/health") as url:
         yield url

@@ -9,7 +9,8 @@ import pytest
 from .conftest import TRIALS, Searched
 from .support import severe, shows, until
 
-pytestmark = pytest.mark.e2e
+# The browser first: without one there is no need to search.
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("chromium")]
 
 
 def test_the_page_is_drawn_without_a_network(searched: Searched, browser: Any) -> None:
