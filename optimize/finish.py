@@ -6,11 +6,12 @@ Everything is chosen by what the search measured on its own problems; the report
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optimize.front import Title, front, spread, titles
+from optimize.loads import pooled
 from optimize.loop import Watcher, title
 from optimize.objective import Measurement
 from optimize.space import Candidate, Space
@@ -107,6 +108,15 @@ async def measure_all(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def over_loads(found: Mapping[int, Sequence[Row]]) -> list[Row]:
+    """Rows of the same workflows at several loads as one row each: see `loads.pooled`."""
+    rows = []
+    for same in zip(*found.values(), strict=True):
+        measured, took = pooled({load: row.measured for load, row in zip(found, same, strict=True)})
+        rows.append(replace(same[0], measured=measured, loads=took))
+    return rows
 
 
 def to_row(entry: Entry, measured: Measurement) -> Row:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from optimize.criteria import Objectives
 from optimize.front import Point
-from optimize.objective import Latency
 from optimize.options import duration
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import BudgetError, InputError
@@ -19,7 +19,7 @@ from pdr_dspy.errors import BudgetError, InputError
 @dataclass(frozen=True)
 class Limits:
     """Attributes:
-    max_latency: In seconds or tokens, as the search weighs it; None: any.
+    max_latency: In seconds or tokens, as the search weighs it (then latency is the first cost); None: any.
     min_accuracy: As a fraction; None: any.
     """
 
@@ -30,7 +30,7 @@ class Limits:
         """How far a point is beyond each limit that is set; not above 0 where it keeps to it."""
         found = {}
         if self.max_latency is not None:
-            found["max_latency"] = point.latency - self.max_latency
+            found["max_latency"] = point.cost - self.max_latency
         if self.min_accuracy is not None:
             found["min_accuracy"] = self.min_accuracy - point.accuracy
         return found
@@ -46,25 +46,29 @@ class Limits:
         return " ".join(f"{name} {value:g}" for name, value in parts if value is not None)
 
 
-def parse_limits(max_latency: str | None, min_accuracy: str | None, latency: Latency) -> Limits:
+def parse_limits(max_latency: str | None, min_accuracy: str | None, objectives: Objectives) -> Limits:
     """The limits of a command line.
 
     Args:
         max_latency: Like `20s` or `2m`; where tokens are weighed like `4k`.
         min_accuracy: Like `0.6` or `60%`.
-        latency: What is weighed.
+        objectives: What is weighed.
 
     Raises:
-        InputError: a text that is none of these; it names the option.
+        InputError: a text that is none of these, or a limit on what is not weighed; it names the option.
     """
     return Limits(
-        None if max_latency is None else _latency(max_latency, latency),
+        None if max_latency is None else _latency(max_latency, objectives),
         None if min_accuracy is None else _accuracy(min_accuracy),
     )
 
 
-def _latency(text: str, latency: Latency) -> float:
-    if latency == "seconds":
+def _latency(text: str, objectives: Objectives) -> float:
+    if "latency" not in objectives.costs:
+        raise InputError(
+            "--max-latency", "latency is not among the objectives", "Add latency to --objectives, or leave it out"
+        )
+    if objectives.latency == "seconds":
         return duration(text, "--max-latency")
     try:
         return float(parse_budget(f"tokens={text}").tokens or 0)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from optimize.objective import Latency, Measurement, scores
+from optimize.objective import Measurement, scores
 from optimize.shapes import WHOLE
 from optimize.space import Candidate
 from optimize.study import METRICS, WORKFLOW, Study, Suggestion
@@ -58,7 +58,6 @@ class Search:
         measure: Evaluates a suggestion's candidate.
         record: Writes a measured trial to the tracker; runs before the trial is told, so that none is lost.
         watcher: Who is told.
-        latency: Which latency counts.
         trials: How many different points the study shall have, earlier runs included.
         jobs: Trials at once.
         seconds: Time limit, or None.
@@ -68,7 +67,6 @@ class Search:
     measure: Measure
     record: Record
     watcher: Watcher
-    latency: Latency
     trials: int
     jobs: int = 2
     seconds: float | None = None
@@ -139,10 +137,10 @@ class Search:
         tokens = (suggestion.candidate.plan.budget.tokens or 0) if measured.metrics["sum_calls"] else -1
         self.study.tell(
             suggestion,
-            measured.point(self.latency),
+            measured.point(self.study.objectives),
             overrun=measured.metrics["longest_path"] - tokens,
             attrs={METRICS: measured.as_dict(), WORKFLOW: dump_workflow(suggestion.candidate.workflow)},
-            scores=None if measured.evaluation is None else scores(measured.evaluation, self.latency),
+            scores=None if measured.evaluation is None else scores(measured.evaluation, self.study.objectives),
             given_up=bool(measured.given_up),
         )
         self.watcher.ended(suggestion.number, measured)

@@ -1,4 +1,4 @@
-"""One workflow measured on one set of problems: the two values the search weighs, and what a table says beside them.
+"""One workflow measured on one set of problems: the values the search weighs, and what a table says beside them.
 
 Latency is the critical path of a problem over its own calls' recorded seconds (or the tokens along it): the median
 over the problems, for one straggler of a busy server must not decide. A workflow may be raced: measured on growing
@@ -11,25 +11,23 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
+from optimize.criteria import Cost, Objectives
 from optimize.front import Point
-from optimize.racing import Beaten, Middle, Scores, rungs
+from optimize.racing import Beaten, Scores, rungs
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError
 from pdr_dspy.evaluation import Evaluation, ProblemResult, evaluate
+from pdr_dspy.ledger import Meters
 from pdr_dspy.modules import PDR
 from pdr_dspy.workflow import Workflow
 
-Latency = Literal["seconds", "tokens"]
 OnResult = Callable[[ProblemResult], None]
 Judge = Callable[[Evaluation], Beaten | None]
 """Looks at what a workflow did so far and says whether it has seen enough."""
-
-MIDDLE: dict[Latency, Middle] = {"seconds": "median", "tokens": "mean"}
-"""What a workflow's latency is of its problems' latencies."""
 
 REPORT_SAMPLE = 1_000_000
 """Samples of the report are numbered from here, so that no draft of the search can serve it."""
@@ -66,9 +64,14 @@ class Measurement:
     given_up: str = ""
     evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
 
-    def point(self, latency: Latency) -> Point:
-        """The two values the search weighs."""
-        return Point(self.accuracy, self.p50 if latency == "seconds" else self.metrics["mean_seq_generated"])
+    def point(self, objectives: Objectives) -> Point:
+        """The values the search weighs."""
+        return Point(self.accuracy, *(self._cost(cost, objectives) for cost in objectives.costs))
+
+    def _cost(self, cost: Cost, objectives: Objectives) -> float:
+        if objectives.unit(cost) == "seconds":
+            return self.p50
+        return self.metrics[f"mean_{_METERS[cost]}"]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, to be kept with a trial."""
@@ -85,17 +88,24 @@ class Measurement:
         return cls(**plain)
 
 
-def scores(evaluation: Evaluation, latency: Latency) -> Scores:
+def scores(evaluation: Evaluation, objectives: Objectives) -> Scores:
     """An evaluation problem by problem, in the problems' order; several samples of one are averaged."""
-    seconds = latency == "seconds"
-    found: dict[str, list[float]] = {result.problem: [] for result in evaluation.results}
+    found: dict[str, list[Meters]] = {result.problem: [] for result in evaluation.results}
     for result in evaluation.results:
         if result.meters.calls:
-            found[result.problem].append(result.meters.seconds if seconds else float(result.meters.seq_generated))
+            found[result.problem].append(result.meters)
+
+    def values(cost: Cost) -> tuple[float | None, ...]:
+        meter = "seconds" if objectives.unit(cost) == "seconds" else _METERS[cost]
+        return tuple(fmean(getattr(m, meter) for m in samples) if samples else None for samples in found.values())
+
     return Scores(
-        tuple(evaluation.shares[problem] for problem in found),
-        tuple(fmean(values) if values else None for values in found.values()),
+        tuple(evaluation.shares[problem] for problem in found), tuple(values(cost) for cost in objectives.costs)
     )
+
+
+_METERS: dict[Cost, str] = {"latency": "seq_generated", "total_tokens": "total_generated"}
+"""Where a cost is counted in tokens: the meter that counts them, whether the calls were answered now or replayed."""
 
 
 def measurement(evaluation: Evaluation, given_up: str = "") -> Measurement:
@@ -136,7 +146,13 @@ class Bench:
     samples: int
 
     async def measure(
-        self, workflow: Workflow, data: Dataset, *, fresh: bool = False, on_result: OnResult | None = None
+        self,
+        workflow: Workflow,
+        data: Dataset,
+        *,
+        fresh: bool = False,
+        load: int = 0,
+        on_result: OnResult | None = None,
     ) -> Measurement:
         """Run a workflow on every problem.
 
@@ -144,12 +160,15 @@ class Bench:
             workflow: What to run.
             data: The problems.
             fresh: Use samples that the search never drew.
+            load: Of the fresh samples those that are drawn at this load alone, so that no answer recorded at another
+                load stands in for one; 0: those of the load the search is made at.
             on_result: Called with each result as it comes.
 
         Raises:
             EndpointError: so many problems were failed by the server that the numbers mean nothing.
         """
-        return measurement(await self._evaluate(workflow, data, REPORT_SAMPLE if fresh else 0, on_result))
+        first_sample = (1 + load) * REPORT_SAMPLE if fresh else 0
+        return measurement(await self._evaluate(workflow, data, first_sample, on_result))
 
     async def race(
         self, workflow: Workflow, data: Dataset, judge: Judge, *, on_result: OnResult | None = None

@@ -12,8 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from optimize.criteria import parse_objectives
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
+from optimize.loads import check_loads, parse_loads
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
 from optimize.session import Session
 from optimize.sources import Problems, embedded_context, load_problems, opened
@@ -37,7 +39,9 @@ def search(options: argparse.Namespace) -> int:
     sizes = _sizes(options)
     topologies = options.topologies.split(",") if options.topologies else None
     spend = parse_spend(options.spend)
-    limits = parse_limits(options.max_latency, options.min_accuracy, options.latency)
+    objectives = parse_objectives(options.objectives, options.latency)
+    limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
+    check_loads(parse_loads(options.load), objectives, budget)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
@@ -58,6 +62,7 @@ def search(options: argparse.Namespace) -> int:
             seed=options.seed,
             owner=str(state.path),
             limits=limits,
+            objectives=objectives,
         )
         tracking = Tracking(
             Path.cwd(),
@@ -69,6 +74,7 @@ def search(options: argparse.Namespace) -> int:
                 "revision": endpoint.identity.revision,
                 "load": endpoint.load,
                 "latency": options.latency,
+                "objectives": ",".join(objectives.names),
                 "seed": options.seed,
                 "samples": options.samples,
                 "search_problems": len(problems.search),
@@ -95,7 +101,7 @@ def fingerprint(
         "data": {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint},
         "samples": options.samples,
         "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
-        "load": options.load,
+        "load": endpoint.load,
         "replicas": len(options.endpoint or [""]),
         "thinking": options.thinking,
         "latency": options.latency,
@@ -135,5 +141,17 @@ def _dry_run(
     else:
         model, context = "the embedded reasoner", embedded_context()
     space = make_space(budget, context, topologies=topologies)
-    print(describe(space, sizes, problems, model=model, name=name, samples=options.samples, seed=options.seed))
+    print(
+        describe(
+            space,
+            sizes,
+            problems,
+            model=model,
+            name=name,
+            samples=options.samples,
+            seed=options.seed,
+            loads=parse_loads(options.load),
+            objectives=parse_objectives(options.objectives, options.latency),
+        )
+    )
     return 0

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optimize import load_plot
+from optimize.drawings import FRONT, drawings, front_name, label, trial_dot
 from optimize.front import Title
-from optimize.loop import Ending, title
+from optimize.loop import Ending
 from optimize.options import UI_COMMAND
-from optimize.pages import Page, as_page, trial_dot
+from optimize.pages import Page, as_page
 from optimize.plots import Dot, as_html, as_png
 from optimize.study import FINGERPRINT, METRICS
 from optimize.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
@@ -50,12 +52,13 @@ class Outcome:
             budget=str(self.session.budget),
             data=self.session.options.data,
             load=self.session.endpoint.load,
-            in_flight=self.session.in_flight,
-            latency=self.session.options.latency,
+            in_flight=self.session.held[0].in_flight,
+            objectives=self.session.study.objectives,
             search_problems=len(self.session.problems.search),
             report_problems=len(self.session.problems.report),
             samples=self.session.options.samples,
-            rows=ordered(self.rows, self.session.options.latency),
+            rows=ordered(self.rows, self.session.study.objectives),
+            held=tuple(reversed(self.session.held)) if len(self.session.held) > 1 else (),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)
@@ -66,11 +69,16 @@ class Outcome:
         for name, text in artifacts.items():
             self.session.state.write(name, text)
         figures = self._figures(report)
-        for name, (html, png) in figures.items():
-            self.session.state.write(f"{name}.html", html)
-            (self.session.state.path / f"{name}.png").write_bytes(png)
+        for name, (sheet, png) in figures.items():
+            if png is not None:
+                self.session.state.write(f"{name}.html", sheet)
+                (self.session.state.path / f"{name}.png").write_bytes(png)
         self.session.tracking.close(
-            "FINISHED", metrics=_metrics(best, len(self.session.study.complete)), artifacts=artifacts, figures=figures
+            "FINISHED",
+            metrics=_metrics(best, len(self.session.study.complete)),
+            artifacts=artifacts,
+            figures=figures,
+            summary=_summary(best, report),
         )
         for warning in self.session.endpoint.stats.warnings:
             print(f"note: {warning}", file=sys.stderr)
@@ -93,7 +101,8 @@ class Outcome:
             others = {t: next(row for row in self.rows if t in row.titles) for t in ("near", "knee")}
             if any(row is not best for row in others.values()):
                 near, knee = others["near"], others["knee"]
-                print(f"fastest within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
+                least = study.objectives.least
+                print(f"{least} within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
         print(f"report: {self._path('report.html')}, {self._path('report.md')}\nruns:   {UI_COMMAND}")
 
     def _nobody(self) -> str:
@@ -103,26 +112,32 @@ class Outcome:
             return "no trial was completed, so there is no winner; give the search more time (--timeout)"
         nearest = min(study.beyond, key=lambda t: study.limits.excess(study.point(t)))
         point = study.point(nearest)
-        unit = "s" if self.session.options.latency == "seconds" else "tokens"
         return (
             f"no trial kept to {study.limits}, so there is no winner; the nearest is t{nearest.number}: "
-            f"{100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}. "
+            f"{100 * point.accuracy:.1f} % at {study.objectives.told(point)}. "
             "Widen the limit, or give the search more trials"
         )
 
-    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes]]:
-        latency = self.session.options.latency
-        searched = [trial_dot(t, title(self.session.space.candidate(t.params))) for t in self.session.study.feasible]
+    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes | None]]:
+        """Figures as HTML, and the plots of fronts as pictures as well."""
+        objectives, trials = report.objectives, self.session.study.feasible
         reported = [
-            Dot(row.name, row.title, row.measured.point(latency), row.measured.low, row.measured.high, row.baseline)
+            Dot(row.name, row.title, row.measured.point(objectives), row.measured.low, row.measured.high, row.baseline)
             for row in report.rows
         ]
-        pictures = {"pareto": (reported, "problems the search never saw"), "pareto_search": (searched, "search")}
-        return {
-            name: (as_html(dots, latency, f"{report.study}: {what}"), as_png(dots, latency, f"{report.study}: {what}"))
-            for name, (dots, what) in pictures.items()
-            if dots
+        searched = [trial_dot(t, label(t)) for t in trials]
+        figures: dict[str, tuple[str, bytes | None]] = {
+            drawing.name: (drawing.as_sheet(report.study), None) for drawing in drawings(trials, objectives)
         }
+        for cost in objectives.costs:
+            heading = f"{report.study}: problems the search never saw"
+            name = front_name("pareto", cost, objectives)
+            figures[name] = (as_html(reported, objectives, heading, cost), as_png(reported, objectives, heading, cost))
+            if searched:
+                name = front_name(FRONT, cost, objectives)
+                picture = as_png(searched, objectives, f"{report.study}: search", cost)
+                figures[name] = (figures[name][0], picture)
+        return figures | ({"pareto_loads": load_plot.figures(report)} if report.held else {})
 
     def _path(self, name: str) -> str:
         path = self.session.state.path / name
@@ -135,6 +150,17 @@ def _metrics(best: Row | None, trials: int) -> dict[str, float]:
         own |= {f"winner_{name}": value for name, value in best.measured.metrics.items()}
         own["winner_search_accuracy"] = best.searched.accuracy if best.searched else float("nan")
     return own
+
+
+def _summary(best: Row | None, report: Report) -> str:
+    if best is None:
+        return f"No winner among the workflows of {report.study}; see report.html among the artifacts."
+    m = best.measured
+    return (
+        f"The winner is {best.name} ({best.title}): {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] at "
+        f"{m.p50:.2f} s on {report.report_problems} problems the search never saw. Everything is in report.html among "
+        "the artifacts, the figures beside it."
+    )
 
 
 def _winner(row: Row, report: Report) -> str:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from optimize.criteria import COSTS, Objectives
+from optimize.drawings import drawings, label, metrics
 from optimize.front import Point, front
-from optimize.objective import Latency
-from optimize.plots import Dot, pareto
-from optimize.study import METRICS, SCORES, WORKFLOW, baseline_of
-
-NUMBERS = ("kappa", "cap", "k", "temperature")
-"""Dimensions whose choices have an order."""
+from optimize.selfcontained import document, section
+from optimize.standing import counts
+from optimize.study import WORKFLOW
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,11 @@ class Page:
     report: Mapping[str, Any] | None = None
 
     @property
-    def latency(self) -> Latency:
-        """Which latency was weighed."""
-        return "tokens" if self.fingerprint.get("latency") == "tokens" else "seconds"
+    def objectives(self) -> Objectives:
+        """What was weighed (before objectives could be chosen: accuracy and latency)."""
+        names = self.fingerprint.get("objectives", Objectives().names)
+        costs = tuple(cost for cost in COSTS if cost in names)
+        return Objectives("tokens" if self.fingerprint.get("latency") == "tokens" else "seconds", costs)
 
     @property
     def whole(self) -> list[FrozenTrial]:
@@ -56,34 +56,17 @@ class Page:
     def members(self) -> list[FrozenTrial]:
         """The search's front, fastest first."""
         whole = self.whole
-        return [whole[i] for i in front([d.point for d in _dots(whole)])] if whole else []
+        return [whole[i] for i in front([Point(*t.values) for t in whole])] if whole else []
 
 
 def as_page(page: Page) -> str:
     """The HTML."""
-    figures = [f for f in (_pareto(page), _parallel(page), _importance(page), _heat(page)) if f is not None]
-    drawn = [
-        f"<h2>{html.escape(heading)}</h2><p>{html.escape(note)}</p>"
-        + figure.to_html(include_plotlyjs=place == 0, full_html=False)
-        for place, (heading, note, figure) in enumerate(figures)
-    ]
-    body = [_head(page), _reported(page), *drawn, _table(page), _workflows(page)]
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(page.name)}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
-    )
-
-
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.2rem .6rem;text-align:right;"
-    "border-bottom:1px solid #ddd}td:first-child,th:first-child,td.text,th.text{text-align:left}"
-    "pre{background:#f6f6f6;padding:.6rem;overflow:auto}summary{cursor:pointer}.out{color:#888}"
-)
+    drawn = [section(d.heading.capitalize(), d.note, d.figure) for d in drawings(page.whole, page.objectives)]
+    return document(page.name, [_head(page), _reported(page), *drawn, _table(page), _workflows(page)])
 
 
 def _head(page: Page) -> str:
-    given_up = sum(bool(_metrics(t).get("given_up")) for t in page.trials)
+    given_up = sum(bool(metrics(t).get("given_up")) for t in page.trials)
     beyond = len(page.trials) - len(page.whole) - given_up
     facts = {
         "trials": f"{len(page.trials)}: {len(page.whole)} whole, {given_up} given up early, {beyond} beyond a limit",
@@ -97,7 +80,7 @@ def _head(page: Page) -> str:
 def _reported(page: Page) -> str:
     if page.report is None:
         return "<h2>On problems the search never saw</h2><p>Not measured: the search has not come to its report.</p>"
-    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "B_total")
+    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "total", "B_total")
     rows = []
     for row in page.report["rows"]:
         r, s = row["report"], row["search"]
@@ -110,138 +93,52 @@ def _reported(page: Page) -> str:
             f"{r['p50']:.2f}",
             f"{r['p95']:.2f}",
             f"{r['metrics']['mean_seq_generated']:.0f}",
+            f"{r['metrics']['mean_total_generated']:.0f}",
             f"{r['metrics']['mean_b_total']:.0f}",
         )
         rows.append(cells)
     note = (
         f"{page.report['report_problems']} problems, {page.report['load']} requests in flight. `?`: its interval "
-        "overlaps that of a faster front member."
+        "overlaps that of a cheaper front member."
     )
-    return f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    told = f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    return told + _at_loads(page.report.get("loads", ()))
 
 
-def _pareto(page: Page) -> tuple[str, str, Any] | None:
-    dots = _dots(page.whole)
-    if not dots:
-        return None
-    note = "Every trial that has seen all of the search's problems; bars are 95 % intervals."
-    return "The search's front", note, pareto(dots, page.latency, page.name)
-
-
-def _parallel(page: Page) -> tuple[str, str, Any] | None:
-    import plotly.graph_objects as go
-
-    trials = page.whole
-    if len(trials) < 2:
-        return None
-    names = list(dict.fromkeys(name for t in trials for name in t.params))
-    axes = [_axis(name, [t.params.get(name) for t in trials]) for name in names]
-    accuracy = [100 * t.values[0] for t in trials]
-    axes += [
-        {"label": "accuracy, %", "values": accuracy},
-        {"label": page.latency, "values": [t.values[1] for t in trials]},
+def _at_loads(loads: Sequence[Mapping[str, Any]]) -> str:
+    if not loads:
+        return ""
+    head = ("workflow", *(f"p50 s at load {at['load']} ({at['problems']} problems)" for at in loads))
+    rows = [
+        (row["name"], *(f"{at['rows'][i]['marks']} {at['rows'][i]['p50']:.2f}".strip() for at in loads))
+        for i, row in enumerate(loads[0]["rows"])
     ]
-    line = {"color": accuracy, "colorscale": "Viridis", "showscale": True}
-    note = "Each line is a trial; drag along an axis to pick some. '-': the dimension does not matter to the workflow."
-    return "What was tried", note, go.Figure(go.Parcoords(line=line, dimensions=axes))
-
-
-def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    found = {v for v in values if v is not None}
-    ordered = sorted(found, key=float) if name in NUMBERS else sorted(found, key=str)
-    ticks = [*(["-"] if None in values else []), *ordered]
-    places = {v: i for i, v in enumerate(ticks)}
-    return {
-        "label": name,
-        "values": [places["-" if v is None else v] for v in values],
-        "tickvals": list(range(len(ticks))),
-        "ticktext": [str(t) for t in ticks],
-    }
-
-
-def _importance(page: Page) -> tuple[str, str, Any] | None:
-    """How much of the variance between trials each dimension explains alone (one-way ANOVA's eta squared)."""
-    import plotly.graph_objects as go
-
-    trials = page.whole
-    shares = {
-        f"{name} ({what})": share
-        for place, what in enumerate(("accuracy", "latency"))
-        for name in dict.fromkeys(n for t in trials for n in t.params)
-        if (share := explained([(t.params[name], t.values[place]) for t in trials if name in t.params])) is not None
-    }
-    if not shares:
-        return None
-    ranked = sorted(shares.items(), key=lambda item: item[1])
     note = (
-        "The share of the variance between trials that a dimension explains by itself (eta squared, less what chance "
-        "would). Trials are not drawn evenly, so read it as a hint."
+        "Of these measurements, at each load: F is on the front (F~: its interval overlaps that of a cheaper member), "
+        "* the most accurate, + the fastest within a point of it, ^ the knee."
     )
-    bar = go.Bar(x=[v for _, v in ranked], y=[k for k, _ in ranked], orientation="h")
-    return "What mattered", note, go.Figure(bar)
-
-
-def explained(pairs: Sequence[tuple[Any, float]]) -> float | None:
-    """The share (0 to 1) of a value's variance between groups, adjusted for their number (omega squared).
-
-    Args:
-        pairs: Group and value. None where there are not two groups, or no more values than groups.
-    """
-    groups: dict[Any, list[float]] = {}
-    for group, value in pairs:
-        groups.setdefault(group, []).append(value)
-    total, count = len(pairs), len(groups)
-    if count < 2 or total <= count:
-        return None
-    mean = math.fsum(v for _, v in pairs) / total
-    whole = math.fsum((v - mean) ** 2 for _, v in pairs)
-    if whole == 0:
-        return None
-    between = math.fsum(len(vs) * (math.fsum(vs) / len(vs) - mean) ** 2 for vs in groups.values())
-    within = (whole - between) / (total - count)
-    return min(1.0, max(0.0, (between - (count - 1) * within) / (whole + within)))
-
-
-def _heat(page: Page) -> tuple[str, str, Any] | None:
-    import plotly.graph_objects as go
-
-    kept = [(t, t.user_attrs[SCORES]["accuracy"]) for t in page.whole if SCORES in t.user_attrs]
-    if not kept:
-        return None
-    kept.sort(key=lambda item: item[0].values[0])
-    columns = list(zip(*(row for _, row in kept), strict=True))
-    order = sorted(range(len(columns)), key=lambda i: -sum(columns[i]))
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[row[i] for i in order] for _, row in kept],
-            x=[f"problem {i + 1}" for i in order],
-            y=[_name(t) for t, _ in kept],
-            colorscale="Blues",
-            zmin=0,
-            zmax=1,
-        )
-    )
-    figure.update_xaxes(showticklabels=False)
-    return "Who solves what", "Trials by accuracy, problems by how many trials solve them; dark is solved.", figure
+    return f"<h2>At several loads</h2><p>{note}</p>" + _rows(head, rows, text=(0,))
 
 
 def _table(page: Page) -> str:
-    head = ("trial", "accuracy", page.latency, "problems", "what became of it")
+    head = ("trial", *page.objectives.names, "problems", "failed", "what became of it")
     on_front = {t.number for t in page.members}
     rows = []
-    for t in sorted(page.trials, key=lambda t: (-t.values[0], t.values[1])):
-        metrics = _metrics(t)
+    for t in sorted(page.trials, key=lambda t: (-t.values[0], *t.values[1:])):
+        kept = metrics(t)
         beyond = [name for name, value in t.constraints.items() if value > 0 and name != "racing"]
-        said = metrics.get("given_up") or ("beyond " + ", ".join(beyond) if beyond else "")
+        said = kept.get("given_up") or ("beyond " + ", ".join(beyond) if beyond else "")
         said = "on the front" if t.number in on_front else said
-        count = f"{metrics.get('count', 0):.0f}"
-        rows.append((_name(t), f"{100 * t.values[0]:.1f}", f"{t.values[1]:.3g}", count, said))
-    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, 4))
+        count = f"{kept.get('count', 0):.0f}"
+        failed = counts(kept.get("failures", {}))
+        costs = (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for value in t.values[1:])
+        rows.append((label(t), f"{100 * t.values[0]:.1f}", *costs, count, failed, said))
+    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, len(head) - 1))
 
 
 def _workflows(page: Page) -> str:
     parts = [
-        f"<details><summary>{html.escape(_name(t))}</summary><pre>{html.escape(t.user_attrs.get(WORKFLOW, ''))}</pre>"
+        f"<details><summary>{html.escape(label(t))}</summary><pre>{html.escape(t.user_attrs.get(WORKFLOW, ''))}</pre>"
         "</details>"
         for t in page.members
     ]
@@ -253,32 +150,12 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int
         made = (f"<{tag}{' class=text' if i in text else ''}>{html.escape(c)}</{tag}>" for i, c in enumerate(cells))
         return f"<tr>{''.join(made)}</tr>"
 
-    return f"<table>{row(head, 'th')}{''.join(row(r, 'td') for r in rows)}</table>"
-
-
-def trial_dot(trial: FrozenTrial, title: str) -> Dot:
-    """A trial in a plot of the search."""
-    baseline, metrics = baseline_of(trial), _metrics(trial)
-    point = Point(*trial.values)
-    low, high = metrics.get("low", point.accuracy), metrics.get("high", point.accuracy)
-    return Dot(baseline or f"t{trial.number}", title, point, low, high, baseline is not None)
-
-
-def _dots(trials: Sequence[FrozenTrial]) -> list[Dot]:
-    return [trial_dot(t, _name(t)) for t in trials]
-
-
-def _name(trial: FrozenTrial) -> str:
-    params = ", ".join(f"{k} {v}" for k, v in trial.params.items() if v != "default")
-    return f"{baseline_of(trial) or f't{trial.number}'}: {params}"
-
-
-def _metrics(trial: FrozenTrial) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = trial.user_attrs.get(METRICS, {})
-    return found
+    return f"<div class=wide><table>{row(head, 'th')}{''.join(row(r, 'td') for r in rows)}</table></div>"
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if v is not None) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value)

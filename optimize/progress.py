@@ -1,4 +1,4 @@
-"""What a person sees while a search runs: trials, problems done, tokens a second, time left, the best so far.
+"""What a person sees while a search runs: the front so far, problems done, tokens a second, spend, time left, failures.
 
 On a terminal a few lines that renew themselves; elsewhere a plain line a trial and a sign of life now and then.
 """
@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from optimize.criteria import Cost, Latency, Objectives
 from optimize.front import Point
-from optimize.objective import Latency, Measurement
+from optimize.objective import Measurement
+from optimize.standing import Standing, counts, failures_text
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -26,6 +28,9 @@ WINDOW = 15.0
 PULSE = 20.0
 """Seconds between signs of life where there is no terminal."""
 
+SHOWN = 6
+"""Members of the front that are shown at most."""
+
 
 class Progress:
     """The display of one phase; a context manager.
@@ -34,11 +39,14 @@ class Progress:
         phase: What is going on: `search`, `report`.
         total: Trials it will have.
         problems: Problems of a trial.
-        latency: Which latency is shown.
+        latency: How latency is measured.
+        costs: What is weighed against accuracy.
         tokens: Says how many tokens were generated so far (not replayed).
         done: Trials that an earlier run has done.
         seconds: Time limit, or None.
         spent: Says what the study has spent, in words.
+        calls: Says how many requests brought no answer so far, by kind.
+        keeps: Whether a point may be on the front (limits that a user gave).
         out: Where to write.
     """
 
@@ -53,20 +61,25 @@ class Progress:
         done: int = 0,
         seconds: float | None = None,
         spent: Callable[[], str] = lambda: "",
+        calls: Callable[[], Mapping[str, int]] = dict,
+        keeps: Callable[[Point], bool] = lambda point: True,
         out: TextIO | None = None,
+        costs: tuple[Cost, ...] = ("latency",),
     ) -> None:
         self.phase = phase
         self.total = total
         self.done = done
         self._before = done
         self._problems = problems
-        self._latency = latency
+        self._objectives = Objectives(latency, costs)
         self._tokens = tokens
         self._seconds = seconds
         self._spent = spent
         self._out = out or sys.stderr
         self._running: dict[int, tuple[str, int]] = {}
-        self._best: tuple[Point, str] | None = None
+        self._calls = calls
+        self._keeps = keeps
+        self._standing = Standing(self._objectives)
         self._titles: dict[int, str] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
@@ -98,10 +111,10 @@ class Progress:
         if self._pulse is not None:
             self._pulse.join()
 
-    def seen(self, name: str, measured_point: Point) -> None:
-        """Take in what an earlier run found."""
+    def seen(self, title: str, point: Point) -> None:
+        """Take in what an earlier run found (within the limits)."""
         with self._lock:
-            self._judge(measured_point, name)
+            self._standing.add(point, title)
 
     def started(self, number: int, title: str) -> None:
         """A trial began."""
@@ -109,9 +122,11 @@ class Progress:
             self._running[number] = (title, 0)
             self._titles[number] = title
 
-    def problem(self, number: int) -> None:
-        """A problem of a trial is done."""
+    def problem(self, number: int, failure: str | None = None) -> None:
+        """A problem of a trial is done; `failure` is the kind, where it was left without an answer."""
         with self._lock:
+            if failure is not None:
+                self._standing.failures[failure] += 1
             if number in self._running:
                 title, count = self._running[number]
                 self._running[number] = (title, count + 1)
@@ -122,16 +137,21 @@ class Progress:
             self._running.pop(number, None)
             self.done += 1
             name = self._titles[number]
-            if not measured.given_up:
-                self._judge(measured.point(self._latency), name)
-        failed = sum(measured.failures.values())
-        failures = f"  ({failed} failed)" if failed else ""
-        if measured.given_up:
-            failures += f"  given up: {measured.given_up}"
-        self.line(
-            f"{self.phase} {self.done}/{self.total}  {100 * measured.accuracy:5.1f} %  p50 {measured.p50:.2f} s  "
-            f"path {measured.metrics['mean_seq_generated']:.0f} tok  {name}{failures}"
+            point = measured.point(self._objectives)
+            candidate = not measured.given_up and measured.metrics["sum_calls"] > 0 and self._keeps(point)
+            leads = candidate and self._standing.add(point, name)
+        notes = [
+            "on the front" if leads else "",
+            f"({counts(measured.failures)})" if measured.failures else "",
+            f"given up: {measured.given_up}" if measured.given_up else "",
+        ]
+        numbers = (
+            f"{100 * measured.accuracy:5.1f} %",
+            f"p50 {measured.p50:.2f} s",
+            f"path {measured.metrics['mean_seq_generated']:.0f} tok",
         )
+        told = (f"{self.phase} {self.done}/{self.total}", *numbers, name, *(note for note in notes if note))
+        self.line("  ".join(told))
 
     def repeated(self, number: int, original: int) -> None:
         """A trial was answered with the values of an equal one; not worth a line."""
@@ -149,25 +169,32 @@ class Progress:
             print(text, file=self._out, flush=True)
 
     def status(self) -> str:
-        """The state in a line: done, rate, time left, best so far."""
+        """The state in a line: done, rate, time left, spend, failures, the front so far."""
         with self._lock:
             now = time.monotonic()
-            parts = [f"{self.phase} {self.done}/{self.total}", f"{self._rate(now):,.0f} tok/s", self._left(now)]
-            if spent := self._spent():
-                parts.append(spent)
-            if self._best:
-                point, name = self._best
-                unit = "s" if self._latency == "seconds" else "tok"
-                parts.append(f"best {100 * point.accuracy:.1f} % at {point.latency:.3g} {unit}: {name}")
-            return "  ".join(parts)
+            return "  ".join(part for part in (self._pace(now), self._failed(), self._standing.line(SHOWN)) if part)
 
     def _text(self) -> Text:
+        """The state in a few lines, for a terminal."""
         from rich.text import Text
 
-        head = self.status()
         with self._lock:
-            rows = [f"  {_bar(n, self._problems)} {n:>3}/{self._problems}  {t}" for t, n in self._running.values()]
-        return Text("\n".join([head, *rows]), no_wrap=True, overflow="ellipsis")
+            lines = [part for part in (self._pace(time.monotonic()), self._failed()) if part]
+            members = self._standing.front(SHOWN)
+            places = [self._standing.place(member.point) for member in members]
+            width = max(map(len, places), default=0)
+            lines += ["front so far:"] if members else []
+            lines += [f"  {place:>{width}}  {m.title}" for place, m in zip(places, members, strict=True)]
+            rows = self._running.values()
+            lines += [f"  {_bar(n, self._problems)} {n:>3}/{self._problems}  {title}" for title, n in rows]
+        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+
+    def _pace(self, now: float) -> str:
+        parts = [f"{self.phase} {self.done}/{self.total}", f"{self._rate(now):,.0f} tok/s", self._left(now)]
+        return "  ".join([*parts, *filter(None, [self._spent()])])
+
+    def _failed(self) -> str:
+        return failures_text(self._standing.failures, self._calls())
 
     def _rate(self, now: float) -> float:
         self._samples.append((now, self._tokens()))
@@ -185,10 +212,6 @@ class Progress:
             limit = max(0.0, self._seconds - elapsed)
             rest = limit if rest is None else min(rest, limit)
         return "time left ?" if rest is None else f"time left {clock(max(0.0, rest))}"
-
-    def _judge(self, point: Point, name: str) -> None:
-        if self._best is None or (point.accuracy, -point.latency) > (self._best[0].accuracy, -self._best[0].latency):
-            self._best = (point, name)
 
     def _beat(self) -> None:
         while not self._halt.wait(PULSE):

@@ -1,20 +1,21 @@
 """Racing: when a workflow may be given up before it has seen every problem.
 
 A workflow sees the search's problems in growing rungs, every workflow the same ones in the same order. After each rung
-but the last it is compared, problem by problem, with one workflow that has seen them all: of those that are surely no
-slower, the most accurate. It is given up when that one is surely more accurate too. "Surely" is a Bayesian bootstrap
+but the last it is compared, problem by problem, with one workflow that has seen them all: of those that surely cost no
+more (in seconds, in tokens, in whatever is weighed), the most accurate. It is given up when that one is surely more
+accurate too. "Surely" is a Bayesian bootstrap
 over the problems (Rubin 1981, Ann. Stat. 9:130) with one more problem made up in the workflow's favour. For right and
 wrong answers that is exactly the one-sided sign test on the problems where the two differ (McNemar's), so it holds for
 eight problems as for a thousand; ties are never a reason to stop.
 
 The chance to give up a workflow that is truly not dominated by its rival is at most `ERROR` over all rungs: each
-rung gets an equal part of it, half for the latency and half for the accuracy. What is given up is on no front, and what
+rung gets an equal part of it, shared evenly by the accuracy and the costs. What is given up is on no front, and what
 is on the front has seen every problem. Pure: knows nothing of Optuna, of calls, of workflows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
@@ -28,6 +29,7 @@ RESAMPLES = 4000
 
 Middle = Literal["median", "mean"]
 Array = NDArray[np.float64]
+Values = tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,22 @@ class Scores:
 
     Attributes:
         accuracy: Share of a problem's samples that are right (0 to 1).
-        latency: Seconds or tokens along the critical path; None where no call was made.
+        costs: For each cost that is weighed, every problem's; None where no call was made.
     """
 
     accuracy: tuple[float, ...]
-    latency: tuple[float | None, ...]
+    costs: tuple[Values, ...]
 
     def __post_init__(self) -> None:
-        if len(self.accuracy) != len(self.latency):
-            raise ValueError("an accuracy and a latency for every problem")
+        if not self.costs or any(len(values) != len(self.accuracy) for values in self.costs):
+            raise ValueError("an accuracy and every cost for every problem")
 
     def __len__(self) -> int:
         return len(self.accuracy)
 
     def first(self, count: int) -> Scores:
         """Those of the first problems."""
-        return Scores(self.accuracy[:count], self.latency[:count])
+        return Scores(self.accuracy[:count], tuple(values[:count] for values in self.costs))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Beaten:
     def __str__(self) -> str:
         return (
             f"dominated by t{self.by} after {self.seen} problems "
-            f"(better on {self.ahead}, worse on {self.behind}, and no slower)"
+            f"(better on {self.ahead}, worse on {self.behind}, and no dearer)"
         )
 
 
@@ -87,31 +89,39 @@ def rungs(problems: int, first: int = FIRST_RUNG) -> tuple[int, ...]:
 
 
 def beaten(
-    scores: Scores, rivals: Mapping[int, Scores], *, middle: Middle, looks: int, error: float = ERROR, seed: int = 0
+    scores: Scores,
+    rivals: Mapping[int, Scores],
+    *,
+    middles: Sequence[Middle],
+    looks: int,
+    error: float = ERROR,
+    seed: int = 0,
 ) -> Beaten | None:
     """Whether a workflow is dominated by one of its rivals beyond reasonable doubt.
 
     Args:
         scores: Of the workflow, on the first problems.
         rivals: Of workflows that have seen all problems, by trial number.
-        middle: What a workflow's latency is of its problems' latencies.
+        middles: What a workflow's cost is of its problems' costs, for each cost.
         looks: How many such decisions are made about one workflow at most.
         error: Chance of giving up a workflow wrongly, over all looks.
         seed: Of the resampling.
     """
-    most = error / looks / 2
+    most = error / looks / (1 + len(middles))
     weights = np.random.default_rng(seed).dirichlet(np.ones(len(scores) + 1), RESAMPLES)
-    mine = _latencies(scores, weights, middle, favoured=True)
-    if mine is None:
+    mine = [_resampled(v, weights, m, favoured=True) for v, m in zip(scores.costs, middles, strict=True)]
+
+    def surely_no_dearer(rival: Scores) -> bool:
+        for values, own, middle in zip(rival.first(len(scores)).costs, mine, middles, strict=True):
+            theirs = _resampled(values, weights, middle, favoured=False)
+            if own is None or theirs is None or float(np.mean(theirs > own)) > most:
+                return False
+        return True
+
+    no_dearer = [number for number, rival in rivals.items() if surely_no_dearer(rival)]
+    if not no_dearer:
         return None
-    faster = []
-    for number, rival in rivals.items():
-        theirs = _latencies(rival.first(len(scores)), weights, middle, favoured=False)
-        if theirs is not None and float(np.mean(theirs > mine)) <= most:
-            faster.append(number)
-    if not faster:
-        return None
-    by = max(faster, key=lambda n: (fmean(rivals[n].accuracy), -_plain(rivals[n], middle), -n))
+    by = max(no_dearer, key=lambda n: (fmean(rivals[n].accuracy), [-c for c in _plain(rivals[n], middles)], -n))
     lead = np.array([b - a for a, b in zip(scores.accuracy, rivals[by].accuracy, strict=False)])
     doubt = float(np.mean(weights @ np.append(lead, -1.0) <= 0))
     if doubt > most:
@@ -119,17 +129,17 @@ def beaten(
     return Beaten(by, len(scores), int((lead > 0).sum()), int((lead < 0).sum()), doubt)
 
 
-def _plain(scores: Scores, middle: Middle) -> float:
-    known = [value for value in scores.latency if value is not None]
-    return median(known) if middle == "median" else fmean(known)
+def _plain(scores: Scores, middles: Sequence[Middle]) -> list[float]:
+    known = ([value for value in values if value is not None] for values in scores.costs)
+    return [median(values) if m == "median" else fmean(values) for values, m in zip(known, middles, strict=True)]
 
 
-def _latencies(scores: Scores, weights: Array, middle: Middle, *, favoured: bool) -> Array | None:
-    """The latency in each resample; on the made-up problem the favoured workflow is at its fastest, others slowest."""
-    known = np.array([value is not None for value in scores.latency])
+def _resampled(problems: Values, weights: Array, middle: Middle, *, favoured: bool) -> Array | None:
+    """The cost in each resample; on the made-up problem the favoured workflow is at its cheapest, others dearest."""
+    known = np.array([value is not None for value in problems])
     if not known.any():
         return None
-    values = np.array([value for value in scores.latency if value is not None], dtype=np.float64)
+    values = np.array([value for value in problems if value is not None], dtype=np.float64)
     values = np.append(values, values.min() if favoured else values.max())
     shares = weights[:, np.append(known, True)]
     if middle == "mean":

@@ -47,19 +47,25 @@ def measure(options: argparse.Namespace) -> int:
     import asyncio
     from functools import partial
 
+    from optimize.criteria import parse_objectives
+    from optimize.finish import over_loads
+    from optimize.loads import Held, check_loads, parse_loads, problems_at
     from optimize.objective import Bench
     from optimize.progress import Progress
     from optimize.sources import opened
     from optimize.supervise import supervised
     from optimize.table import Report, Row, as_text, mean_in_flight
     from pdr_dspy.budget import parse_budget
-    from pdr_dspy.data import load_data, split
+    from pdr_dspy.data import Dataset, load_data, split
     from pdr_dspy.endpoint import FileStore
     from pdr_dspy.evaluation import ProblemResult
     from pdr_dspy.workflow import dump_workflow, load_workflow, plan, topology
 
     check_common(options)
     budget = parse_budget(options.budget)
+    objectives = parse_objectives(options.objectives, options.latency)
+    loads = parse_loads(options.load)
+    check_loads(loads, objectives, budget)
     workflows = [load_workflow(path) for path in options.workflow]
     for workflow in workflows:
         plan(workflow, budget)
@@ -70,16 +76,16 @@ def measure(options: argparse.Namespace) -> int:
         bench = Bench(endpoint, budget, options.seed, options.samples)
 
         def one_done(number: int, result: ProblemResult) -> None:
-            progress.problem(number)
+            progress.problem(number, result.failure)
 
-        async def work(stop: asyncio.Event) -> list[Row] | None:
+        async def work(stop: asyncio.Event, load: int, part: Dataset) -> list[Row] | None:
             rows = []
             stopping = asyncio.ensure_future(stop.wait())
             try:
                 for number, workflow in enumerate(workflows):
                     progress.started(number, workflow.name)
                     done = partial(one_done, number)
-                    task = asyncio.ensure_future(bench.measure(workflow, data, fresh=True, on_result=done))
+                    task = asyncio.ensure_future(bench.measure(workflow, part, fresh=True, load=load, on_result=done))
                     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
                     if not task.done():
                         task.cancel()
@@ -93,30 +99,41 @@ def measure(options: argparse.Namespace) -> int:
             finally:
                 stopping.cancel()
 
-        with Progress(
-            "run",
-            total=len(workflows),
-            problems=len(data) * options.samples,
-            latency=options.latency,
-            tokens=lambda: endpoint.stats.fresh_tokens,
-        ) as progress:
-            before = endpoint.stats
-            rows = supervised(work)
-        if rows is None:
-            print("stopped; the same command goes on", file=sys.stderr)
-            return INTERRUPTED
+        found: dict[int, list[Row]] = {}
+        held: list[Held] = []
+        for load, count in problems_at(loads, len(data)).items():
+            part, before = data.head(count), endpoint.stats
+            with (
+                endpoint.at_load(load),
+                Progress(
+                    "run" if len(loads) == 1 else f"run at load {load}",
+                    total=len(workflows),
+                    problems=count * options.samples,
+                    latency=options.latency,
+                    tokens=lambda: endpoint.stats.fresh_tokens,
+                    calls=lambda: endpoint.stats.failures,
+                    costs=objectives.costs,
+                ) as progress,
+            ):
+                rows = supervised(partial(work, load=load, part=part))
+            if rows is None:
+                print("stopped; the same command goes on", file=sys.stderr)
+                return INTERRUPTED
+            found[load] = rows
+            held.append(Held(load, count, mean_in_flight(before, endpoint.stats)))
         report = Report(
             "run",
             endpoint.identity.model,
             str(budget),
             options.data,
             endpoint.load,
-            mean_in_flight(before, endpoint.stats),
-            options.latency,
+            held[0].in_flight,
+            objectives,
             0,
             len(data),
             options.samples,
-            tuple(rows),
+            tuple(over_loads(found)),
+            tuple(reversed(held)) if len(held) > 1 else (),
         )
         print(f"\n{as_text(report)}")
     return 0

@@ -19,6 +19,9 @@ examples
       what would be searched, with how many calls and tokens; nothing is sent
   python optimize/search.py --budget tokens=16k --endpoint http://host:8000/v1 --model Qwen/Qwen3-8B --data aime24
       any vLLM; several --endpoint are replicas of one model
+  python optimize/search.py --budget tokens=16k --endpoint http://host:8000/v1 --load 1,8,32 \\
+      --objectives accuracy,latency,total_tokens
+      the front of accuracy, seconds and tokens of all calls, measured at three loads (searched at the largest)
   python optimize/search.py --budget tokens=8k,seconds=60 --data mine.jsonl --inputs question --answer label \\
       --topologies 1,8-1,16-4-1,8-vote --trials 60 --study mine
 

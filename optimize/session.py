@@ -6,11 +6,14 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from optimize.finish import Entry, entries, measure_all
-from optimize.loop import Ending, Search
-from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
+from optimize.finish import Entry, entries, measure_all, over_loads
+from optimize.front import Point
+from optimize.loads import Held, apart, parse_loads, problems_at
+from optimize.loop import Ending, Search, title
+from optimize.objective import Bench, Measurement, scores
 from optimize.options import INTERRUPTED, Sizes
 from optimize.outcome import Outcome
 from optimize.progress import Progress
@@ -19,11 +22,12 @@ from optimize.sources import Problems
 from optimize.space import Space
 from optimize.spending import reporting, spent_text
 from optimize.state import StateDir
-from optimize.study import TRACKED, Study, Suggestion
+from optimize.study import TRACKED, Study, Suggestion, baseline_of
 from optimize.supervise import supervised
 from optimize.table import Row, mean_in_flight
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget
+from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint, FileAllowance
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 
@@ -44,7 +48,8 @@ class Session:
     allowance: FileAllowance
 
     def __post_init__(self) -> None:
-        self.in_flight: float | None = None
+        self.parts = problems_at(parse_loads(self.options.load), len(self.problems.report))
+        self.held: list[Held] = []
         self.bench = Bench(self.endpoint, self.budget, self.options.seed, self.options.samples)
 
     def run(self) -> int:
@@ -85,17 +90,23 @@ class Session:
         started: dict[int, float] = {}
         self._keep_back()
         with self._progress(
-            "search", self.sizes.trials, len(self.problems.search), len(self.study.complete), self.sizes.timeout
+            "search",
+            self.sizes.trials,
+            len(self.problems.search),
+            len(self.study.complete),
+            self.sizes.timeout,
+            keeps=lambda point: not self.study.limits.excess(point),
         ) as progress:
             for trial in self.study.feasible:
-                progress.seen(f"t{trial.number}", self.study.point(trial))
+                shown = title(self.space.candidate(trial.params), baseline_of(trial))
+                progress.seen(shown, self.study.point(trial))
 
             async def measure(suggestion: Suggestion) -> Measurement:
                 started[suggestion.number] = time.time()
                 workflow, data = suggestion.candidate.workflow, self.problems.search
 
-                def on_result(_: ProblemResult) -> None:
-                    progress.problem(suggestion.number)
+                def on_result(result: ProblemResult) -> None:
+                    progress.problem(suggestion.number, result.failure)
 
                 # Baselines are in the report whatever they do.
                 if suggestion.baseline or not self.options.racing:
@@ -114,7 +125,6 @@ class Session:
                 measure,
                 record,
                 progress,
-                self.options.latency,
                 self.sizes.trials,
                 jobs=self.options.jobs,
                 seconds=self.sizes.timeout,
@@ -124,35 +134,56 @@ class Session:
         """Leave of the allowance what the report will take, as far as the search can tell."""
         if self.allowance.limit is None:
             return
-        runs = len(self.problems.report) * self.options.samples
+        runs = sum(self.parts.values()) * self.options.samples
         self.allowance.kept = round(reporting(entries(self.study, self.space, self.sizes.front), runs))
 
     def _judge(self, seen: Evaluation) -> Beaten | None:
-        latency: Latency = self.options.latency
+        objectives = self.study.objectives
         looks = len(rungs(len(self.problems.search))) - 1
-        return beaten(scores(seen, latency), self.study.rivals, middle=MIDDLE[latency], looks=looks)
+        return beaten(scores(seen, objectives), self.study.rivals, middles=objectives.middles, looks=looks)
 
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
+        """Measure what was chosen, first at the search's load, then at the others."""
         chosen = entries(self.study, self.space, self.sizes.front)
         self.allowance.kept = 0
-        before = self.endpoint.stats
-        data = self.problems.report
-        _say(f"measuring {len(chosen)} workflows on {len(data)} problems the search never saw")
-        with self._progress("report", len(chosen), len(data)) as progress:
+        found: dict[int, list[Row]] = {}
+        for load, count in self.parts.items():
+            data, before = self.problems.report.head(count), self.endpoint.stats
+            at = "" if len(self.parts) == 1 else f" at load {load}"
+            _say(f"measuring {len(chosen)} workflows on {count} problems the search never saw{at}")
+            with self.endpoint.at_load(load), self._progress(f"report{at}", len(chosen), count) as progress:
+                rows = await self._report_at(load, data, chosen, progress, stop)
+            if rows is None:
+                return None
+            found[load] = rows
+            self.held.append(Held(load, count, mean_in_flight(before, self.endpoint.stats)))
+        return over_loads(found)
 
-            async def measure(number: int, entry: Entry) -> Measurement:
-                return await self.bench.measure(
-                    entry.candidate.workflow, data, fresh=True, on_result=lambda _: progress.problem(number)
-                )
+    async def _report_at(
+        self, load: int, data: Dataset, chosen: list[Entry], progress: Progress, stop: asyncio.Event
+    ) -> list[Row] | None:
+        own = 0 if load == max(self.parts) else load
 
-            async def record(entry: Entry, measured: Measurement) -> None:
-                await self.tracking.reported(entry.run, measured)
+        async def measure(number: int, entry: Entry) -> Measurement:
+            def on_result(result: ProblemResult) -> None:
+                progress.problem(number, result.failure)
 
-            rows = await measure_all(chosen, measure, record, progress, stop, jobs=self.options.jobs)
-        self.in_flight = mean_in_flight(before, self.endpoint.stats)
-        return rows
+            return await self.bench.measure(entry.candidate.workflow, data, fresh=True, load=own, on_result=on_result)
 
-    def _progress(self, phase: str, total: int, problems: int, done: int = 0, seconds: float | None = None) -> Progress:
+        async def record(entry: Entry, measured: Measurement) -> None:
+            await self.tracking.reported(entry.run, apart(measured, own) if own else measured)
+
+        return await measure_all(chosen, measure, record, progress, stop, jobs=self.options.jobs)
+
+    def _progress(
+        self,
+        phase: str,
+        total: int,
+        problems: int,
+        done: int = 0,
+        seconds: float | None = None,
+        keeps: Callable[[Point], bool] = lambda point: True,
+    ) -> Progress:
         return Progress(
             phase,
             total=total,
@@ -162,6 +193,9 @@ class Session:
             done=done,
             seconds=seconds,
             spent=lambda: spent_text(self.allowance),
+            calls=lambda: self.endpoint.stats.failures,
+            keeps=keeps,
+            costs=self.study.objectives.costs,
         )
 
 

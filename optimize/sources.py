@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from optimize.loads import parse_loads
 from optimize.options import Sizes
 from pdr_dspy.data import Dataset, load_data, split
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Store
@@ -88,4 +89,4 @@ def embedded_context() -> int:
 
 
 def _settings(options: argparse.Namespace, urls: tuple[str, ...], model: str | None) -> EndpointSettings:
-    return EndpointSettings(urls=urls, model=model, load=options.load, thinking=options.thinking)
+    return EndpointSettings(urls=urls, model=model, load=parse_loads(options.load)[-1], thinking=options.thinking)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from optimize.criteria import Objectives
 from optimize.front import Point
 from optimize.limits import Limits
 from optimize.racing import Scores
@@ -114,7 +116,7 @@ class Suggestion:
 
 
 class Study:
-    """A study of two objectives: accuracy up, latency down.
+    """A study of several objectives: accuracy up, every cost down.
 
     Args:
         storage: Where it is kept.
@@ -124,6 +126,7 @@ class Study:
         seed: The search's seed.
         owner: Who leaves trials running (host and directory); only one living process may have this owner.
         limits: What makes a trial infeasible beside its budget.
+        objectives: What is weighed.
 
     Raises:
         InputError: a study of this name was a search for something else.
@@ -139,18 +142,25 @@ class Study:
         seed: int,
         owner: str,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
+        objectives: Objectives = Objectives(),  # noqa: B008 (frozen)
     ) -> None:
         self.name = name
         self.space = space
         self.limits = limits
+        self.objectives = objectives
         self._storage = storage
         self._owner = f"{platform.node()}:{owner}"
         # The directions are checked by hand: Optuna resumes a study with other directions without a word.
-        plain = json.loads(json.dumps({**fingerprint, "directions": ["maximize", "minimize"]}))
+        weighed = {"objectives": list(objectives.names), "directions": objectives.directions}
+        plain = json.loads(json.dumps({**fingerprint, **weighed}))
         _check_fingerprint(storage, name, plain)
         self._study = optuna.create_study(
-            storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True
+            storage=storage, study_name=name, directions=objectives.directions, load_if_exists=True
         )
+        if self._study.metric_names != list(objectives.names):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._study.set_metric_names(list(objectives.names))
         self._study.set_user_attr(FINGERPRINT, plain)
         self._recover()
         self._study.sampler = optuna.samplers.TPESampler(
@@ -183,11 +193,12 @@ class Study:
     def rivals(self) -> dict[int, Scores]:
         """What the trials did that have seen every problem and kept to the budget, problem by problem, by number."""
         kept = {t.number: t.user_attrs.get(SCORES) for t in (*self.feasible, *self.beyond)}
-        return {n: Scores(tuple(s["accuracy"]), tuple(s["latency"])) for n, s in kept.items() if s}
+        costs = self.objectives.costs
+        return {n: Scores(tuple(s["accuracy"]), tuple(tuple(s[c]) for c in costs)) for n, s in kept.items() if s}
 
     @staticmethod
     def point(trial: FrozenTrial) -> Point:
-        """A complete trial's accuracy and latency."""
+        """What was measured of a complete trial."""
         return Point(*trial.values)
 
     def note(self, name: str, value: Any) -> None:
@@ -241,7 +252,8 @@ class Study:
         for name, beyond in self.limits.violations(point).items():
             suggestion.trial.set_constraint(name, beyond)
         if scores is not None and not given_up:
-            plain = {"accuracy": list(scores.accuracy), "latency": list(scores.latency)}
+            by_problem = (scores.accuracy, *scores.costs)
+            plain = {name: list(values) for name, values in zip(self.objectives.names, by_problem, strict=True)}
             suggestion.trial.set_user_attr(SCORES, plain)
         for name, value in attrs.items():
             suggestion.trial.set_user_attr(name, value)
@@ -297,7 +309,8 @@ def _check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) 
         if storage.get_n_trials(study._study_id) == 0:
             return  # killed between making the study and describing it
         raise InputError("study", f"{name!r} was not made by this search", "Give another name with --study")
-    if found := changes(stored, now):
+    # A study made before objectives could be chosen has the usual ones.
+    if found := changes({"objectives": list(Objectives().names), **stored}, now):
         raise InputError(
             "study",
             f"{name!r} was a search for something else: " + "; ".join(found),

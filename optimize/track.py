@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from optimize.loop import title
 from optimize.objective import Measurement
 from optimize.space import Candidate
 from pdr_dspy.tracking import Tracker
@@ -63,6 +64,7 @@ class Tracking:
                 artifacts={"workflow.yaml": dump_workflow(candidate.workflow)},
                 tables={"problems": evaluation.rows()} if evaluation else {},
                 tags={"baseline": baseline or "", "given_up": measured.given_up},
+                title=title(candidate, baseline),
                 started=started,
                 ended=time.time(),
             )
@@ -82,14 +84,16 @@ class Tracking:
         *,
         metrics: Mapping[str, float] | None = None,
         artifacts: Mapping[str, str] | None = None,
-        figures: Mapping[str, tuple[str, bytes]] | None = None,
+        figures: Mapping[str, tuple[str, bytes | None]] | None = None,
+        summary: str = "",
     ) -> None:
         """End the study's run with its report, and say what could not be tracked.
 
         Args:
             status: `FINISHED`, `KILLED` or `FAILED`.
             metrics, artifacts: Of the study.
-            figures: Name to HTML and PNG.
+            figures: Name to HTML and (or None) PNG.
+            summary: What came of it, for the study's description.
         """
 
         def end(tracker: Tracker) -> None:
@@ -97,6 +101,7 @@ class Tracking:
             tracker.log(run, metrics=metrics, artifacts=artifacts)
             for name, (html, png) in (figures or {}).items():
                 tracker.log_figure(run, name, html=html, png=png)
+            tracker.describe(run, summary)
             tracker.finish(run, status)
             if tracker.failures:
                 print(

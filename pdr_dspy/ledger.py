@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from heapq import heapreplace
 from itertools import groupby
 from threading import Lock
 from typing import Any
@@ -135,10 +136,10 @@ def meters(records: Iterable[CallRecord]) -> Meters:
     The runs of a program, and its calls outside any run, are taken to follow one another: where a program runs several
     workflows at once, `b_seq`, `seq_generated` and `seconds` are upper bounds.
     """
-    rows = sorted(records, key=lambda r: (_place(r), r.call, r.attempt))
+    rows = _in_order(records)
     path = _Path()
-    for _, step in groupby(rows, key=_place):
-        path.add([list(attempts) for _, attempts in groupby(step, key=lambda r: r.call)])
+    for calls in _steps(rows):
+        path.add(calls)
     heads = [r for r in rows if r.attempt == 0]
     return Meters(
         b_seq=path.tokens,
@@ -160,6 +161,36 @@ def meters(records: Iterable[CallRecord]) -> Meters:
     )
 
 
+def path_seconds(records: Iterable[CallRecord], places: int) -> float:
+    """Seconds along the critical path of one problem's records, where at most `places` of its calls run at once.
+
+    The calls of a step take the places in the order they were sent in. With a place for each of them this is `seconds`
+    of the meters.
+    """
+    total = 0.0
+    for calls in _steps(_in_order(records)):
+        free = [0.0] * places
+        for call in sorted(_waited(calls), key=lambda attempts: attempts[0].started):
+            heapreplace(free, free[0] + sum(r.seconds for r in call))
+        total += max(free)
+    return total
+
+
+def _in_order(records: Iterable[CallRecord]) -> list[CallRecord]:
+    return sorted(records, key=lambda r: (_place(r), r.call, r.attempt))
+
+
+def _steps(rows: Iterable[CallRecord]) -> Iterator[list[list[CallRecord]]]:
+    """The steps of records in order, each as its calls, each as its attempts."""
+    for _, step in groupby(rows, key=_place):
+        yield [list(attempts) for _, attempts in groupby(step, key=lambda r: r.call)]
+
+
+def _waited(calls: Sequence[list[CallRecord]]) -> list[list[CallRecord]]:
+    # A call cut off by a quorum was not waited for: it is on no path.
+    return [c for c in calls if c[-1].outcome != "cutoff"]
+
+
 def _place(record: CallRecord) -> tuple[str, int]:
     # A call outside a workflow is a step of its own.
     return (record.run or record.call, record.step)
@@ -172,9 +203,8 @@ class _Path:
         self.tokens = self.generated = self.nominal = self.calls = 0
         self.seconds = 0.0
 
-    def add(self, calls: Sequence[Sequence[CallRecord]]) -> None:
-        # A call cut off by a quorum was not waited for: it is on no path.
-        waited = [c for c in calls if c[-1].outcome != "cutoff"]
+    def add(self, calls: Sequence[list[CallRecord]]) -> None:
+        waited = _waited(calls)
         if not waited:
             return
         self.tokens += _largest(waited, lambda r: r.tokens)

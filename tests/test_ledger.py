@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdr_dspy.ledger import CallRecord, Ledger, meters, open_ledger, record
+from pdr_dspy.ledger import CallRecord, Ledger, meters, open_ledger, path_seconds, record
 
 BASE = CallRecord(
     call="a", attempt=0, run="r", stage="draft", step=0, round=0, index=0, sample=0, problem="p", model="m", replica="",
@@ -48,6 +49,30 @@ def test_a_path_is_at_most_the_total_and_at_least_its_longest_call(
     assert sums.seq_calls == len({r.step for r in rows}) and sums.calls == len(drawn)
     assert sums.nominal_seq == 80 * sums.seq_calls and sums.nominal_total == 80 * sums.calls
     assert sums.failures == sums.unreported == len(rows) - len(drawn)
+
+
+@given(calls, st.integers(1, 20))
+def test_with_fewer_places_a_path_takes_longer_up_to_one_call_after_another(
+    drawn: list[tuple[int, int, int, float, int]], places: int
+) -> None:
+    rows = rows_of(drawn)
+    found = path_seconds(rows, places)
+    widest = max(len({r.call for r in rows if r.step == step}) for step in {r.step for r in rows})
+    assert path_seconds(rows, 1) == pytest.approx(sum(r.seconds for r in rows))
+    assert meters(rows).seconds - 1e-9 <= found <= path_seconds(rows, 1) + 1e-9
+    assert places < widest or found == pytest.approx(meters(rows).seconds)
+    assert found >= sum(r.seconds for r in rows) / places - 1e-9
+
+
+def test_calls_take_their_places_in_the_order_they_were_sent() -> None:
+    rows = [
+        replace(BASE, call=c, started=at, seconds=s) for c, at, s in (("a", 0.0, 3.0), ("b", 1.0, 1.0), ("c", 2.0, 2.0))
+    ]
+    assert path_seconds(rows, 2) == 3.0  # c follows b
+    late = replace(BASE, call="z", step=1, seconds=5.0)
+    cut = replace(BASE, call="y", step=1, seconds=9.0, outcome="cutoff")
+    assert path_seconds([*rows, late, cut], 2) == 8.0
+    assert path_seconds([], 3) == 0.0
 
 
 @given(calls, st.randoms())

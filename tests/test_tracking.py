@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -109,6 +111,25 @@ def test_a_study_has_one_run_for_good(tracker: Tracker, root: Path) -> None:
     assert [a.path for a in client(tracker).list_artifacts(run)] == ["front.html", "front.png", "plots"]
     assert Tracker.open(root, tracker.experiment).start_study(name) == run
     assert client(tracker).get_run(run).info.status == "RUNNING" and not tracker.failures
+
+
+def test_a_study_and_its_trials_lead_to_each_other(tracker: Tracker) -> None:
+    run = tracker.start_study("linked")
+    trials = [tracker.log_trial("linked", i, params={}, metrics={}, title="8-1 top_each") for i in range(2)]
+    tracker.describe(run, "A *fine* winner")
+    note = client(tracker).get_run(run).data.tags["mlflow.note.content"]
+    assert note.startswith("A *fine* winner") and 'tags.study = "linked"' in note
+    (runs_, experiments) = re.findall(r"\(#/compare-runs\?runs=(\S+)&experiments=(\S+?)\)", note)[0]
+    assert sorted(json.loads(unquote(runs_))) == sorted(trials)
+    assert json.loads(unquote(experiments)) == [tracker.experiment_id]
+    for trial in runs(tracker, "linked"):
+        assert trial.data.tags["study_run"] == run and "mlflow.parentRunId" not in trial.data.tags
+        told = trial.data.tags["mlflow.note.content"]
+        assert f"[linked](#/experiments/{tracker.experiment_id}/runs/{run})" in told and "8-1 top\\_each" in told
+    alone = tracker.log_trial("nobody started it", 0, params={}, metrics={})
+    assert client(tracker).get_run(alone).data.tags["mlflow.note.content"] == "A trial of nobody started it"
+    tracker.describe("", "")
+    assert not tracker.failures
 
 
 def test_more_than_one_batch(tracker: Tracker) -> None:

@@ -7,7 +7,9 @@ the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -130,7 +132,28 @@ class Endpoint:
     @property
     def load(self) -> int:
         """Requests in flight at most."""
-        return self.settings.load
+        return self._caller.limiter.load
+
+    @contextmanager
+    def at_load(self, load: int) -> Iterator[None]:
+        """Inside, so many requests are in flight at most, instead of the settings' `load`.
+
+        Args:
+            load: Requests.
+
+        Raises:
+            EndpointError: a number that no endpoint with these addresses can hold.
+            RuntimeError: there are requests in flight.
+        """
+        limiter, before = self._caller.limiter, self.load
+        wanted = replace(self.settings, load=load).load
+        if limiter.in_flight:
+            raise RuntimeError("the load can't be changed while requests are in flight")
+        limiter.load = wanted
+        try:
+            yield
+        finally:
+            limiter.load = before
 
     @property
     def in_flight(self) -> int:

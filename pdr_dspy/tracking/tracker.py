@@ -1,7 +1,8 @@
 """Experiment tracking with MLflow: one run for a study, and one for each of its trials.
 
-Runs are addressed by id, never through MLflow's "active run", which belongs to a thread. Trials are top-level runs
-with a tag `study`, since MLflow's charts leave nested runs out. Logging a trial takes tenths of a second: not for the
+Runs are addressed by id, never through MLflow's "active run", which belongs to a thread. Trials are top-level runs,
+since MLflow folds nested ones and leaves them out of charts; a trial names its study in the tags `study` and
+`study_run`, and both link to each other in their descriptions. Logging a trial takes tenths of a second: not for the
 event loop.
 
 A tracker that fails must not end a search that took hours: what goes wrong after `open` is caught, kept in `failures`
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 from pdr_dspy.errors import InputError
 from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table, without_secrets
@@ -28,7 +30,11 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 T = TypeVar("T")
 
 _BATCH = 100  # params, and tags, that MLflow takes at once
-_FOUND_BY = ("study", "role", "trial")  # tags a run is found by; set when it is made, nobody else's to set
+_FOUND_BY = ("study", "role", "trial", "study_run")  # tags a run is found by; set when it is made, nobody else's to set
+_NOTE = "mlflow.note.content"  # a run's description, Markdown
+_COMPARED = (
+    100  # runs that a link to MLflow's compare page names at most: a tag is short, and its table has a column each
+)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
@@ -151,6 +157,7 @@ class Tracker:
         artifacts: Mapping[str, str] | None = None,
         tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         tags: Mapping[str, Any] | None = None,
+        title: str = "",
         status: Status = "FINISHED",
         started: float | None = None,
         ended: float | None = None,
@@ -165,6 +172,7 @@ class Tracker:
             artifacts: File name to text.
             tables: Name to rows; shown as tables by MLflow, saved as `<name>.json`.
             tags: Written as text.
+            title: The trial in a line, for its description.
             status: The trial's end.
             started, ended: Unix times; default: now.
 
@@ -179,12 +187,19 @@ class Tracker:
                 return str(run.info.run_id)
             if run is not None:
                 self._client.delete_run(run.info.run_id)  # the process ended while it was being written
-            identity = self._create(f"trial {number}", {"study": name, "role": "trial", "trial": str(number)}, started)
+            parent = self._run_of(name)
+            belongs = {
+                "study": name,
+                "role": "trial",
+                "trial": str(number),
+                **({"study_run": parent} if parent else {}),
+            }
+            identity = self._create(f"trial {number}", belongs, started)
             self._write(
                 identity,
                 params=params,
                 metrics=metrics,
-                tags=tags or {},
+                tags={**(tags or {}), _NOTE: self._note(name, parent, title)},
                 artifacts=artifacts or {},
                 tables=tables or {},
             )
@@ -209,6 +224,23 @@ class Tracker:
 
         if run:
             self._try(f"log to {run}", write, None)
+
+    def describe(self, run: str, text: str) -> None:
+        """Give a study's run a description, with links to its trials. Does nothing for the run ""."""
+
+        def write() -> None:
+            name = self._studies[run]
+            words = f'tags.study = "{name}" and tags.role = "trial"'
+            found = self._client.search_runs([self.experiment_id], words, max_results=_COMPARED)
+            trials = [str(trial.info.run_id) for trial in found]
+            how = "all" if len(trials) < _COMPARED else f"the latest {_COMPARED}"
+            compare = f", or {_link(f'compare {how}', self._comparing(trials))}" if trials else ""
+            lead = f"{text}\n\n" if text else ""
+            note = f"{lead}Its trials are runs beside this one: filter the runs by `{words}`{compare}."
+            self._write(run, tags={_NOTE: note})
+
+        if run:
+            self._try(f"describe {run}", write, None)
 
     def log_figure(self, run: str, name: str, *, html: str | None = None, png: bytes | None = None) -> None:
         """Add a figure as `<name>.html` and `<name>.png`. Does nothing for the run ""."""
@@ -273,6 +305,17 @@ class Tracker:
         runs = self._client.search_runs([self.experiment_id], words, max_results=1)
         return runs[0] if runs else None
 
+    def _run_of(self, study: str) -> str:
+        return next((run for run, name in self._studies.items() if name == study), "")
+
+    def _note(self, study: str, parent: str, title: str) -> str:
+        of = _link(study, f"#/experiments/{self.experiment_id}/runs/{parent}") if parent else _plain(study)
+        return f"A trial of {of}{f': {_plain(title)}' if title else ''}"
+
+    def _comparing(self, runs: Sequence[str]) -> str:
+        ids, own = json.dumps(list(runs), separators=(",", ":")), json.dumps([self.experiment_id])
+        return f"#/compare-runs?runs={quote(ids)}&experiments={quote(own)}"
+
     def _try(self, action: str, work: Callable[[], T], otherwise: T) -> T:
         try:
             return work()
@@ -287,6 +330,15 @@ class Tracker:
 def _artifacts(root: Path, experiment: str) -> str:
     folder = "".join(c if c.isalnum() or c in "-_." else "_" for c in experiment)
     return (root / "mlruns" / folder).as_uri()
+
+
+def _link(text: str, url: str) -> str:
+    return f"[{_plain(text)}]({url})"
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#" else c for c in text)
 
 
 def _named(study: str) -> str:

@@ -15,7 +15,7 @@ from pdr_dspy import bridge
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.replicas import Replicas
-from pdr_dspy.errors import ServerFailure
+from pdr_dspy.errors import EndpointError, ServerFailure
 from pdr_dspy.ledger import open_ledger
 
 from .support import burst, call, drafts, open_endpoint, outcome
@@ -42,6 +42,24 @@ def test_no_more_than_the_load_is_in_flight_and_the_mean_says_so(fake_vllm: Fake
     assert fake_vllm.max_in_flight == 4
     mean = (after.in_flight_seconds - before.in_flight_seconds) / (after.busy_seconds - before.busy_seconds)
     assert 3.0 < mean <= 4.0
+
+
+def test_another_load_is_held_for_a_while(fake_vllm: FakeVLLM) -> None:
+    fake_vllm.answer = Reply(delay=0.05)
+    with open_endpoint(fake_vllm, load=2) as endpoint:
+        for load in (6, 1):
+            before = endpoint.stats
+            with endpoint.at_load(load):
+                assert endpoint.load == load
+                burst(endpoint, drafts(12, sample=load))
+            after = endpoint.stats
+            mean = (after.in_flight_seconds - before.in_flight_seconds) / (after.busy_seconds - before.busy_seconds)
+            assert endpoint.load == 2 and (mean == pytest.approx(1.0) if load == 1 else 2 < mean <= load)
+        with pytest.raises(EndpointError, match="load"), endpoint.at_load(9000):
+            pass
+        with pytest.raises(ValueError), endpoint.at_load(1):
+            raise ValueError
+        assert endpoint.load == 2
 
 
 def test_waiting_for_a_place_is_not_latency(fake_vllm: FakeVLLM) -> None:

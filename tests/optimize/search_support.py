@@ -79,6 +79,7 @@ def measured(accuracy: float, seconds: float, *, calls: float = 30.0, path: floa
         "sum_fresh_generated": 1000.0,
         "longest_path": 1.5 * path,
         "mean_seq_generated": path,
+        "mean_total_generated": 4 * path,
         "mean_b_seq": 3 * path,
         "mean_b_total": 123_456.0,
         "mean_calls": calls / 10,

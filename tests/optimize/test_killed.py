@@ -54,3 +54,4 @@ def test_a_killed_search_goes_on_without_paying_twice(model: FakeVLLM, data: Pat
         assert {a.path for a in client.list_artifacts(run.info.run_id)} >= {"workflow.yaml", "problems.json"}
     kept = {a.path for a in client.list_artifacts(studies[0].info.run_id)}
     assert {"pareto.html", "pareto.png", "winner.yaml", "front.json", "report.md"} <= kept
+    assert {"parallel_coordinates.html", "importance.html", "heat_map.html", "report.html"} <= kept

@@ -8,9 +8,9 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
+from optimize.criteria import Latency, Objectives
 from optimize.front import Point
 from optimize.limits import Limits, parse_limits
-from optimize.objective import Latency
 from optimize.options import REFUSED
 from optimize.space import make_space
 from optimize.study import Study, open_storage
@@ -28,7 +28,7 @@ from pdr_dspy.errors import InputError
     ],
 )
 def test_limits_as_people_write_them(latency: str | None, accuracy: str | None, unit: Latency, limits: Limits) -> None:
-    assert parse_limits(latency, accuracy, unit) == limits
+    assert parse_limits(latency, accuracy, Objectives(unit)) == limits
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_limits_as_people_write_them(latency: str | None, accuracy: str | None, 
 )
 def test_other_texts_are_refused_by_name(latency: str | None, accuracy: str | None, unit: Latency, field: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_limits(latency, accuracy, unit)
+        parse_limits(latency, accuracy, Objectives(unit))
     assert caught.value.field == field
 
 

@@ -60,7 +60,7 @@ async def run(
         return None
 
     notes = Notes()
-    search = Search(study, work, record, notes, "seconds", trials, jobs=jobs, seconds=seconds)
+    search = Search(study, work, record, notes, trials, jobs=jobs, seconds=seconds)
     return await search.run(asyncio.Event()), notes
 
 

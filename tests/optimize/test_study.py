@@ -129,11 +129,11 @@ def test_overrun_budgets_are_infeasible(reopen: Opener) -> None:
 def test_what_was_given_up_is_on_no_front_and_nobody_is_raced_against_it(reopen: Opener) -> None:
     study = reopen()
     whole, part = study.ask(), study.ask()
-    study.tell(whole, Point(0.5, 1.0), overrun=-1.0, attrs={}, scores=Scores((1.0, 0.0), (1.0, None)))
-    study.tell(part, Point(0.9, 0.5), overrun=-1.0, attrs={}, scores=Scores((1.0,), (0.5,)), given_up=True)
+    study.tell(whole, Point(0.5, 1.0), overrun=-1.0, attrs={}, scores=Scores((1.0, 0.0), ((1.0, None),)))
+    study.tell(part, Point(0.9, 0.5), overrun=-1.0, attrs={}, scores=Scores((1.0,), ((0.5,),)), given_up=True)
     again = reopen(owner="elsewhere")
     assert [t.number for t in again.feasible] == [whole.number] and len(again.complete) == 2
-    assert again.rivals == {whole.number: Scores((1.0, 0.0), (1.0, None))}
+    assert again.rivals == {whole.number: Scores((1.0, 0.0), ((1.0, None),))}
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
-"""The table, the plots and the progress line say what was measured."""
+"""The table, and the plots say what was measured."""
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 
 import pytest
 from search_support import measured
 
+from optimize.criteria import Latency, Objectives
 from optimize.options import duration
 from optimize.plots import Dot, as_html, as_png
-from optimize.progress import Progress, clock
 from optimize.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
 from pdr_dspy.errors import InputError
 
@@ -20,7 +19,7 @@ ROWS = (
     Row("long_cot", "1", "name: b\n", measured(0.4, 1.0), measured(0.5, 1.0), baseline=True),
     Row("sr", "1-1-1-1", "name: c\n", measured(0.3, 3.0), None, baseline=True),
 )
-REPORT = Report("s", "m", "tokens=16k", "aime24", 32, 27.5, "seconds", 12, 10, 1, ordered(ROWS, "seconds"))
+REPORT = Report("s", "m", "tokens=16k", "aime24", 32, 27.5, Objectives(), 12, 10, 1, ordered(ROWS, Objectives()))
 
 
 def test_the_table_is_in_order_of_latency_and_marks_front_winner_and_baselines() -> None:
@@ -40,9 +39,9 @@ def test_the_caption_states_load_model_and_sizes() -> None:
 
 def test_a_front_member_that_may_be_no_better_than_a_faster_one_is_marked() -> None:
     sure = replace(ROWS[0], measured=replace(measured(0.9, 2.0), low=0.85))
-    report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), "seconds"))
+    report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), Objectives()))
     assert REPORT.unsure() == {1} and report.unsure() == set()
-    assert "overlaps that of a faster front member" in as_text(REPORT)
+    assert "overlaps that of a cheaper front member" in as_text(REPORT)
     assert "F~" not in as_text(report)
 
 
@@ -63,27 +62,14 @@ def test_markdown_and_json_hold_every_workflow() -> None:
 
 
 @pytest.mark.parametrize("latency", ["seconds", "tokens"])
-def test_plots_need_no_network_and_no_browser(latency: str) -> None:
+def test_plots_need_no_network_and_no_browser(latency: Latency) -> None:
+    objectives = Objectives(latency)
     dots = [
-        Dot(r.name, r.title, r.measured.point(latency), r.measured.low, r.measured.high, r.baseline)  # type: ignore[arg-type]
-        for r in ROWS
+        Dot(r.name, r.title, r.measured.point(objectives), r.measured.low, r.measured.high, r.baseline) for r in ROWS
     ]
-    html = as_html(dots, latency, "s")  # type: ignore[arg-type]
+    html = as_html(dots, objectives, "s")
     assert "long_cot" in html and "<script src=" not in html
-    assert as_png(dots, latency, "s").startswith(b"\x89PNG")  # type: ignore[arg-type]
-
-
-def test_progress_without_a_terminal_is_plain_lines() -> None:
-    out, tokens = io.StringIO(), [0]
-    with Progress("search", total=4, problems=10, latency="seconds", tokens=lambda: tokens[0], out=out) as progress:
-        progress.started(0, "8-1 summary")
-        for _ in range(5):
-            progress.problem(0)
-        tokens[0] = 5000
-        assert "search 0/4" in progress.status() and "tok/s" in progress.status()
-        progress.ended(0, measured(0.8, 2.0))
-        assert "best 80.0 % at 2 s: 8-1 summary" in progress.status() and "time left" in progress.status()
-    assert "search 1/4" in out.getvalue() and "\x1b" not in out.getvalue()
+    assert as_png(dots, objectives, "s").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +88,3 @@ def test_durations(text: str, seconds: float) -> None:
 def test_durations_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="--timeout"):
         duration(text)
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(7, "0:07"), (750, "12:30"), (3723, "1:02:03")])
-def test_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

@@ -1,0 +1,72 @@
+"""`run.py`: workflows measured with the search's table, and a run that was interrupted goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fakes.vllm import FakeVLLM
+from search_support import Command, assert_nothing_paid_twice, solve
+
+from optimize.options import INTERRUPTED
+
+PROGRAMS = Path(__file__).parents[2] / "programs"
+WORKFLOWS = (PROGRAMS / "pdr_small.yaml", PROGRAMS / "long_cot.yaml")
+
+
+def arguments(model: FakeVLLM, data: Path) -> tuple[object, ...]:
+    return (*WORKFLOWS, "--budget", "tokens=4k", "--endpoint", model.url, "--data", data, "--problems", "8")
+
+
+def test_an_interrupted_run_goes_on_and_pays_only_for_what_was_in_flight(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.answer = lambda call: solve(call, delay=0.1)
+    pressed = []
+
+    def press() -> None:
+        model.wait(lambda m: m.succeeded >= 20, 60)
+        pressed.append(time.time())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    assert command("run", *arguments(model, data)) == INTERRUPTED
+    thread.join()
+    out, err = capsys.readouterr()
+    assert "the same command goes on" in err and "accuracy [95 %]" not in out and "Traceback" not in err
+    model.wait(lambda m: m.in_flight == 0)
+    paid = model.succeeded
+    assert command("run", *arguments(model, data)) == 0
+    assert_nothing_paid_twice(model, pressed[0])
+    told = capsys.readouterr().out
+
+    fresh = model.succeeded
+    assert fresh > paid
+    assert command("run", *arguments(model, data)) == 0  # and a third time it costs nothing
+    again = capsys.readouterr().out
+    assert model.succeeded == fresh and "all replayed" in again
+    assert [accuracy(line) for line in again.splitlines()] == [accuracy(line) for line in told.splitlines()]
+
+
+def accuracy(line: str) -> str:
+    """A table line's accuracy with its interval; "" for another line."""
+    return " ".join(line.split("[")[0].split()[-1:] + line.split("[")[1:]).split("]")[0] if "[" in line else ""
+
+
+def test_its_table_is_the_searchs(
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", *arguments(model, data)) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    small = ("--problems", 4, "--report-problems", 4, "--front", 1, "--trials", 3, "--study", "s")
+    assert command("search", "--budget", "tokens=4k", "--endpoint", model.url, "--data", data, *small) == 0
+    searched = capsys.readouterr().out.strip().splitlines()
+    assert lines[0].split() == searched[0].split() and set(lines[1]) == {"-"}
+    assert {line.split("[")[0].split()[-2] for line in lines[2:4]} == {"pdr_small", "long_cot"}
+    for words in ("F: on this table's Pareto front", "Failures count as wrong", "fresh/old"):
+        assert any(words in line for line in lines) and any(words in line for line in searched)
