@@ -19,7 +19,7 @@ from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 
 THREE = Objectives(costs=("latency", "total_tokens"))
-SMALL = ("--budget", "tokens=4k", "--problems", 8, "--report-problems", 6, "--front", 3, "--study", "s", "--trials", 6)
+SMALL = ("--budget", "tokens=4k", "--problems", 4, "--report-problems", 4, "--study", "s", "--trials", 4)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,8 @@ def test_a_study_made_before_there_was_a_choice_goes_on(tmp_path: Path) -> None:
 def test_a_search_for_three_objectives(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = (*SMALL, "--endpoint", model.url, "--data", data, "--objectives", "total_tokens,accuracy,latency")
+    asked = (*SMALL, "--endpoint", model.url, "--data", data, "--topologies", "1,4-1,4-vote")
+    asked = (*asked, "--objectives", "total_tokens,accuracy,latency")
     assert command("search", *asked) == 0
     out = capsys.readouterr().out
     assert "  total  " in out and "the fastest within a point of it" in out
@@ -145,7 +146,18 @@ def opened_again(directory: Path) -> list[object]:
 def test_tokens_alone_against_accuracy(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = (*SMALL[:-1], 3, "--endpoint", model.url, "--data", data, "--objectives", "accuracy,total_tokens")
+    asked = (
+        *SMALL[:-1],
+        2,
+        "--topologies",
+        "1,4-1",
+        "--endpoint",
+        model.url,
+        "--data",
+        data,
+        "--objectives",
+        "accuracy,total_tokens",
+    )
     assert command("search", *asked) == 0
     assert "the cheapest within a point of it" in capsys.readouterr().out
     rows = json.loads((tmp_path / "runs" / "s" / "front.json").read_text())["rows"]
