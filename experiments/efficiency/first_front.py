@@ -40,8 +40,8 @@ def first_useful(trials: list[FrozenTrial]) -> tuple[int, str] | None:
             for base in (t for t in known if baseline_of(t) is not None):
                 a, b = Study.point(own), Study.point(base)
                 if a.accuracy > 0 and dominates(a, b):
-                    gain = f"{100 * a.accuracy:.0f} % at {a.latency:.2f} s"
-                    return i, f"t{own.number} {gain}; {baseline_of(base)} {100 * b.accuracy:.0f} % at {b.latency:.2f} s"
+                    gain = f"{100 * a.accuracy:.0f} % at {a.cost:.2f} s"
+                    return i, f"t{own.number} {gain}; {baseline_of(base)} {100 * b.accuracy:.0f} % at {b.cost:.2f} s"
     return None
 
 

@@ -14,9 +14,9 @@ def hypervolume(points: Iterable[Point], worst: float) -> float:
         points: Accuracy as a fraction, latency in any unit.
         worst: Latency of the corner; points beyond it add nothing.
     """
-    inside = [p for p in points if p.latency < worst and p.accuracy > 0]
+    inside = [p for p in points if p.cost < worst and p.accuracy > 0]
     if not inside:
         return 0.0
     members = [inside[i] for i in front(inside)]
-    ends = [*(p.latency for p in members[1:]), worst]
-    return sum(p.accuracy * (end - p.latency) for p, end in zip(members, ends, strict=True))
+    ends = [*(p.cost for p in members[1:]), worst]
+    return sum(p.accuracy * (end - p.cost) for p, end in zip(members, ends, strict=True))

@@ -16,12 +16,16 @@ import optuna
 
 from experiments.efficiency.hypervolume import hypervolume
 from experiments.efficiency.outcomes import Outcome, evaluation_of
+from optimize.criteria import Objectives
 from optimize.front import Point
 from optimize.loop import Search
-from optimize.objective import MIDDLE, Measurement, measurement, scores
+from optimize.objective import Measurement, measurement, scores
 from optimize.racing import beaten, rungs
 from optimize.space import Candidate, Space
 from optimize.study import Study, Suggestion
+
+OBJECTIVES = Objectives("tokens")
+"""Accuracy against tokens along the path: the same in every replay, as seconds would not be."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ class Grid:
     @cached_property
     def points(self) -> Mapping[str, Point]:
         """A point's accuracy and mean tokens along the path, over all problems, by its key."""
-        return {key: measurement(evaluation_of(found)).point("tokens") for key, found in self.outcomes.items()}
+        return {key: measurement(evaluation_of(found)).point(OBJECTIVES) for key, found in self.outcomes.items()}
 
     @cached_property
     def worst(self) -> float:
         """Latency of the slowest point; with accuracy 0 the corner that hypervolumes are measured from."""
-        return max(point.latency for point in self.points.values())
+        return max(point.cost for point in self.points.values())
 
     @cached_property
     def hypervolume(self) -> float:
@@ -161,7 +165,9 @@ class Ours:
     def __call__(self, run: Run, seed: int) -> None:
         """Search."""
         space = run.grid.space if self.warm else _Cold(**vars(run.grid.space))
-        study = Study(optuna.storages.InMemoryStorage(), "replay", space, {}, seed=seed, owner="replay")
+        study = Study(
+            optuna.storages.InMemoryStorage(), "replay", space, {}, seed=seed, owner="replay", objectives=OBJECTIVES
+        )
         stop = asyncio.Event()
 
         async def measure(suggestion: Suggestion) -> Measurement:
@@ -173,7 +179,7 @@ class Ours:
                 seen, before = evaluation_of(found[:rung]), rung
                 if rung < len(found):
                     rivals = study.rivals
-                    lost = beaten(scores(seen, "tokens"), rivals, middle=MIDDLE["tokens"], looks=len(looks) - 1)
+                    lost = beaten(scores(seen, OBJECTIVES), rivals, middles=OBJECTIVES.middles, looks=len(looks) - 1)
                     if lost is not None:
                         run.mark()
                         return measurement(seen, str(lost))
@@ -186,7 +192,7 @@ class Ours:
             pass  # nothing to track: what counts is in the run
 
         trials = len(run.grid.outcomes)
-        asyncio.run(Search(study, measure, record, _Nobody(), "tokens", trials, jobs=1).run(stop))
+        asyncio.run(Search(study, measure, record, _Nobody(), trials, jobs=1).run(stop))
 
 
 class _Nobody:

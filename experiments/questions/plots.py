@@ -56,7 +56,9 @@ def as_png(chart: Chart) -> bytes:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = Figure(figsize=((6.2 if len(chart.panels) < 3 else 5.0) * len(chart.panels), 5), dpi=110, layout="constrained")
+    figure = Figure(
+        figsize=((6.2 if len(chart.panels) < 3 else 5.0) * len(chart.panels), 5), dpi=110, layout="constrained"
+    )
     FigureCanvasAgg(figure)
     grid: Any = figure.subplots(1, len(chart.panels), sharey=True, squeeze=False)
     for axes, panel in zip(grid[0], chart.panels, strict=True):

@@ -80,9 +80,9 @@ def test_the_hypervolume_is_the_area_that_something_dominates(raw: list[tuple[fl
     worst = 100.0
     area = hypervolume(found, worst)
     # By strips between neighbouring latencies: the best accuracy that is had by then.
-    ends = sorted({p.latency for p in found} | {worst})
+    ends = sorted({p.cost for p in found} | {worst})
     strips = pairwise(ends)
-    by_hand = sum((b - a) * max(p.accuracy for p in found if p.latency <= a) for a, b in strips)
+    by_hand = sum((b - a) * max(p.accuracy for p in found if p.cost <= a) for a, b in strips)
     assert area == pytest.approx(by_hand)
     assert area == pytest.approx(hypervolume([found[i] for i in front(found)], worst))
 
