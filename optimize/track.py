@@ -43,6 +43,10 @@ class Tracking:
         self._tracker.result()
         self._run.result()
 
+    def keep(self, artifacts: Mapping[str, str]) -> None:
+        """Add files to the study's run, by name."""
+        self._later(lambda tracker: tracker.log(self._run.result(), artifacts=artifacts))
+
     async def trial(
         self, number: int, candidate: Candidate, baseline: str | None, measured: Measurement, started: float
     ) -> str:

@@ -94,7 +94,7 @@ def dump_workflow(workflow: Workflow) -> str:
         lines.append(f"  - {_flow(plain)}")
     data.pop("name")
     if workflow.prompts.own:
-        lines.append(_block({"prompts": data.pop("prompts")}))
+        lines.append(dump_block({"prompts": data.pop("prompts")}))
     lines += [f"{key}: {_flow(value)}" for key, value in data.items()]
     return "\n".join(lines) + "\n"
 
@@ -154,7 +154,8 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 _Blocks.add_representer(str, _text)
 
 
-def _block(value: Any) -> str:
+def dump_block(value: Any) -> str:
+    """Plain data as YAML with its long texts as blocks, without a last line break."""
     text: str = yaml.dump(value, Dumper=_Blocks, sort_keys=False, width=math.inf, allow_unicode=True)
     return text.removesuffix("\n")
 
