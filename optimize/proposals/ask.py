@@ -113,7 +113,7 @@ def _open(
         )
         return Endpoint.open(settings, store, allowance)
     except EndpointError as error:
-        mend = f"Set {KEY_VARIABLE}" if error.field == "api key" else error.mend
+        mend = f"Put its key into {KEY_VARIABLE}" if "api_key" in error.mend else error.mend
         raise EndpointError("--proposer", error.problem, mend) from None
 
 

@@ -1,6 +1,6 @@
 """Whether a proposed instruction may join the search. Pure functions of text.
 
-Refused are: nothing at all, what can't be printed, a text longer than its share of the model's context, a copy of one
+Refused are: nothing at all, control characters, a text longer than its share of the model's context, a copy of one
 that is there already, and one that gives away a reference answer of the problems it was written from.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from unicodedata import category
 
 from pdr_dspy.data import Problem
 from pdr_dspy.workflow.prompting import LONGEST
@@ -43,8 +44,8 @@ def objection(text: str, *, taken: Mapping[str, str], limit: int, tokenizer: Tok
     """
     if not text.strip():
         return "it is empty"
-    if not all(line.isprintable() for line in text.replace("\t", " ").splitlines()):
-        return "it has characters that can't be printed"
+    if any(category(c) == "Cc" and c not in "\n\r\t" for c in text):
+        return "it has control characters"
     same = next((name for name, other in taken.items() if _plain(other) == _plain(text)), None)
     if same is not None:
         return f"it is a copy of {same}"

@@ -12,6 +12,7 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from optimize.proposals.ask import Ask, proposer
+from optimize.proposals.propose import propose
 from optimize.proposals.values import Proposals
 from optimize.sources import Problems
 from optimize.space import Space
@@ -44,8 +45,6 @@ def joined(
     """
     found = _kept(storage, name, ask)
     if found is None and ask is not None:
-        from optimize.proposals.propose import propose  # DSPy's optimizers take seconds to import
-
         tried, stages = space.for_proposals()
         with proposer(ask, endpoint, options, store, allowance) as writer:
             _say(

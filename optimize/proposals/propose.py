@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from optimize.space import Candidate
 from pdr_dspy import bridge
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
-from pdr_dspy.errors import EndpointError, Unparseable
+from pdr_dspy.errors import EndpointError, ServerFailure
 from pdr_dspy.evaluation.failures import describe, fatal
 from pdr_dspy.modules import PDR
 from pdr_dspy.prompts import catalogue
@@ -38,7 +37,6 @@ AT_ONCE = 16
 """Proposals written at once."""
 
 _CHARS_A_TOKEN = 3  # fewer than most texts have: a proposal that keeps to it keeps to its tokens
-_ENDPOINTS = frozenset({"server", "timeout"})  # kinds of failure that are the proposer's server's
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def propose(
         seed: The search's.
 
     Raises:
-        EndpointError: the proposer (or the searched model) can't be used, or has answered nothing but failures.
+        EndpointError: the proposer (or the searched model) can't be used, or its server fails.
         SpendExhausted: the allowance has no room left.
     """
     program = PDR(data.signature, tried.workflow, budget=tried.plan.budget, seed=seed)
@@ -93,34 +91,27 @@ def propose(
     slots = [Slot(stage, number) for stage in stages for number in range(1, count + 1)]
     kept: dict[Slot, str] = {}
     refused: list[Refusal] = []
-    kinds: Counter[str] = Counter()
     for attempt in range(ATTEMPTS):
-        if kinds and set(kinds) <= _ENDPOINTS:
-            break  # the server is gone: once is enough
         missing = [slot for slot in slots if slot not in kept]
-        if missing and desk.summary is None:
-            (said,) = _parallel([partial(_summary, desk, attempt)])
-            desk = replace(desk, summary=said if isinstance(said, str) else None)
-            kinds[said.kind if isinstance(said, _Failed) else "written"] += 1
-        texts = _parallel([partial(_text, desk, slot, attempt) for slot in missing])
+        desk, texts = _round(desk, missing, attempt)
+        unanswered = [text for text in texts if isinstance(text, _Failed) and text.kind == ServerFailure.kind]
+        if unanswered and (attempt or len(unanswered) == len(texts)):
+            raise EndpointError(
+                "--propose",
+                f"{proposer.identity.model} failed for {len(unanswered)} of {len(texts)} proposals "
+                f"({unanswered[-1].why})",
+                "Look at its server; what was written is kept, and the same command goes on",
+            )
         # In the slots' order, not as they came: what is a copy of what must not depend on the clock.
         for slot, text in zip(missing, texts, strict=True):
             if isinstance(text, _Failed):
-                kinds[text.kind] += 1
-                refused.append(Refusal(slot.stage, slot.method, f"{text.kind}: {text.why}"))
-                continue
-            kinds["written"] += 1
-            why = _objection(text, slot, kept, data, searched, limit)
-            if why is None:
-                kept[slot] = text
+                why: str | None = f"{text.kind}: {text.why}"
             else:
+                why = _objection(text, slot, kept, data, searched, limit)
+                if why is None:
+                    kept[slot] = text
+            if why is not None:
                 refused.append(Refusal(slot.stage, slot.method, why))
-    if set(kinds) <= _ENDPOINTS:
-        raise EndpointError(
-            "--propose",
-            f"{proposer.identity.model} answered none of {kinds.total()} requests ({refused[-1].why})",
-            "Look at the server; the same command goes on",
-        )
     return Proposals(
         asked=count,
         proposer=proposer.identity.model,
@@ -150,14 +141,19 @@ class _Failed:
     why: str
 
 
-def _summary(desk: Desk, attempt: int) -> str:
-    return desk.summarized(attempt).summary or ""
-
-
-def _text(desk: Desk, slot: Slot, attempt: int) -> str:
-    if slot.method == "grounded" and desk.summary is None:
-        raise Unparseable("there is no summary of the data to write it from")
-    return desk.write(slot.stage, slot.method, slot.number, attempt)
+def _round(desk: Desk, slots: Sequence[Slot], attempt: int) -> tuple[Desk, list[str | _Failed]]:
+    """A text for each slot; grounded ones need a summary of the data first, which the desk keeps."""
+    failed: _Failed | None = None
+    if slots and desk.summary is None:
+        (said,) = _parallel([partial(desk.summarize, attempt)])
+        if isinstance(said, _Failed):
+            failed = _Failed(said.kind, f"no summary of the data ({said.why})")
+        else:
+            desk = replace(desk, summary=said)
+    ready = [slot for slot in slots if slot.method == "reflective" or failed is None]
+    jobs = [partial(desk.write, slot.stage, slot.method, slot.number, attempt) for slot in ready]
+    texts = dict(zip(ready, _parallel(jobs), strict=True))
+    return desk, [texts[slot] if failed is None else texts.get(slot, failed) for slot in slots]
 
 
 def _parallel(jobs: Sequence[Callable[[], str]]) -> list[str | _Failed]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dspy
@@ -65,8 +65,8 @@ class Desk:
     most_chars: int
     summary: str | None = None
 
-    def summarized(self, attempt: int) -> Desk:
-        """The same with a summary of the data (two calls of the proposer)."""
+    def summarize(self, attempt: int) -> str:
+        """What the data is like, in words (two calls of the proposer)."""
         share = self._room // OBSERVED
         train = [
             dspy.Example(
@@ -75,7 +75,7 @@ class Desk:
             for p in self.data.problems[:OBSERVED]
         ]
         with self._asking("summary", attempt) as lm:
-            return replace(self, summary=create_dataset_summary(train, OBSERVED, lm))
+            return str(create_dataset_summary(train, OBSERVED, lm))
 
     def write(self, stage: str, method: Method, number: int, attempt: int) -> str:
         """One instruction.
@@ -134,6 +134,8 @@ class Desk:
         wrong, right = [a for a in own if not a.right], [a for a in own if a.right]
         chosen = rng.sample(wrong, min(EXAMPLES - bool(right), len(wrong)))
         chosen += rng.sample(right, min(EXAMPLES - len(chosen), len(right)))
+        if not chosen:
+            raise Unparseable("the stage has done nothing to reflect on")
         records = [
             {
                 "Inputs": self._fields(a.inputs, EXAMPLES),
