@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from types import MappingProxyType
 
 from optimize.loop import cap_text, title
 from optimize.options import Sizes
@@ -43,18 +42,8 @@ def estimate(candidates: Sequence[Candidate], runs: int) -> Estimate:
     return Estimate(runs * sum(c.plan.calls for c in candidates), runs * sum(c.plan.total_tokens for c in candidates))
 
 
-def describe(
-    space: Space,
-    sizes: Sizes,
-    problems: Problems,
-    *,
-    model: str,
-    name: str,
-    samples: int,
-    seed: int,
-    proposing: Mapping[str, Estimate] = MappingProxyType({}),
-) -> str:
-    """The text of `--dry-run`; `proposing` is what is to be proposed, in words, with its cost."""
+def describe(space: Space, sizes: Sizes, problems: Problems, *, model: str, name: str, samples: int, seed: int) -> str:
+    """The text of `--dry-run`."""
     dice = Dice(random.Random(seed))
     draws = [space.suggest(dice) for _ in range(DRAWS)]
     baselines = space.baselines()
@@ -66,7 +55,6 @@ def describe(
     reported = estimate(list(baselines.values()), final)
     members = sizes.front * final
     rows = [
-        *(("propose", what, cost.calls, cost.tokens) for what, cost in proposing.items()),
         (
             "search",
             f"{sizes.trials} trials x {each} runs",

@@ -15,8 +15,8 @@ from typing import Any
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
-from optimize.proposals.ask import Ask, foreseen, parse_ask
-from optimize.proposals.join import entry, joined
+from optimize.proposals.ask import foreseen, parse_ask
+from optimize.proposals.join import joined
 from optimize.session import Session
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
@@ -45,33 +45,22 @@ def search(options: argparse.Namespace) -> int:
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
     if options.dry_run:
-        return _dry_run(options, budget, sizes, topologies, problems, name, ask)
+        if ask is not None:
+            print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
+        return _dry_run(options, budget, sizes, topologies, problems, name)
     with ExitStack() as stack:
         state = StateDir(options.runs / name)
         stack.callback(state.close)
         allowance = FileAllowance(state.path / "spend", spend)
         stack.callback(allowance.close)
-        store = FileStore(state.path / "store")
-        endpoint = stack.enter_context(opened(options, store, allowance))
+        endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
         space = make_space(budget, endpoint.context, topologies=topologies)
-        storage = open_storage(options.storage, state.path)
-        proposals = joined(
-            ask,
-            options,
-            storage,
-            name,
-            space=space,
-            problems=problems,
-            endpoint=endpoint,
-            store=store,
-            allowance=allowance,
-        )
-        space = replace(space, proposed=proposals.instructions if proposals else ())
+        space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
-            storage,
+            open_storage(options.storage, state.path),
             name,
             space,
-            {**fingerprint(options, budget, problems, endpoint, space, limits), **entry(proposals)},
+            fingerprint(options, budget, problems, endpoint, space, limits),
             seed=options.seed,
             owner=str(state.path),
             limits=limits,
@@ -93,9 +82,9 @@ def search(options: argparse.Namespace) -> int:
             },
         )
         session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
-        if proposals:
-            tracking.keep({"proposals.yaml": proposals.as_yaml()})
-            state.write("proposals.yaml", proposals.as_yaml())
+        if space.proposals is not None:
+            tracking.keep({"proposals.yaml": space.proposals.as_yaml()})
+            state.write("proposals.yaml", space.proposals.as_yaml())
         try:
             tracking.ready()
             code = session.run()
@@ -148,7 +137,6 @@ def _dry_run(
     topologies: list[str] | None,
     problems: Problems,
     name: str,
-    ask: Ask | None,
 ) -> int:
     if options.endpoint:
         with opened(options) as endpoint:  # asks what is served there, generates nothing
@@ -156,17 +144,5 @@ def _dry_run(
     else:
         model, context = "the embedded reasoner", embedded_context()
     space = make_space(budget, context, topologies=topologies)
-    proposing = foreseen(ask, options, space) if ask else {}
-    print(
-        describe(
-            space,
-            sizes,
-            problems,
-            model=model,
-            name=name,
-            samples=options.samples,
-            seed=options.seed,
-            proposing=proposing,
-        )
-    )
+    print(describe(space, sizes, problems, model=model, name=name, samples=options.samples, seed=options.seed))
     return 0

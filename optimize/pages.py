@@ -93,7 +93,7 @@ def _head(page: Page) -> str:
             for name, value in page.fingerprint.items()
             if name not in ("space", "directions", "proposals")
         },
-        **_proposals(page.fingerprint.get("proposals")),
+        **_proposals(page.fingerprint.get("space", {}).get("proposals")),
     }
     rows = "".join(f"<tr><td>{html.escape(k)}</td><td class=text>{html.escape(v)}</td></tr>" for k, v in facts.items())
     return f"<h1>{html.escape(page.name)}</h1><table>{rows}</table>"

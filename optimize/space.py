@@ -16,6 +16,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from optimize.proposals.values import Proposals
 from optimize.shapes import CHAIN_DISTILLERS, DISTILLERS, STAGES, WHOLE, Choice, Params, build, parse_topology
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, InputError, WorkflowError
@@ -58,6 +59,9 @@ USUAL_TEMPERATURE = 0.6
 
 ANCHORS = ("8-1", "16-4-1")
 """Topologies of plain PDR that every search begins with."""
+
+PROPOSALS = "proposals"
+"""Where a space's fingerprint has what was proposed."""
 
 _WRITTEN: tuple[Stage, ...] = ("draft", "refine", "distill")
 """Stages that prompts are proposed for: those whose texts the answer is made of."""
@@ -127,7 +131,7 @@ class Space:
         kappas: Workspace bounds in tokens.
         caps: What a draft may generate, in tokens; `WHOLE` first, then falling.
         prompts: Ids of the catalogue by stage.
-        proposed: Instructions that were written for this search, by stage; choices beside the catalogue's.
+        proposals: Instructions that were written for this search; choices beside the catalogue's.
     """
 
     budget: Budget
@@ -140,10 +144,16 @@ class Space:
     ks: tuple[int, ...] = KS
     temperatures: tuple[float, ...] = TEMPERATURES
     prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    proposed: tuple[tuple[str, tuple[Instruction, ...]], ...] = ()
+    proposals: Proposals | None = None
+
+    @property
+    def proposed(self) -> Mapping[str, tuple[Instruction, ...]]:
+        """The proposals by stage."""
+        return dict(self.proposals.instructions) if self.proposals else {}
 
     def dimensions(self) -> dict[str, tuple[Choice, ...]]:
         """Every dimension with its choices, in the order they are asked for."""
+        proposed = self.proposed
         return {
             "topology": self.topologies,
             "distiller": self.distillers,
@@ -152,7 +162,7 @@ class Space:
             "kappa": self.kappas,
             "cap": self.caps,
             "temperature": self.temperatures,
-            **{f"prompt_{stage}": (*ids, *self._proposed_ids(stage)) for stage, ids in self.prompts},
+            **{f"prompt_{stage}": (*ids, *(own.id for own in proposed.get(stage, ()))) for stage, ids in self.prompts},
         }
 
     def suggest(self, ask: Ask) -> Candidate:
@@ -198,7 +208,7 @@ class Space:
         smaller = [c for c in self.caps if c != WHOLE and (wanted == WHOLE or c <= wanted)]
         allowed = [WHOLE, *smaller] if wanted == WHOLE else [*smaller, WHOLE]
         failed: InputError | None = None
-        own = {(stage, text.id): text for stage, texts in self.proposed for text in texts}
+        own = {(stage, text.id): text for stage, texts in self.proposed.items() for text in texts}
         for bound in [k for k in reversed(self.kappas) if k <= kappa] or [self.kappas[0]]:
             for cap in allowed:
                 workflow = build(params, cap=cap, kappa=bound, own=own)
@@ -222,7 +232,7 @@ class Space:
         """What is measured first: the baselines, then plain PDR where it is likely to be good, and with each set of
         proposed prompts."""
         anchors = {f"pdr-{label}": self.plain(label) for label in ANCHORS if label in self.topologies}
-        sets = max((len(texts) for _, texts in self.proposed), default=0)
+        sets = max((len(texts) for texts in self.proposed.values()), default=0)
         proposed = {f"proposed-{n + 1}": self.plain(self._fullest(), self._set(n)) for n in range(sets)}
         return {**self.baselines(), **anchors, **proposed}
 
@@ -254,27 +264,20 @@ class Space:
         plans = {label: self.plain(label).plan for label in here[:1] or self.topologies}
         return max(plans, key=lambda label: (len(_written(plans[label])), -plans[label].calls))
 
-    def _proposed_ids(self, stage: str) -> tuple[str, ...]:
-        return tuple(text.id for name, texts in self.proposed if name == stage for text in texts)
-
     def _set(self, n: int) -> dict[str, Choice]:
         """The n-th proposal (from 0) of each stage that has so many."""
-        return {f"prompt_{stage}": texts[n].id for stage, texts in self.proposed if n < len(texts)}
+        return {f"prompt_{stage}": texts[n].id for stage, texts in self.proposed.items() if n < len(texts)}
 
     def _usual_temperature(self) -> float:
         return min(self.temperatures, key=lambda t: abs(t - USUAL_TEMPERATURE))
 
     def fingerprint(self) -> dict[str, Any]:
-        """The dimensions as plain data, the prompts with a hash of their texts."""
+        """The dimensions as plain data, the prompts with a hash of their texts, proposals with the texts."""
         plain: dict[str, Any] = {name: list(choices) for name, choices in self.dimensions().items()}
-        own = {stage: {text.id: text.text for text in texts} for stage, texts in self.proposed}
         for stage, ids in self.prompts:
-            known = catalogue(stage)
-            texts = {**{i: known[i] for i in ids}, **own.get(stage, {})}
-            plain[f"prompt_{stage}"] = {
-                i: hashlib.sha256(text.strip().encode()).hexdigest()[:12] for i, text in texts.items()
-            }
-        return plain
+            texts = catalogue(stage)
+            plain[f"prompt_{stage}"] = {i: hashlib.sha256(texts[i].strip().encode()).hexdigest()[:12] for i in ids}
+        return {**plain, PROPOSALS: self.proposals.as_dict()} if self.proposals else plain
 
 
 def _written(made: Plan) -> tuple[Stage, ...]:

@@ -43,10 +43,6 @@ class Tracking:
         self._tracker.result()
         self._run.result()
 
-    def keep(self, artifacts: Mapping[str, str]) -> None:
-        """Add files to the study's run, by name."""
-        self._later(lambda tracker: tracker.log(self._run.result(), artifacts=artifacts))
-
     async def trial(
         self, number: int, candidate: Candidate, baseline: str | None, measured: Measurement, started: float
     ) -> str:
@@ -79,6 +75,10 @@ class Tracking:
         metrics = {f"report_{name}": value for name, value in measured.metrics.items() if math.isfinite(value)}
         tables = {"report_problems": evaluation.rows()} if evaluation else {}
         await asyncio.wrap_future(self._later(lambda tracker: tracker.log(run, metrics=metrics, tables=tables)))
+
+    def keep(self, artifacts: Mapping[str, str]) -> None:
+        """Add files to the study's run, by name."""
+        self._later(lambda tracker: tracker.log(self._run.result(), artifacts=artifacts))
 
     def close(
         self,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from optimize.dry import Estimate
 from optimize.proposals.size import GROUNDED, REFLECTIVE, SUMMARY, caps, check_length
+from optimize.sources import opened
 from optimize.space import Space
+from optimize.table import amount
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store
 from pdr_dspy.errors import EndpointError, InputError
 
@@ -117,8 +119,8 @@ def _open(
         raise EndpointError("--proposer", error.problem, mend) from None
 
 
-def foreseen(ask: Ask, options: argparse.Namespace, space: Space) -> dict[str, Estimate]:
-    """What is to be proposed, in words, with what it may cost at most; asks another proposer what it is, no more.
+def foreseen(ask: Ask, options: argparse.Namespace, space: Space) -> str:
+    """A line for `--dry-run`: what is to be proposed, and what it may cost. Asks models what they are, no more.
 
     The calls that proposers learn from are not in it: they are those of a workflow that the search measures anyway.
 
@@ -126,11 +128,11 @@ def foreseen(ask: Ask, options: argparse.Namespace, space: Space) -> dict[str, E
         EndpointError: the proposer can't be used.
     """
     stages = space.for_proposals()[1]
-    context = space.context
-    who = "the model itself"
-    if ask.url is not None:
-        with proposer(ask, None, options) as endpoint:
-            context, who = endpoint.context, endpoint.identity.model
-    elif context is not None:
-        check_length(context, "the model itself")
-    return {f"{ask.count} for each of {', '.join(stages)}, by {who}": ask.estimate(len(stages), context)}
+    with ExitStack() as stack:
+        own = None if ask.url else stack.enter_context(opened(options))
+        writer = stack.enter_context(proposer(ask, own, options))
+        cost = ask.estimate(len(stages), writer.context)
+        return (
+            f"proposals  {ask.count} for each of {', '.join(stages)}, by {writer.identity.model}: at most about "
+            f"{amount(cost.calls)} calls, {amount(cost.tokens)} tokens"
+        )

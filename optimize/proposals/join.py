@@ -1,13 +1,14 @@
 """From `--propose` to the proposals of a study: those it was made with, or new ones, told at the start.
 
-A study keeps its proposals in its fingerprint, so that they are made once, whoever joins it later.
+A study keeps its proposals in its fingerprint, as a part of its space, so that they are made once, whoever joins it
+later.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from pathlib import Path
 
 from optuna.storages import BaseStorage
 
@@ -15,38 +16,46 @@ from optimize.proposals.ask import Ask, proposer
 from optimize.proposals.propose import propose
 from optimize.proposals.values import Proposals
 from optimize.sources import Problems
-from optimize.space import Space
-from optimize.study import FINGERPRINT
-from pdr_dspy.endpoint import Allowance, Endpoint, Store
+from optimize.space import PROPOSALS, Space
+from optimize.study import FINGERPRINT, open_storage
+from pdr_dspy.endpoint import Allowance, Endpoint, FileStore
 from pdr_dspy.errors import InputError
-
-PROPOSALS = "proposals"
-"""Where a study's fingerprint has them."""
 
 
 def joined(
     ask: Ask | None,
     options: argparse.Namespace,
-    storage: BaseStorage,
     name: str,
-    *,
+    directory: Path,
     space: Space,
     problems: Problems,
     endpoint: Endpoint,
-    store: Store,
     allowance: Allowance,
 ) -> Proposals | None:
     """The proposals that a study is searched with; None without any.
+
+    Args:
+        ask: What is asked for.
+        options: The command line.
+        name: The study's.
+        directory: The study's, with its completions.
+        space: What is searched, without proposals.
+        problems: The data.
+        endpoint: The searched model.
+        allowance: What the study may generate.
 
     Raises:
         InputError: the study was made with another number of them.
         EndpointError: the proposer can't be used.
         SpendExhausted: the allowance has no room for them.
     """
+    if ask is None:
+        return None  # a study that has proposals refuses to go on without them
+    storage = open_storage(options.storage, directory)
     found = _kept(storage, name, ask)
-    if found is None and ask is not None:
+    if found is None:
         tried, stages = space.for_proposals()
-        with proposer(ask, endpoint, options, store, allowance) as writer:
+        with proposer(ask, endpoint, options, FileStore(directory / "store"), allowance) as writer:
             _say(
                 f"{writer.identity.model} writes {ask.count} new instructions for each of {', '.join(stages)}, "
                 f"from what {tried.workflow.name} does on problems of the search"
@@ -61,28 +70,22 @@ def joined(
                 seed=options.seed,
             )
         found = _kept(storage, name, ask) or made  # of two that began the study at once, one is first
-    if found is not None:
-        _tell(found)
+    _tell(found)
     return found
 
 
-def entry(proposals: Proposals | None) -> dict[str, Any]:
-    """What of a study's fingerprint is theirs."""
-    return {} if proposals is None else {PROPOSALS: proposals.as_dict()}
-
-
-def _kept(storage: BaseStorage, name: str, ask: Ask | None) -> Proposals | None:
+def _kept(storage: BaseStorage, name: str, ask: Ask) -> Proposals | None:
     study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
     if study is None or FINGERPRINT not in study.user_attrs:
         return None
-    plain = study.user_attrs[FINGERPRINT].get(PROPOSALS)
+    plain = study.user_attrs[FINGERPRINT]["space"].get(PROPOSALS)
     found = None if plain is None else Proposals.from_dict(plain)
-    had, asked = found.asked if found else 0, ask.count if ask else 0
-    if had != asked:
+    if found is None or found.asked != ask.count:
+        had = 0 if found is None else found.asked
         raise InputError(
             "--propose",
-            f"the study {name!r} was made with {had or 'no'} proposals a stage, now {asked or 'none'} are asked for",
-            f"Give --propose {had}, or the new search another name with --study",
+            f"the study {name!r} was made with {had or 'no'} proposals a stage, now {ask.count} are asked for",
+            f"Give {f'--propose {had}' if had else 'no --propose'}, or the new search another name with --study",
         )
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from search_support import assert_nothing_paid_twice, problems, solve
 from optimize.proposals.check import leak, longest, objection
 from optimize.proposals.propose import Slot, propose
 from optimize.proposals.values import Proposals, Refusal
-from optimize.space import Fixed, Space, make_space
+from optimize.space import Fixed, make_space
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.data import Dataset, Problem, load_data
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
@@ -94,7 +95,7 @@ def test_a_text_that_gives_away_an_answer_is_refused(text: str, problem: str | N
 
 
 def test_proposals_join_the_choices_and_stand_in_the_workflow() -> None:
-    space = Space(**{**SPACE.__dict__, "proposed": MADE.instructions})
+    space = replace(SPACE, proposals=MADE)
     dimensions = space.dimensions()
     assert dimensions["prompt_draft"][-2:] == ("grounded-1", "reflective-2")
     assert dimensions["prompt_distill"] == SPACE.dimensions()["prompt_distill"]
@@ -102,7 +103,7 @@ def test_proposals_join_the_choices_and_stand_in_the_workflow() -> None:
     workflow = space.suggest(Fixed(chosen)).workflow
     assert workflow.prompts.own == {"draft": MADE.instructions[0][1][0]} and workflow.prompts.refine == "brief"
     assert parse_workflow(dump_workflow(workflow)) == workflow
-    assert space.fingerprint()["prompt_draft"].keys() == set(dimensions["prompt_draft"])
+    assert Proposals.from_dict(space.fingerprint()["proposals"]) == MADE and "proposals" not in SPACE.fingerprint()
 
     starters = space.starters()
     assert list(starters) == ["long_cot", "proposed-1", "proposed-2"]
@@ -112,9 +113,8 @@ def test_proposals_join_the_choices_and_stand_in_the_workflow() -> None:
 
 
 def test_the_same_id_with_another_text_is_another_point_and_another_space() -> None:
-    spaces = [
-        Space(**{**SPACE.__dict__, "proposed": (("draft", (Instruction(id="grounded-1", text=t),)),)}) for t in "ab"
-    ]
+    texts = (Instruction(id="grounded-1", text="a"), Instruction(id="grounded-1", text="b"))
+    spaces = [replace(SPACE, proposals=Proposals(1, "m", (("draft", (text,)),))) for text in texts]
     keys = {s.suggest(Fixed({"topology": "1", "prompt_draft": "grounded-1"})).key for s in spaces}
     assert len(keys) == 2 and spaces[0].fingerprint() != spaces[1].fingerprint()
 

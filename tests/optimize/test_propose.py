@@ -49,9 +49,10 @@ def test_a_proposed_instruction_wins_runs_elsewhere_and_is_paid_once(
     assert MAGIC in (tmp_path / "runs" / "s" / "report.html").read_text()
 
     before, proposed = len(model.calls), len(proposing(model))
-    for other in (0, 3):
-        assert command("search", *arguments(model, data, "--propose", other)) == REFUSED
-        assert "--propose: the study 's' was made with 2 proposals a stage" in capsys.readouterr().err
+    assert command("search", *arguments(model, data)) == REFUSED
+    assert "space.proposals was" in capsys.readouterr().err
+    assert command("search", *arguments(model, data, "--propose", 3)) == REFUSED
+    assert "--propose: the study 's' was made with 2 proposals a stage, now 3" in capsys.readouterr().err
     assert len(model.calls) == before
     assert command("search", *arguments(model, data, "--propose", 2, "--trials", 5, "--jobs", 1)) == 0
     assert len(proposing(model)) == proposed and "6 instructions by fake-model" in capsys.readouterr().err
@@ -119,8 +120,8 @@ def test_a_dry_run_says_what_proposing_costs_and_sends_nothing(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("search", *arguments(model, data, "--propose", 3, "--dry-run")) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "propose" in line]
-    assert "3 for each of draft, refine, distill, by the model itself" in line and "about     52 calls" in line
+    out = capsys.readouterr().out
+    assert "3 for each of draft, refine, distill, by fake-model: at most about 52 calls, 159.7k tokens" in out
     assert model.calls == [] and not (tmp_path / "runs").exists()
 
 
