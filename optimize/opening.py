@@ -35,12 +35,12 @@ def search(options: argparse.Namespace) -> int:
         InputError: something that was asked for can't be done.
     """
     check_common(options)
+    ask = parse_ask(options)
     budget = parse_budget(options.budget)
     sizes = _sizes(options)
     topologies = options.topologies.split(",") if options.topologies else None
     spend = parse_spend(options.spend)
     limits = parse_limits(options.max_latency, options.min_accuracy, options.latency)
-    ask = parse_ask(options)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
