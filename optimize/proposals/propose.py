@@ -145,19 +145,19 @@ def _round(desk: Desk, slots: Sequence[Slot], attempt: int) -> tuple[Desk, list[
     """A text for each slot; grounded ones need a summary of the data first, which the desk keeps."""
     failed: _Failed | None = None
     if slots and desk.summary is None:
-        (said,) = _parallel([partial(desk.summarize, attempt)])
+        (said,) = _parallel([partial(desk.summarize, attempt)], desk.endpoint)
         if isinstance(said, _Failed):
             failed = _Failed(said.kind, f"no summary of the data ({said.why})")
         else:
             desk = replace(desk, summary=said)
     ready = [slot for slot in slots if slot.method == "reflective" or failed is None]
     jobs = [partial(desk.write, slot.stage, slot.method, slot.number, attempt) for slot in ready]
-    texts = dict(zip(ready, _parallel(jobs), strict=True))
+    texts = dict(zip(ready, _parallel(jobs, desk.endpoint), strict=True))
     return desk, [texts[slot] if failed is None else texts.get(slot, failed) for slot in slots]
 
 
-def _parallel(jobs: Sequence[Callable[[], str]]) -> list[str | _Failed]:
-    """Run all jobs in threads (DSPy's proposers are synchronous); what is fatal to one ends all."""
+def _parallel(jobs: Sequence[Callable[[], str]], endpoint: Endpoint) -> list[str | _Failed]:
+    """Run all jobs in threads (DSPy's proposers are synchronous); what is fatal to one, and Ctrl-C, ends all."""
     # MIPROv2's proposer hands over fields that its own signatures lack, and DSPy warns of each.
     warnings = logging.getLogger("dspy.predict.predict")
     before = warnings.level
@@ -169,7 +169,9 @@ def _parallel(jobs: Sequence[Callable[[], str]]) -> list[str | _Failed]:
         try:
             return [future.result() for future in futures]
         except BaseException:
+            # The answers in flight are waited for, and kept; what their jobs would ask next is refused.
             pool.shutdown(wait=False, cancel_futures=True)
+            endpoint.close()
             raise
         finally:
             warnings.setLevel(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,14 @@ from fakes.vllm import Call, FakeVLLM, Reply, too_many
 from propose_support import MAGIC, TEXTS, asked_for, both, proposing, writing
 from search_support import assert_nothing_paid_twice, problems, solve
 
+from optimize.proposals.ask import Ask
 from optimize.proposals.check import leak, longest, objection
+from optimize.proposals.join import joined
 from optimize.proposals.propose import Slot, propose
 from optimize.proposals.values import Proposals, Refusal
+from optimize.sources import Problems
 from optimize.space import Fixed, make_space
+from optimize.study import Study, open_storage
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.data import Dataset, Problem, load_data
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
@@ -240,3 +245,22 @@ def test_proposals_keep_to_the_allowance(model: FakeVLLM, dataset: Dataset, tmp_
 def test_methods_take_turns() -> None:
     assert [Slot("draft", n).id for n in (1, 2, 3)] == ["grounded-1", "reflective-2", "grounded-3"]
     assert MAGIC not in Slot("draft", 1).id
+
+
+def test_of_two_that_begin_a_study_at_once_the_second_takes_the_firsts_proposals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: FakeVLLM, dataset: Dataset
+) -> None:
+    storage = open_storage(None, tmp_path)
+
+    def late(*_: object, **__: object) -> Proposals:
+        plain = {"space": replace(SPACE, proposals=MADE).fingerprint()}
+        Study(storage, "s", SPACE, plain, seed=0, owner="the first")
+        return Proposals(asked=2, proposer="the second")
+
+    monkeypatch.setattr("optimize.proposals.join.propose", late)
+    options = Namespace(storage=None, seed=0, load=4, thinking="auto")
+    data = Problems("d", dataset, dataset, 6, 6)
+    allowance = FileAllowance(tmp_path / "spend")
+    with open_endpoint(model) as endpoint:
+        found = joined(Ask(2), options, "s", tmp_path, SPACE, data, endpoint, allowance)
+    assert found == MADE and model.calls == []
