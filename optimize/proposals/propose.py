@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -158,23 +160,31 @@ def _round(desk: Desk, slots: Sequence[Slot], attempt: int) -> tuple[Desk, list[
 
 def _parallel(jobs: Sequence[Callable[[], str]], endpoint: Endpoint) -> list[str | _Failed]:
     """Run all jobs in threads (DSPy's proposers are synchronous); what is fatal to one, and Ctrl-C, ends all."""
-    # MIPROv2's proposer hands over fields that its own signatures lack, and DSPy warns of each.
-    warnings = logging.getLogger("dspy.predict.predict")
-    before = warnings.level
-    warnings.setLevel(logging.ERROR)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="proposer") as pool:
+    with _quiet(), ThreadPoolExecutor(AT_ONCE, thread_name_prefix="proposer") as pool:
         futures: list[Future[str | _Failed]] = [
             pool.submit(contextvars.copy_context().run, _guarded, job) for job in jobs
         ]
         try:
             return [future.result() for future in futures]
-        except BaseException:
-            # The answers in flight are waited for, and kept; what their jobs would ask next is refused.
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                print("stopping when the answers in flight are there; the same command goes on", file=sys.stderr)
+            # They are kept; what their jobs would ask next is refused.
             pool.shutdown(wait=False, cancel_futures=True)
             endpoint.close()
             raise
-        finally:
-            warnings.setLevel(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without DSPy's warnings that MIPROv2's proposer hands over fields which its own signatures lack."""
+    logger = logging.getLogger("dspy.predict.predict")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _guarded(job: Callable[[], str]) -> str | _Failed:
