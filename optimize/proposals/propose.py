@@ -18,7 +18,7 @@ from functools import partial
 from optimize.proposals.ask import ATTEMPTS
 from optimize.proposals.attempts import attempts
 from optimize.proposals.check import leak, longest, objection
-from optimize.proposals.pipeline import pipeline
+from optimize.proposals.pipeline import pipeline, source
 from optimize.proposals.values import Method, Proposals, Refusal
 from optimize.proposals.write import Desk
 from optimize.space import Candidate
@@ -87,9 +87,8 @@ def propose(
     program = PDR(data.signature, tried.workflow, budget=tried.plan.budget, seed=seed)
     learned = bridge.run(attempts(program, data.head(PROBLEMS), searched.lm))
     limit = longest(searched.context)
-    desk = Desk(
-        proposer, pipeline(data.signature, tuple(stages)), data, learned, seed, most_chars=_CHARS_A_TOKEN * limit
-    )
+    shown = pipeline(data.signature, tuple(stages))
+    desk = Desk(proposer, shown, source(shown), data, learned, seed, most_chars=_CHARS_A_TOKEN * limit)
     slots = [Slot(stage, number) for stage in stages for number in range(1, count + 1)]
     kept: dict[Slot, str] = {}
     refused: list[Refusal] = []

@@ -20,7 +20,7 @@ from dspy.propose.grounded_proposer import TIPS, GroundedProposer
 from dspy.teleprompt.gepa.instruction_proposal import InstructionProposer
 
 from optimize.proposals.attempts import Attempt
-from optimize.proposals.pipeline import ParallelDistillRefine, source
+from optimize.proposals.pipeline import ParallelDistillRefine
 from optimize.proposals.size import GROUNDED, USUAL_CONTEXT, caps
 from optimize.proposals.values import Method
 from pdr_dspy.calls import CallTag, tagged
@@ -50,6 +50,7 @@ class Desk:
     Attributes:
         endpoint: The proposer's model.
         program: The stages, as they are.
+        source: The program as text. Made beforehand: Python's parser fails now and then in several threads at once.
         data: Problems of the search.
         attempts: What the stages did on some of them.
         seed: The search's.
@@ -59,6 +60,7 @@ class Desk:
 
     endpoint: Endpoint
     program: ParallelDistillRefine
+    source: str
     data: Dataset
     attempts: Sequence[Attempt]
     seed: int
@@ -105,13 +107,15 @@ class Desk:
             prompt_model=lm,
             program=self.program,
             trainset=[],
-            use_dataset_summary=False,  # the proposer would go on without one that failed, and not say so
+            # It makes a summary and a source of its own, and goes on without one that failed: it gets ours.
+            use_dataset_summary=False,
+            program_aware=False,
             num_demos_in_context=DEMOS,
             use_instruct_history=False,
             rng=rng,
         )
         proposer.data_summary, proposer.use_dataset_summary = self.summary, True
-        proposer.program_code_string = source(self.program)
+        proposer.program_code_string, proposer.program_aware = self.source, True
         tip = TIPS[rng.choice(list(TIPS))]
         proposer.use_tip = bool(tip)
         with open_ledger() as ledger:
