@@ -17,6 +17,8 @@ from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
 from optimize.loads import check_loads, parse_loads
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
+from optimize.proposals.ask import foreseen, parse_ask
+from optimize.proposals.join import joined
 from optimize.session import Session
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
@@ -35,6 +37,7 @@ def search(options: argparse.Namespace) -> int:
         InputError: something that was asked for can't be done.
     """
     check_common(options)
+    ask = parse_ask(options)
     budget = parse_budget(options.budget)
     sizes = _sizes(options)
     topologies = options.topologies.split(",") if options.topologies else None
@@ -46,6 +49,8 @@ def search(options: argparse.Namespace) -> int:
     problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
     if options.dry_run:
+        if ask is not None:
+            print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
         return _dry_run(options, budget, sizes, topologies, problems, name)
     with ExitStack() as stack:
         state = StateDir(options.runs / name)
@@ -54,6 +59,7 @@ def search(options: argparse.Namespace) -> int:
         stack.callback(allowance.close)
         endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
         space = make_space(budget, endpoint.context, topologies=topologies)
+        space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
             open_storage(options.storage, state.path),
             name,
@@ -82,6 +88,9 @@ def search(options: argparse.Namespace) -> int:
             },
         )
         session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
+        if space.proposals is not None:
+            tracking.keep({"proposals.yaml": space.proposals.as_yaml()})
+            state.write("proposals.yaml", space.proposals.as_yaml())
         try:
             tracking.ready()
             code = session.run()

@@ -71,10 +71,22 @@ def _head(page: Page) -> str:
     facts = {
         "trials": f"{len(page.trials)}: {len(page.whole)} whole, {given_up} given up early, {beyond} beyond a limit",
         "generated": "not counted" if page.spent is None else f"{page.spent:,} tokens in all",
-        **{name: _plain(value) for name, value in page.fingerprint.items() if name not in ("space", "directions")},
+        **{
+            name: _plain(value)
+            for name, value in page.fingerprint.items()
+            if name not in ("space", "directions", "proposals")
+        },
+        **_proposals(page.fingerprint.get("space", {}).get("proposals")),
     }
     rows = "".join(f"<tr><td>{html.escape(k)}</td><td class=text>{html.escape(v)}</td></tr>" for k, v in facts.items())
     return f"<h1>{html.escape(page.name)}</h1><table>{rows}</table>"
+
+
+def _proposals(plain: Mapping[str, Any] | None) -> dict[str, str]:
+    if plain is None:
+        return {}
+    texts = (f"{stage}={name}: {text}" for stage, own in plain["texts"].items() for name, text in own.items())
+    return {f"proposed by {plain['proposer']}": "; ".join(texts) or "nothing usable"}
 
 
 def _reported(page: Page) -> str:

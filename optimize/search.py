@@ -24,6 +24,10 @@ examples
       the front of accuracy, seconds and tokens of all calls, measured at three loads (searched at the largest)
   python optimize/search.py --budget tokens=8k,seconds=60 --data mine.jsonl --inputs question --answer label \\
       --topologies 1,8-1,16-4-1,8-vote --trials 60 --study mine
+  python optimize/search.py --budget tokens=16k --endpoint http://host:8000/v1 --data aime24 \\
+      --propose 4 --proposer http://other:8000/v1#Qwen/Qwen3-32B
+      with instructions that a larger model writes, by DSPy's own proposers (MIPROv2's grounded one and GEPA's
+      reflective one in turn): prompt_draft is also one of grounded-1, reflective-2, ...; winner.yaml has the text
 
 A topology is the number of parallel drafts of each round: 16-4-1 draws 16 drafts, distils them into a workspace of at
 most kappa tokens, refines 4 times in parallel, distils again, refines once. Of several drafts left at the end, `-vote`
@@ -84,6 +88,19 @@ def parser() -> argparse.ArgumentParser:
         "--min-accuracy", metavar="SHARE", help="no front member is less accurate than this on them: 0.6, 60%%"
     )
     how.add_argument("--topologies", metavar="LIST", help="topologies to choose from, separated by commas")
+    how.add_argument(
+        "--propose",
+        type=int,
+        default=0,
+        metavar="N",
+        help="before the search, have N new instructions written for each of draft, refine and distill, from "
+        "problems of the search; they join the catalogue's (default 0)",
+    )
+    how.add_argument(
+        "--proposer",
+        metavar="URL[#MODEL]",
+        help="who writes them (default: the model itself); its key is read from PDR_PROPOSER_API_KEY",
+    )
     how.add_argument(
         "--jobs",
         type=int,

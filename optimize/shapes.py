@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal, cast
 
 from pdr_dspy.errors import InputError
@@ -12,6 +13,7 @@ from pdr_dspy.workflow import (
     Analysis,
     Answers,
     Distill,
+    Instruction,
     Previous,
     Prompts,
     Random,
@@ -60,14 +62,23 @@ def parse_topology(label: str) -> tuple[tuple[int, ...], Close]:
     return widths, close
 
 
-def build(params: Mapping[str, Choice], *, cap: int, kappa: int) -> Workflow:
-    """The workflow of given choices, with drafts of this cap and this workspace; half of a cap at most is answer."""
+Own = Mapping[tuple[str, str], Instruction]
+"""Instructions that are no part of the catalogue, by stage and id."""
+
+
+def build(params: Mapping[str, Choice], *, cap: int, kappa: int, own: Own = MappingProxyType({})) -> Workflow:
+    """The workflow of given choices, with drafts of this cap and this workspace; half of a cap at most is answer.
+
+    A prompt's id that is among `own` becomes that text.
+    """
     label = str(params["topology"])
     widths, close = parse_topology(label)
     kind = str(params.get("distiller", params.get("chain_distiller", ""))) if len(widths) > 1 else ""
     k = int(params.get("k", 1))
     answer = None if cap == WHOLE else min(ANSWER, cap // 2)
     thinking = None if answer is None else cap - answer
+
+    prompts = {stage: str(params[f"prompt_{stage}"]) for stage in STAGES if f"prompt_{stage}" in params}
 
     def drawn(width: int, distill: Distill | None = None) -> Round:
         return Round(width=width, distill=distill, thinking=thinking, answer=answer)
@@ -79,7 +90,7 @@ def build(params: Mapping[str, Choice], *, cap: int, kappa: int) -> Workflow:
         name="-".join(filter(None, (label, kind))),
         rounds=(*rounds, drawn(widths[-1])),
         close=close,
-        prompts=Prompts(**{stage: str(params[f"prompt_{stage}"]) for stage in STAGES if f"prompt_{stage}" in params}),
+        prompts=Prompts(**{stage: own.get((stage, chosen), chosen) for stage, chosen in prompts.items()}),
         sampling=Sampling(temperature=float(params["temperature"])),
     )
 

@@ -13,13 +13,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Protocol
 
+from optimize.proposals.values import Proposals
 from optimize.shapes import CHAIN_DISTILLERS, DISTILLERS, STAGES, WHOLE, Choice, Params, build, parse_topology
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, InputError, WorkflowError
 from pdr_dspy.prompts import catalogue
-from pdr_dspy.workflow import Plan, Workflow, plan
+from pdr_dspy.workflow import Instruction, Plan, Stage, Workflow, plan
 from pdr_dspy.workflow.plan import LEAST
 
 TOPOLOGIES = (
@@ -57,6 +59,12 @@ USUAL_TEMPERATURE = 0.6
 
 ANCHORS = ("8-1", "16-4-1")
 """Topologies of plain PDR that every search begins with."""
+
+PROPOSALS = "proposals"
+"""Where a space's fingerprint has what was proposed."""
+
+_WRITTEN: tuple[Stage, ...] = ("draft", "refine", "distill")
+"""Stages that prompts are proposed for: those whose texts the answer is made of."""
 
 
 class Ask(Protocol):
@@ -123,6 +131,7 @@ class Space:
         kappas: Workspace bounds in tokens.
         caps: What a draft may generate, in tokens; `WHOLE` first, then falling.
         prompts: Ids of the catalogue by stage.
+        proposals: Instructions that were written for this search; choices beside the catalogue's.
     """
 
     budget: Budget
@@ -135,9 +144,16 @@ class Space:
     ks: tuple[int, ...] = KS
     temperatures: tuple[float, ...] = TEMPERATURES
     prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    proposals: Proposals | None = None
+
+    @property
+    def proposed(self) -> Mapping[str, tuple[Instruction, ...]]:
+        """The proposals by stage."""
+        return dict(self.proposals.instructions) if self.proposals else {}
 
     def dimensions(self) -> dict[str, tuple[Choice, ...]]:
         """Every dimension with its choices, in the order they are asked for."""
+        proposed = self.proposed
         return {
             "topology": self.topologies,
             "distiller": self.distillers,
@@ -146,7 +162,7 @@ class Space:
             "kappa": self.kappas,
             "cap": self.caps,
             "temperature": self.temperatures,
-            **{f"prompt_{stage}": ids for stage, ids in self.prompts},
+            **{f"prompt_{stage}": (*ids, *(own.id for own in proposed.get(stage, ()))) for stage, ids in self.prompts},
         }
 
     def suggest(self, ask: Ask) -> Candidate:
@@ -192,9 +208,10 @@ class Space:
         smaller = [c for c in self.caps if c != WHOLE and (wanted == WHOLE or c <= wanted)]
         allowed = [WHOLE, *smaller] if wanted == WHOLE else [*smaller, WHOLE]
         failed: InputError | None = None
+        own = {(stage, text.id): text for stage, texts in self.proposed.items() for text in texts}
         for bound in [k for k in reversed(self.kappas) if k <= kappa] or [self.kappas[0]]:
             for cap in allowed:
-                workflow = build(params, cap=cap, kappa=bound)
+                workflow = build(params, cap=cap, kappa=bound, own=own)
                 try:
                     return Candidate(dict(params), workflow, plan(workflow, self.budget, context=self.context))
                 except (BudgetError, WorkflowError) as error:
@@ -212,33 +229,60 @@ class Space:
         return {name: self.baseline(name) for name in BASELINES if BASELINES[name]["topology"] in self.topologies}
 
     def starters(self) -> dict[str, Candidate]:
-        """What is measured first: the baselines, then plain PDR where it is likely to be good.
+        """What is measured first: the baselines, then plain PDR where it is likely to be good, and with each set of
+        proposed prompts."""
+        anchors = {f"pdr-{label}": self.plain(label) for label in ANCHORS if label in self.topologies}
+        sets = max((len(texts) for texts in self.proposed.values()), default=0)
+        proposed = {f"proposed-{n + 1}": self.plain(self._fullest(), self._set(n)) for n in range(sets)}
+        return {**self.baselines(), **anchors, **proposed}
 
-        That is with drafts of about an eighth of the context (or a quarter of the budget, where that is less), so that
-        they are neither cut short nor crowd each other out of the next prompt.
+    def plain(self, label: str, prompts: Mapping[str, Choice] = MappingProxyType({})) -> Candidate:
+        """A topology as PDR has it: with a summary where drafts are parallel, a middle kappa, and moderate drafts.
+
+        Those have about an eighth of the context (or a quarter of the budget, where that is less), so that they are
+        neither cut short nor crowd each other out of the next prompt.
+
+        Args:
+            label: The topology.
+            prompts: Ids by dimension (`prompt_draft`); else the default ones.
         """
         tokens = self.budget.tokens or 0
         usable = tokens if self.context is None else min(tokens, self.context // 2)
         cap = min(self.caps, key=lambda c: abs(c - usable / 4))
         middle = self.kappas[len(self.kappas) // 2]
         plain: Params = {"cap": cap, "kappa": middle, "temperature": self._usual_temperature()}
-        anchors = {
-            f"pdr-{label}": self.suggest(Fixed({**plain, "topology": label, "distiller": "summary"}))
-            for label in ANCHORS
-            if label in self.topologies
-        }
-        return {**self.baselines(), **anchors}
+        return self.suggest(Fixed({**plain, "topology": label, "distiller": "summary", **prompts}))
+
+    def for_proposals(self) -> tuple[Candidate, tuple[Stage, ...]]:
+        """The workflow that proposers learn from (one that the search begins with, where it can be), and its stages."""
+        tried = self.plain(self._fullest())
+        return tried, _written(tried.plan)
+
+    def _fullest(self) -> str:
+        """An anchor, or the topology with the most stages that prompts are written for, and the fewest calls."""
+        here = [label for label in ANCHORS if label in self.topologies]
+        plans = {label: self.plain(label).plan for label in here[:1] or self.topologies}
+        return max(plans, key=lambda label: (len(_written(plans[label])), -plans[label].calls))
+
+    def _set(self, n: int) -> dict[str, Choice]:
+        """The n-th proposal (from 0) of each stage that has so many."""
+        return {f"prompt_{stage}": texts[n].id for stage, texts in self.proposed.items() if n < len(texts)}
 
     def _usual_temperature(self) -> float:
         return min(self.temperatures, key=lambda t: abs(t - USUAL_TEMPERATURE))
 
     def fingerprint(self) -> dict[str, Any]:
-        """The dimensions as plain data, the prompts with a hash of their texts."""
+        """The dimensions as plain data, the prompts with a hash of their texts, proposals with the texts."""
         plain: dict[str, Any] = {name: list(choices) for name, choices in self.dimensions().items()}
         for stage, ids in self.prompts:
             texts = catalogue(stage)
             plain[f"prompt_{stage}"] = {i: hashlib.sha256(texts[i].strip().encode()).hexdigest()[:12] for i in ids}
-        return plain
+        return {**plain, PROPOSALS: self.proposals.as_dict()} if self.proposals else plain
+
+
+def _written(made: Plan) -> tuple[Stage, ...]:
+    there = {step.stage for step in made.steps}
+    return tuple(stage for stage in _WRITTEN if stage in there)
 
 
 def make_space(budget: Budget, context: int | None, *, topologies: Sequence[str] | None = None) -> Space:

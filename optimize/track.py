@@ -78,6 +78,10 @@ class Tracking:
         tables = {"report_problems": evaluation.rows()} if evaluation else {}
         await asyncio.wrap_future(self._later(lambda tracker: tracker.log(run, metrics=metrics, tables=tables)))
 
+    def keep(self, artifacts: Mapping[str, str]) -> None:
+        """Add files to the study's run, by name."""
+        self._later(lambda tracker: tracker.log(self._run.result(), artifacts=artifacts))
+
     def close(
         self,
         status: Any,

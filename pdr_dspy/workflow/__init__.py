@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pdr_dspy.workflow.describe import topology
 from pdr_dspy.workflow.plan import Caps, Plan, PlannedStep, Stage, plan
+from pdr_dspy.workflow.prompting import Instruction, Prompts
 from pdr_dspy.workflow.schema import (
     Analysis,
     Answers,
     Distill,
     Previous,
-    Prompts,
     Random,
     Round,
     Sampling,
@@ -27,6 +27,7 @@ __all__ = [
     "Answers",
     "Caps",
     "Distill",
+    "Instruction",
     "Plan",
     "PlannedStep",
     "Previous",

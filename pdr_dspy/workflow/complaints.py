@@ -10,19 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from pdr_dspy.workflow.schema import (
-    RULE,
-    Analysis,
-    Answers,
-    Previous,
-    Prompts,
-    Random,
-    Round,
-    Sampling,
-    Summary,
-    Top,
-    Workflow,
-)
+from pdr_dspy.workflow.prompting import CATALOGUE, OWN, Instruction, Prompts
+from pdr_dspy.workflow.schema import Analysis, Answers, Previous, Random, Round, Sampling, Summary, Top, Workflow
+from pdr_dspy.workflow.values import RULE
 
 DISTILLERS: Mapping[str, type[BaseModel]] = {
     "summary": Summary,
@@ -95,7 +85,7 @@ def complaint(error: ErrorDetails) -> Complaint:
     if kind in ("too_short", "string_too_short"):
         return Complaint(path, "it is empty", "Write at least one")
     if kind == "string_pattern_mismatch":
-        allowed = "letters, digits and . _ -" if path == ("name",) else "printable ASCII without spaces"
+        allowed = "letters, digits and . _ -" if path[-1] in ("name", "id") else "printable ASCII without spaces"
         return Complaint(path, f"{shown} has other characters than {allowed}", "Leave them out")
     return Complaint(path, f"{shown} can't be used", f"What is asked: {error['msg']}")
 
@@ -109,6 +99,9 @@ def _walk(loc: Sequence[str | int]) -> tuple[tuple[str | int, ...], type[BaseMod
     for part in loc:
         if tag_next and part in DISTILLERS:
             inner, tag_next = DISTILLERS[str(part)], False
+            continue
+        if model is Prompts and part in (CATALOGUE, OWN):
+            inner = Instruction
             continue
         path.append(part)
         model = inner

@@ -10,23 +10,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
+from pdr_dspy.workflow.prompting import Prompts
+from pdr_dspy.workflow.values import Frozen, rule
 from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
-
-RULE = "workflow_rule"
-"""Type of the validation errors raised here by hand; their context has `at` (path below the model), problem, mend."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def _rule(at: tuple[str | int, ...], problem: str, mend: str) -> PydanticCustomError:
-    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in at).lstrip(".")
-    context = {"at": at, "where": where, "problem": problem, "mend": mend}
-    return PydanticCustomError(RULE, "{where}: {problem}. {mend}", context)
 
 
 def _as_tuple(value: Any) -> Any:
@@ -34,14 +22,14 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Summary(_Frozen):
+class Summary(Frozen):
     """Global summary (the paper's D^S): one call reads all drafts and writes one shared workspace."""
 
     kind: Literal["summary"] = "summary"
     tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
 
 
-class Top(_Frozen):
+class Top(Frozen):
     """Extractive top-k (D^E): a call picks k drafts; they themselves are the workspace."""
 
     kind: Literal["top"] = "top"
@@ -52,7 +40,7 @@ class Top(_Frozen):
     tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
 
 
-class Random(_Frozen):
+class Random(Frozen):
     """Random-k (D^R): each next draft gets its own k drafts, drawn at random; no call."""
 
     kind: Literal["random"] = "random"
@@ -60,21 +48,21 @@ class Random(_Frozen):
     tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
 
 
-class Answers(_Frozen):
+class Answers(Frozen):
     """The drafts' answers alone (PaCoRe's compaction); no call."""
 
     kind: Literal["answers"] = "answers"
     tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
 
 
-class Previous(_Frozen):
+class Previous(Frozen):
     """Sequential Refinement: the workspace is the previous answer; no call."""
 
     kind: Literal["previous"] = "previous"
     tokens: int = Field(default=2048, ge=1, description="kappa: the most tokens the workspace may have")
 
 
-class Analysis(_Frozen):
+class Analysis(Frozen):
     """Sequential Refinement with error analysis: a call lists the flaws of the previous answer, and both are read."""
 
     kind: Literal["analysis"] = "analysis"
@@ -94,23 +82,23 @@ def _check_distill(distill: Distill, width: int, sure: int) -> None:
     match distill:
         case Top(k=k) | Random(k=k):
             if k > sure:
-                raise _rule(("distill", "k"), f"{k} of {sure} drafts can't be had", f"Write at most k: {sure}")
+                raise rule(("distill", "k"), f"{k} of {sure} drafts can't be had", f"Write at most k: {sure}")
             least = LEAST_PER_DRAFT * k
         case Answers():
             least = LEAST_PER_ANSWER * width
         case Previous() | Analysis():
             if width != 1:
                 mend = "Write width: 1, or a distiller of several drafts (summary, top, random, answers)"
-                raise _rule(("distill", "kind"), f"{distill.kind!r} reads one draft, the round has {width}", mend)
+                raise rule(("distill", "kind"), f"{distill.kind!r} reads one draft, the round has {width}", mend)
             least = LEAST_WITH_ANALYSIS if distill.kind == "analysis" else 1
         case Summary():
             pass
     if distill.tokens < least:
         problem = f"{distill.tokens} tokens are too few for what this workspace must hold"
-        raise _rule(("distill", "tokens"), problem, f"Write at least tokens: {least}")
+        raise rule(("distill", "tokens"), problem, f"Write at least tokens: {least}")
 
 
-class Round(_Frozen):
+class Round(Frozen):
     """`width` drafts in parallel, each from the task and the workspace, then a distiller.
 
     `thinking` and `answer` are caps in tokens for each draft of the round; where they are absent the plan shares out
@@ -130,7 +118,7 @@ class Round(_Frozen):
     def _possible(self) -> Self:
         for key, most in (("quorum", self.quorum), ("models", len(self.models or ()))):
             if most is not None and most > self.width:
-                raise _rule(
+                raise rule(
                     (key,), f"{most} is more than the round's width {self.width}", f"At most {self.width} can be"
                 )
         if self.distill is not None:
@@ -138,24 +126,14 @@ class Round(_Frozen):
         return self
 
 
-class Prompts(_Frozen):
-    """Which instruction of the catalogue each stage has (ids of `pdr_dspy/prompts/*.yaml`)."""
-
-    draft: str = "default"
-    refine: str = "default"
-    distill: str = "default"
-    pick: str = "default"
-    analyse: str = "default"
-
-
-class Sampling(_Frozen):
+class Sampling(Frozen):
     """How drafts and refinements are sampled. Distill, pick and analyse calls use the same."""
 
     temperature: float = Field(default=1.0, ge=0.0, le=2.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
 
 
-class Workflow(_Frozen):
+class Workflow(Frozen):
     """A strategy: its rounds, and how the last one closes.
 
     `close`: `single` (the last round has width 1 and its draft is the answer), `vote` (the majority answer of the last
@@ -176,17 +154,17 @@ class Workflow(_Frozen):
         for i, r in enumerate(earlier):
             if r.distill is None:
                 mend = "Write distill: {kind: summary} (or top, random, answers, previous, analysis)"
-                raise _rule(("rounds", i, "distill"), "a round before the last needs a distiller", mend)
+                raise rule(("rounds", i, "distill"), "a round before the last needs a distiller", mend)
         if last.distill is not None:
             problem = "the last round has no round after it to distil for"
-            raise _rule(("rounds", end, "distill"), problem, "Leave it out, or add a round {width: 1} below")
+            raise rule(("rounds", end, "distill"), problem, "Leave it out, or add a round {width: 1} below")
         if self.close == "single" and last.width != 1:
             problem = f"the last round leaves {last.width} drafts and nothing chooses between them"
             mend = "Write width: 1, add a round {width: 1}, or close: vote or close: pick"
-            raise _rule(("rounds", end, "width"), problem, mend)
+            raise rule(("rounds", end, "width"), problem, mend)
         if self.close != "single" and last.width < 2:
             problem = f"close: {self.close} needs at least 2 drafts in the last round"
-            raise _rule(("rounds", end, "width"), problem, "Write width: 2 or more, or leave out close")
+            raise rule(("rounds", end, "width"), problem, "Write width: 2 or more, or leave out close")
         return self
 
     @property

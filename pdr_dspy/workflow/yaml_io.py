@@ -17,7 +17,8 @@ from pdr_dspy.errors import WorkflowError
 from pdr_dspy.prompts import catalogue
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
 from pdr_dspy.workflow.marks import line_of, read
-from pdr_dspy.workflow.schema import Prompts, Workflow
+from pdr_dspy.workflow.prompting import OWN, Instruction, Prompts
+from pdr_dspy.workflow.schema import Workflow
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -81,7 +82,10 @@ def build_workflow(data: Mapping[str, Any]) -> Workflow:
 
 
 def dump_workflow(workflow: Workflow) -> str:
-    """The workflow as YAML, a line a round, what equals the default left out; `parse_workflow` reads it back equal."""
+    """The workflow as YAML, a line a round, what equals the default left out; `parse_workflow` reads it back equal.
+
+    Instructions of its own stand as blocks, to be read and edited.
+    """
     data = workflow.model_dump(mode="json", exclude_defaults=True)
     lines = [f"name: {_flow(workflow.name)}", "rounds:"]
     for r, plain in zip(workflow.rounds, data.pop("rounds"), strict=True):
@@ -89,6 +93,8 @@ def dump_workflow(workflow: Workflow) -> str:
             plain["distill"] = {"kind": r.distill.kind, **plain["distill"]}
         lines.append(f"  - {_flow(plain)}")
     data.pop("name")
+    if workflow.prompts.own:
+        lines.append(dump_block({"prompts": data.pop("prompts")}))
     lines += [f"{key}: {_flow(value)}" for key, value in data.items()]
     return "\n".join(lines) + "\n"
 
@@ -109,9 +115,13 @@ def _validate(data: Any) -> Workflow:
     unknown = []
     for stage in Prompts.model_fields:
         known, chosen = catalogue(stage), getattr(workflow.prompts, stage)
-        if chosen not in known:
-            mend = f"Use one of {', '.join(known)}"
-            unknown.append(Complaint(("prompts", stage), f"no prompt has the id {chosen!r}", mend))
+        if isinstance(chosen, Instruction):
+            if chosen.id in known:
+                problem = f"{chosen.id!r} is the id of an instruction of the catalogue"
+                unknown.append(Complaint(("prompts", stage, "id"), problem, "Give this text another id"))
+        elif chosen not in known:
+            mend = f"Use one of {', '.join(known)}, or give a text: {{id: {OWN}, text: ...}}"
+            unknown.append(Complaint(("prompts", stage), f"no prompt has the id {_short(chosen)}", mend))
     if unknown:
         raise _Refused(unknown)
     return workflow
@@ -122,6 +132,32 @@ def _no_yaml(error: yaml.YAMLError, place: str) -> WorkflowError:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read"
     where = f"workflow (line {mark.line + 1}{place})" if mark is not None else f"workflow{place}"
     return WorkflowError(where, f"not YAML: {problem}", "Mind indentation, brackets, colons and quotes near that line")
+
+
+def _short(chosen: str) -> str:
+    """An id as it was written; of a text that was written in its place, the beginning."""
+    return repr(chosen) if len(chosen) <= 60 else repr(chosen[:57]) + "..."
+
+
+class _Blocks(yaml.SafeDumper):
+    """Writes a text of several lines as a block, as far as that reads back equal."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    lines = text.split("\n")
+    style = "|" if len(lines) > 1 else None
+    if not all(line.isprintable() for line in lines):
+        style = '"'  # escapes them: other line breaks would be read back as \n
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Blocks.add_representer(str, _text)
+
+
+def dump_block(value: Any) -> str:
+    """Plain data as YAML with its long texts as blocks, without a last line break."""
+    text: str = yaml.dump(value, Dumper=_Blocks, sort_keys=False, width=math.inf, allow_unicode=True)
+    return text.removesuffix("\n")
 
 
 def _flow(value: Any) -> str:

@@ -40,12 +40,17 @@ class Silent:
     def __init__(self, *_: Any) -> None:
         self.runs = []
         self.closed: list[tuple[str, dict[str, Any]]] = []
+        self.kept: dict[str, str] = {}
         Silent.last = self
 
     last: Silent | None = None
 
     def ready(self) -> None:
         """Always."""
+
+    def keep(self, artifacts: dict[str, str]) -> None:
+        """Keep the study's files."""
+        self.kept.update(artifacts)
 
     async def trial(self, number: int, candidate: Any, baseline: Any, measured: Any, started: float) -> str:
         """Keep a trial."""

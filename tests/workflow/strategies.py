@@ -8,6 +8,7 @@ from pdr_dspy.workflow import (
     Analysis,
     Answers,
     Distill,
+    Instruction,
     Previous,
     Prompts,
     Random,
@@ -68,6 +69,6 @@ def workflows(draw: st.DrawFn) -> Workflow:
         rounds=(*draw(st.lists(rounds(), max_size=4)), draw(rounds(last=True, width=width))),
         close=close,
         share=draw(st.floats(0, 1, exclude_min=True, allow_subnormal=False).filter(lambda s: s >= 1e-3)),
-        prompts=draw(st.builds(Prompts, draft=st.sampled_from(["default", "brief"]))),
+        prompts=draw(st.builds(Prompts, draft=st.sampled_from(["default", "brief", Instruction(text="a\nb")]))),
         sampling=draw(st.builds(Sampling, temperature=st.floats(0, 2), top_p=st.floats(0.01, 1))),
     )

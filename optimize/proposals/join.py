@@ -1,0 +1,105 @@
+"""From `--propose` to the proposals of a study: those it was made with, or new ones, told at the start.
+
+A study keeps its proposals in its fingerprint, as a part of its space, so that they are made once, whoever joins it
+later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from optuna.storages import BaseStorage
+
+from optimize.proposals.ask import Ask, proposer
+from optimize.proposals.propose import propose
+from optimize.proposals.values import Proposals
+from optimize.sources import Problems
+from optimize.space import PROPOSALS, Space
+from optimize.study import FINGERPRINT, open_storage
+from pdr_dspy.endpoint import Allowance, Endpoint, FileStore
+from pdr_dspy.errors import InputError
+
+
+def joined(
+    ask: Ask | None,
+    options: argparse.Namespace,
+    name: str,
+    directory: Path,
+    space: Space,
+    problems: Problems,
+    endpoint: Endpoint,
+    allowance: Allowance,
+) -> Proposals | None:
+    """The proposals that a study is searched with; None without any.
+
+    Args:
+        ask: What is asked for.
+        options: The command line.
+        name: The study's.
+        directory: The study's, with its completions.
+        space: What is searched, without proposals.
+        problems: The data.
+        endpoint: The searched model.
+        allowance: What the study may generate.
+
+    Raises:
+        InputError: the study was made with another number of them.
+        EndpointError: the proposer can't be used.
+        SpendExhausted: the allowance has no room for them.
+    """
+    if ask is None:
+        return None  # a study that has proposals refuses to go on without them
+    storage = open_storage(options.storage, directory)
+    found = _kept(storage, name, ask)
+    if found is None:
+        tried, stages = space.for_proposals()
+        with proposer(ask, endpoint, options, FileStore(directory / "store"), allowance) as writer:
+            _say(
+                f"{writer.identity.model} writes {ask.count} new instructions for each of {', '.join(stages)}, "
+                f"from what {tried.workflow.name} does on problems of the search"
+            )
+            made = propose(
+                ask.count,
+                stages,
+                tried=tried,
+                data=problems.search,
+                searched=endpoint,
+                proposer=writer,
+                seed=options.seed,
+            )
+        found = _kept(storage, name, ask) or made  # of two that began the study at once, one is first
+    _tell(found)
+    return found
+
+
+def _kept(storage: BaseStorage, name: str, ask: Ask) -> Proposals | None:
+    study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
+    if study is None or FINGERPRINT not in study.user_attrs:
+        return None
+    plain = study.user_attrs[FINGERPRINT]["space"].get(PROPOSALS)
+    found = None if plain is None else Proposals.from_dict(plain)
+    if found is None or found.asked != ask.count:
+        had = 0 if found is None else found.asked
+        raise InputError(
+            "--propose",
+            f"the study {name!r} was made with {had or 'no'} proposals a stage, now {ask.count} are asked for",
+            f"Give {f'--propose {had}' if had else 'no --propose'}, or the new search another name with --study",
+        )
+    return found
+
+
+def _tell(proposals: Proposals) -> None:
+    by = proposals.proposer
+    if proposals.count:
+        _say(f"{proposals.count} instructions by {by}:\n{proposals.told()}")
+    else:
+        _say(
+            f"warning: {by} wrote nothing usable ({len(proposals.refused)} refused); the search goes on with the "
+            f"catalogue's instructions\n{proposals.told()}"
+        )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

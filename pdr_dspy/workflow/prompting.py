@@ -1,0 +1,77 @@
+"""Which instruction each stage of a workflow has: an id of the catalogue, or a text of the workflow's own. Pure.
+
+A text of its own travels with its workflow, so that what a proposer wrote on one machine runs on any other:
+
+    prompts:
+      draft: brief
+      refine: {id: grounded-1, text: Take the workspace apart first.}
+
+Knows neither the catalogue's texts nor signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pdr_dspy.workflow.values import Frozen, rule
+
+LONGEST = 20_000
+"""Characters of an instruction at most: some pages. More is a file pasted by mistake, and read by every call."""
+
+
+class Instruction(Frozen):
+    """An instruction of the workflow's own.
+
+    Attributes:
+        id: What tables and titles call it; not one of the catalogue's.
+        text: What the model reads below the signature's instruction.
+    """
+
+    id: str = Field(default="own", min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.\-]+$")
+    text: str
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if not self.text.strip():
+            raise rule(("text",), "it is empty", "Write the instruction, or the id of one of the catalogue's")
+        if len(self.text) > LONGEST:
+            problem = f"{len(self.text):,} characters are too many for an instruction"
+            raise rule(("text",), problem, f"Write at most {LONGEST:,}")
+        return self
+
+
+CATALOGUE, OWN = "catalogue", "own"
+"""Tags of the two forms, as they stand in pydantic's error paths."""
+
+
+def _form(value: Any) -> str:
+    return OWN if isinstance(value, Mapping | Instruction) else CATALOGUE
+
+
+Prompt = Annotated[Annotated[str, Tag(CATALOGUE)] | Annotated[Instruction, Tag(OWN)], Discriminator(_form)]
+"""An id of `pdr_dspy/prompts/*.yaml`, or a text of the workflow's own."""
+
+
+class Prompts(Frozen):
+    """Which instruction each stage has."""
+
+    draft: Prompt = "default"
+    refine: Prompt = "default"
+    distill: Prompt = "default"
+    pick: Prompt = "default"
+    analyse: Prompt = "default"
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The instruction's id by stage."""
+        chosen = ((stage, getattr(self, stage)) for stage in type(self).model_fields)
+        return {stage: prompt.id if isinstance(prompt, Instruction) else prompt for stage, prompt in chosen}
+
+    @property
+    def own(self) -> dict[str, Instruction]:
+        """The workflow's own instructions by stage."""
+        chosen = ((stage, getattr(self, stage)) for stage in type(self).model_fields)
+        return {stage: prompt for stage, prompt in chosen if isinstance(prompt, Instruction)}
