@@ -75,6 +75,7 @@ def search(options: argparse.Namespace) -> int:
                 "report_problems": len(problems.report),
             },
         )
+        tracking.forget(study.lost)
         session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
         try:
             tracking.ready()

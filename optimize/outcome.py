@@ -68,7 +68,7 @@ class Outcome:
         figures = self._figures(report)
         for name, (html, png) in figures.items():
             self.session.state.write(f"{name}.html", html)
-            (self.session.state.path / f"{name}.png").write_bytes(png)
+            self.session.state.write(f"{name}.png", png)
         self.session.tracking.close(
             "FINISHED", metrics=_metrics(best, len(self.session.study.complete)), artifacts=artifacts, figures=figures
         )
