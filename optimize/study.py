@@ -211,6 +211,7 @@ class Study:
         self._study.sampler = optuna.samplers.TPESampler(
             seed=sampler_seed(self._seed, self._asked()), multivariate=True, n_startup_trials=STARTUP
         )
+        self._start()
         trial = self._study.ask()
         trial.set_user_attr(OWNER, self._owner)
         candidate = self.space.suggest(trial)
@@ -275,7 +276,7 @@ class Study:
         return len(self.trials) - len(self.lost) - sum(t.state == TrialState.WAITING for t in self.trials)
 
     def _recover(self) -> None:
-        """Fail what a dead process left running, and enqueue it and what a search starts with."""
+        """Fail what a dead process left running, and enqueue it."""
         for trial in self.trials:
             # Without an owner it was killed between two lines of `ask`.
             if trial.state == TrialState.RUNNING and trial.user_attrs.get(OWNER, self._owner) == self._owner:
@@ -289,10 +290,15 @@ class Study:
             params = cast(Params, own)
             if lost and params and trial.number not in retried:
                 self._enqueue(params, trial.user_attrs.get(START), retry_of=trial.number)
+
+    def _start(self) -> None:
+        """Enqueue what a search starts with, one by one, so that what was lost comes before what is still to come."""
+        if any(t.state == TrialState.WAITING for t in self.trials):
+            return
         there = {t.user_attrs.get(START) for t in self.trials if t.state != TrialState.FAIL}
-        for name, candidate in self.space.starters().items():
-            if name not in there:
-                self._enqueue(candidate.params, name)
+        missing = next(((n, c) for n, c in self.space.starters().items() if n not in there), None)
+        if missing is not None:
+            self._enqueue(missing[1].params, missing[0])
 
     def _enqueue(self, params: Params, start: str | None, retry_of: int | None = None) -> None:
         attrs = {START: start, RETRY_OF: retry_of}

@@ -143,6 +143,13 @@ class Endpoint:
         """The numbers so far."""
         return self._tally.snapshot(*self._caller.limiter.usage())
 
+    def answers(self) -> bool:
+        """Whether the server, asked now, still says that it serves this model. Blocks for as long as it takes."""
+        try:
+            return identify(self.settings, self._http).model == self.identity.model
+        except EndpointError:
+            return False
+
     def close(self) -> None:
         """Answer no more calls. Those under way end as they would have."""
         self._closed = True
