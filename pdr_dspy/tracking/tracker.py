@@ -324,7 +324,8 @@ def make_database(path: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         made = Path(folder) / path.name
-        store = SqlAlchemyStore(f"sqlite:///{made}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
+        opened: Any = SqlAlchemyStore  # it has no types
+        store = opened(f"sqlite:///{made}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
         store.engine.dispose()
         try:
             os.link(made, path)
