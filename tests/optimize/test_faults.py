@@ -23,14 +23,19 @@ SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "6", "
 TRIALS = 5
 
 
+def settings(timeout: float) -> Callable[..., EndpointSettings]:
+    """Settings of the command's endpoint that retry quickly."""
+
+    def made(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
+        return EndpointSettings(urls, name, load=options.load, thinking=options.thinking, timeout=timeout, backoff=0.02)
+
+    return made
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short limits: a request that hangs is given up after a second."""
-
-    def settings(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
-        return EndpointSettings(urls, name, load=options.load, thinking=options.thinking, timeout=2.5, backoff=0.02)
-
-    monkeypatch.setattr("optimize.sources._settings", settings)
+    """What fails is tried again at once."""
+    monkeypatch.setattr("optimize.sources._settings", settings(60.0))
 
 
 def measured() -> list[tuple[Any, ...]]:
@@ -62,13 +67,14 @@ def faulty(share: float) -> Callable[[Call], Reply]:
 
 @slow
 def test_a_fifth_of_all_requests_failing_changes_no_number(
-    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, quick: None
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert search(command, model, data, "calm") == 0
     calm, front = measured(), json.loads((tmp_path / "calm" / "s" / "front.json").read_text())
     model.calls.clear()
 
     model.answer = faulty(0.2)
+    monkeypatch.setattr("optimize.sources._settings", settings(4.0))  # what hangs is given up soon
     assert search(command, model, data, "faulty") == 0
     assert measured() == calm
     stormy = json.loads((tmp_path / "faulty" / "s" / "front.json").read_text())
@@ -80,7 +86,9 @@ def test_a_fifth_of_all_requests_failing_changes_no_number(
     # What was refused cost nothing; nobody knows what a request that hung or broke off did: its cap counts.
     silent = sum(c.cap or 0 for c in failed if c.status in (None, 200))
     generated = sum(c.completion_tokens for c in model.calls)
-    assert FileAllowance(tmp_path / "faulty" / "s" / "spend").spent == generated + silent > generated
+    spent = FileAllowance(tmp_path / "faulty" / "s" / "spend").spent
+    late = sum(c.cap or 0 for c in model.calls if c.disconnected)  # on a slow machine also an answer may come too late
+    assert generated < generated + silent <= spent <= generated + silent + late
 
 
 @slow

@@ -186,7 +186,7 @@ def test_fifty_kills_are_one_search(life: Life, embedded_server: EmbeddedReasone
 
 
 def test_a_limit_holds_over_ten_kills(life: Life, embedded_server: EmbeddedReasoner, tmp_path: Path) -> None:
-    limit, start, dice = 8_000, generated(embedded_server), random.Random(1)
+    limit, start, dice = 3_000, generated(embedded_server), random.Random(1)
     arguments = ("--endpoint", embedded_server.base_url, "--spend", f"tokens={limit}")
     directory = tmp_path / "limited"
     for i in range(10):
