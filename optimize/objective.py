@@ -7,9 +7,11 @@ parts of the problems, and given up where someone judges that enough was seen. K
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -32,8 +34,11 @@ Judge = Callable[[Evaluation], Beaten | None]
 REPORT_SAMPLE = 1_000_000
 """Samples of the report are numbered from here, so that no draft of the search can serve it."""
 
-LOST = 0.5
-"""Share of problems that failed for no fault of the workflow from which a measurement counts as spoilt."""
+AGAIN = 3
+"""How often problems that the endpoint spoilt are run again; what of them was answered comes from the store."""
+
+LOST = 0.05
+"""Share of problems spoilt for good above which the endpoint is at fault; below, a request that breaks the server."""
 
 OWN_FAILURES = frozenset({"truncated", "empty", "unparseable", "context", "timeout", "cutoff", "budget", "grader"})
 """Kinds of failure that say something about the workflow (or the model); of others the endpoint is suspected."""
@@ -165,7 +170,7 @@ class Bench:
             on_result: Called with each result as it comes.
 
         Raises:
-            EndpointError: so many problems were failed by the server that the numbers mean nothing.
+            EndpointError: the server failed problems again and again, so that the numbers would not be the workflow's.
         """
         first_sample = (1 + load) * REPORT_SAMPLE if fresh else 0
         return measurement(await self._evaluate(workflow, data, first_sample, on_result))
@@ -182,7 +187,7 @@ class Bench:
             on_result: Called with each result as it comes.
 
         Raises:
-            EndpointError: so many problems were failed by the server that the numbers mean nothing.
+            EndpointError: the server failed problems again and again, so that the numbers would not be the workflow's.
         """
         seen: Evaluation | None = None
         for rung in rungs(len(data)):
@@ -198,19 +203,33 @@ class Bench:
         self, workflow: Workflow, data: Dataset, first_sample: int, on_result: OnResult | None
     ) -> Evaluation:
         program = PDR(data.signature, workflow, budget=self.budget, seed=self.seed)
-        evaluation = await evaluate(
-            program,
-            data,
-            lm=self.endpoint.lm,
-            samples=self.samples,
-            first_sample=first_sample,
-            on_result=on_result,
-        )
-        lost = [r for r in evaluation.results if r.failure is not None and r.failure not in OWN_FAILURES]
-        if len(lost) >= LOST * len(evaluation.results):
+        run = partial(evaluate, program, lm=self.endpoint.lm, samples=self.samples, first_sample=first_sample)
+        evaluation = await run(data, on_result=on_result)
+        for _ in range(AGAIN):
+            lost = {result.problem for result in evaluation.results if spoilt(result)}
+            if not lost:
+                return evaluation
+            again = await run(data.with_problems([p for p in data.problems if p.id in lost]))
+            evaluation = evaluation.replaced(again)
+        left = [result for result in evaluation.results if spoilt(result)]
+        if left and (len(left) > LOST * len(evaluation.results) or not await asyncio.to_thread(self.endpoint.answers)):
             raise EndpointError(
                 "endpoint",
-                f"{len(lost)} of {len(evaluation.results)} problems failed ({lost[0].failure}: {lost[0].detail})",
+                f"{len(left)} of {len(evaluation.results)} problems failed {AGAIN + 1} times ({_why(left[0])})",
                 "Look at the server; what was done is kept, and the same command goes on",
             )
         return evaluation
+
+
+def spoilt(result: ProblemResult) -> bool:
+    """Whether a result is not the workflow's own: the endpoint failed the problem, or one of its calls for good."""
+    if result.failure is not None and result.failure not in OWN_FAILURES:
+        return True
+    last = {record.call: record for record in result.records}
+    return any(record.outcome == "server" for record in last.values())
+
+
+def _why(result: ProblemResult) -> str:
+    if result.failure is not None and result.failure not in OWN_FAILURES:
+        return f"{result.failure}: {result.detail}"
+    return next(f"a call: {r.detail}" for r in reversed(result.records) if r.outcome == "server")

@@ -87,6 +87,7 @@ def search(options: argparse.Namespace) -> int:
                 "report_problems": len(problems.report),
             },
         )
+        tracking.forget(study.lost)
         session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
         if space.proposals is not None:
             tracking.keep({"proposals.yaml": space.proposals.as_yaml()})

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pdr_dspy.disk import FULL
 from pdr_dspy.errors import InputError
 
 INTERRUPTED = 130
@@ -171,6 +172,13 @@ def guarded(main: Callable[[], int]) -> int:
         # Someone who reads with `head` has read enough.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        # Where nobody foresaw it: a temporary directory, a library's own file.
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: disk: {error.strerror}{where}. Free space; the same command goes on", file=sys.stderr)
+        return REFUSED
 
 
 def one_line(error: InputError) -> str:

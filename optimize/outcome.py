@@ -72,7 +72,7 @@ class Outcome:
         for name, (sheet, png) in figures.items():
             if png is not None:
                 self.session.state.write(f"{name}.html", sheet)
-                (self.session.state.path / f"{name}.png").write_bytes(png)
+                self.session.state.write(f"{name}.png", png)
         self.session.tracking.close(
             "FINISHED",
             metrics=_metrics(best, len(self.session.study.complete)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from optuna.trial import TrialState
 
@@ -45,5 +46,14 @@ def read_page(name: str, runs: Path, storage: str | None) -> Page:
         study.user_attrs[FINGERPRINT],
         own,
         FileAllowance(spend).spent if spend.exists() else None,
-        json.loads(front.read_text(encoding="utf-8")) if front.exists() else None,
+        _report(front) if front.exists() else None,
     )
+
+
+def _report(front: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(front.read_text(encoding="utf-8"))
+        return {**found, "rows": list(found["rows"])}
+    except (ValueError, KeyError, TypeError) as error:
+        mend = "Start the search's command again (it writes it anew, without a token), or remove the file"
+        raise InputError("front.json", f"{front} can't be read: the file was damaged", mend) from error

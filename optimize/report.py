@@ -46,7 +46,7 @@ def main() -> int:
     def run() -> int:
         from optimize.pages import as_page
         from optimize.read import read_page
-        from optimize.state import write_whole
+        from pdr_dspy.disk import write_whole
 
         page = read_page(options.study, options.runs, options.storage)
         path = write_whole(options.out or options.runs / options.study / "report.html", as_page(page))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from pdr_dspy.disk import disk_error
+from pdr_dspy.disk import write_whole as write_whole
 from pdr_dspy.errors import InputError
 
 JOURNAL = "journal.log"
@@ -35,6 +36,7 @@ class StateDir:
 
     Raises:
         InputError: another living process has it.
+        DiskError: it can't be made.
     """
 
     path: Path
@@ -42,8 +44,11 @@ class StateDir:
 
     def __post_init__(self) -> None:
         self.path = self.path.resolve()
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / "lock").open("a+", encoding="utf-8")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise disk_error(self.path, error) from error
         if not _try_lock(self._lock):
             self._lock.close()
             raise InputError(
@@ -51,11 +56,15 @@ class StateDir:
                 f"another process is working in {self.path}",
                 "Wait for it, or give this one another name with --study",
             )
-        _mend_journal(self.path / JOURNAL)
+        _clear(self.path)
 
-    def write(self, name: str, text: str) -> Path:
-        """Write a file whole: a reader sees the old text or the new one, never half of it."""
-        return write_whole(self.path / name, text)
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file whole: a reader sees the old content or the new one, never half of it.
+
+        Raises:
+            DiskError: it can't be written.
+        """
+        return write_whole(self.path / name, content)
 
     def close(self) -> None:
         """Let another process have it."""
@@ -64,29 +73,10 @@ class StateDir:
             self._lock = None
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file by renaming a complete one into its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return path
-
-
-def _mend_journal(journal: Path) -> None:
-    """Undo what a process left that was killed while it wrote: Optuna's own lock file, and half a last line."""
-    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
-    if not journal.exists():
-        return
-    content = journal.read_bytes()
-    if content and not content.endswith(b"\n"):
-        with journal.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+def _clear(directory: Path) -> None:
+    """Remove what a process left that was killed while it wrote: Optuna's own lock file, in all its names."""
+    for left in directory.glob(f"{JOURNAL}.lock*"):
+        left.unlink(missing_ok=True)
 
 
 def _try_lock(file: IO[str]) -> bool:

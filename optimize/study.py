@@ -1,8 +1,9 @@
 """The study: Optuna's storage, what makes it resumable, and what refuses to be resumed.
 
 A study remembers what it was searched for (space, data, budget, model, load, seed). Opened for anything else it says
-what changed. Trials that a dead process left running are failed and asked for again; a sampler is seeded by the seed
-and the number of stored trials, so that a resumed search does not repeat its suggestions. Knows nothing of calls.
+what changed. Trials that a dead process left running are failed and asked for again; the sampler is seeded anew for
+every trial, by the seed and the number of trials so far, so that a resumed search does not repeat its suggestions, and
+makes those that it would have made undisturbed (one trial at a time, that is). Knows nothing of calls.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any, cast
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from optimize.criteria import Objectives
 from optimize.front import Point
+from optimize.journal import JournalFile
 from optimize.limits import Limits
 from optimize.racing import Scores
 from optimize.shapes import Params
@@ -69,10 +70,14 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     path = directory / JOURNAL if url is None else Path(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+        return JournalStorage(JournalFile(path))
     except OSError as error:
         raise InputError(
             "storage", f"{path} can't be opened ({error.strerror})", "Name a file that can be written"
+        ) from error
+    except (KeyError, TypeError, ValueError, AssertionError) as error:  # lines that make no sense one after another
+        raise InputError(
+            "storage", f"{path} is damaged ({type(error).__name__}: {error})", "Move it away; completions stay stored"
         ) from error
 
 
@@ -162,10 +167,8 @@ class Study:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(objectives.names))
         self._study.set_user_attr(FINGERPRINT, plain)
+        self._seed = seed
         self._recover()
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=sampler_seed(seed, len(self.trials)), multivariate=True, n_startup_trials=STARTUP
-        )
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -176,6 +179,11 @@ class Study:
     def complete(self) -> list[FrozenTrial]:
         """Trials that were evaluated to the end (copies of others left out)."""
         return [t for t in self.trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs]
+
+    @property
+    def lost(self) -> list[int]:
+        """Numbers of trials that ended with their process; each was, or will be, asked for again as another."""
+        return [t.number for t in self.trials if t.state == TrialState.FAIL and t.user_attrs.get(INTERRUPTED)]
 
     @property
     def feasible(self) -> list[FrozenTrial]:
@@ -211,6 +219,10 @@ class Study:
 
     def ask(self) -> Suggestion:
         """A new trial (what is enqueued first)."""
+        self._study.sampler = optuna.samplers.TPESampler(
+            seed=sampler_seed(self._seed, self._asked()), multivariate=True, n_startup_trials=STARTUP
+        )
+        self._start()
         trial = self._study.ask()
         trial.set_user_attr(OWNER, self._owner)
         candidate = self.space.suggest(trial)
@@ -271,8 +283,12 @@ class Study:
         suggestion.trial.set_user_attr(INTERRUPTED, interrupted)
         self._study.tell(suggestion.trial, state=TrialState.FAIL)
 
+    def _asked(self) -> int:
+        """How many trials were asked for and not lost: what a search that nobody interrupts has asked for by now."""
+        return len(self.trials) - len(self.lost) - sum(t.state == TrialState.WAITING for t in self.trials)
+
     def _recover(self) -> None:
-        """Fail what a dead process left running, and enqueue it and what a search starts with."""
+        """Fail what a dead process left running, and enqueue it."""
         for trial in self.trials:
             # Without an owner it was killed between two lines of `ask`.
             if trial.state == TrialState.RUNNING and trial.user_attrs.get(OWNER, self._owner) == self._owner:
@@ -281,13 +297,20 @@ class Study:
         retried = {t.user_attrs.get(RETRY_OF) for t in self.trials}
         for trial in self.trials:
             lost = trial.state == TrialState.FAIL and trial.user_attrs.get(INTERRUPTED)
-            params = cast(Params, trial.params or trial.system_attrs.get("fixed_params", {}))
+            # Killed in the middle of `ask` it has some of them only, and nothing was measured.
+            own = trial.params if KEY in trial.user_attrs else trial.system_attrs.get("fixed_params", {})
+            params = cast(Params, own)
             if lost and params and trial.number not in retried:
                 self._enqueue(params, trial.user_attrs.get(START), retry_of=trial.number)
+
+    def _start(self) -> None:
+        """Enqueue what a search starts with, one by one, so that what was lost comes before what is still to come."""
+        if any(t.state == TrialState.WAITING for t in self.trials):
+            return
         there = {t.user_attrs.get(START) for t in self.trials if t.state != TrialState.FAIL}
-        for name, candidate in self.space.starters().items():
-            if name not in there:
-                self._enqueue(candidate.params, name)
+        missing = next(((n, c) for n, c in self.space.starters().items() if n not in there), None)
+        if missing is not None:
+            self._enqueue(missing[1].params, missing[0])
 
     def _enqueue(self, params: Params, start: str | None, retry_of: int | None = None) -> None:
         attrs = {START: start, RETRY_OF: retry_of}

@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +43,11 @@ class Tracking:
         """
         self._tracker.result()
         self._run.result()
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Delete the runs of trials that were lost (in the background, before any trial is logged)."""
+        if numbers:
+            self._later(lambda tracker: tracker.forget_trials(self._study, numbers))
 
     async def trial(
         self, number: int, candidate: Candidate, baseline: str | None, measured: Measurement, started: float

@@ -38,6 +38,10 @@ class EndpointError(InputError):
     """An endpoint that can't be used at all: unreachable, wrong model, refused key, not an OpenAI-style server."""
 
 
+class DiskError(InputError):
+    """What has to be kept can't be written: a full disk, no permission. Nothing more is paid for until it can."""
+
+
 class SpendExhausted(InputError):
     """The tokens that a search (or another program) may generate in all are used up.
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy.tracking import Tracker, TrackingError
 from pdr_dspy.tracking.text import HIDDEN, KEY_LENGTH, PARAM_LENGTH, cut, entries, finite, table, without_secrets
+from pdr_dspy.tracking.tracker import make_database
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +222,27 @@ def test_tables_and_numbers() -> None:
     assert table([]) == {"columns": [], "data": []}
     assert table([{"a": math.inf, "b": Path("x")}]) == {"columns": ["a", "b"], "data": [["inf", "x"]]}
     assert finite({"a b": 1, "c%": math.inf}) == ({"a b": 1.0}, ["c%"])
+
+
+def test_runs_of_lost_trials_are_deleted(tracker: Tracker) -> None:
+    for number in range(4):
+        tracker.log_trial("lossy", number, params={}, metrics={"accuracy": 0.5})
+    tracker.log_trial("other", 1, params={}, metrics={})
+    tracker.forget_trials("lossy", [1, 3, 7])
+    assert sorted(run.data.tags["trial"] for run in runs(tracker, "lossy")) == ["0", "2"]
+    assert len(runs(tracker, "other")) == 1 and not tracker.failures
+
+
+def test_a_database_is_there_when_it_is_whole_and_not_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mlflow.db"
+
+    def killed(engine: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("mlflow.store.db.utils._initialize_tables", killed)
+        make_database(path)
+    assert not path.exists()
+    path.write_text("somebody's")
+    make_database(path)
+    assert path.read_text() == "somebody's" and list(tmp_path.iterdir()) == [path]

@@ -7,7 +7,10 @@ better: a request that was cut off, timed out, or was in flight when its process
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import re
 import threading
 import time
 import uuid
@@ -17,9 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pdr_dspy.errors import InputError, SpendExhausted
+from pdr_dspy.disk import append_whole, disk_error
+from pdr_dspy.errors import DiskError, InputError, SpendExhausted
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX = ".spend"
+_LINE = re.compile(
+    rb"(?P<sign>[+-])(?P<name>[0-9a-f]+) (?P<tokens>[0-9]+)$"
+)  # $: behind half a line there may be a whole one
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Allowance(Protocol):
 
         Raises:
             SpendExhausted: nothing is in flight, and still there is not room enough.
+            DiskError: it can't be written down; the request must not be sent.
         """
 
     def settle(self, hold: Hold, tokens: int | None) -> None:
@@ -104,7 +114,9 @@ class FileAllowance:
         with self._lock:
             self._mine.pop(hold.id, None)
             if tokens is not None:
-                self._write(f"-{hold.id} {tokens}\n")
+                # What can't be written down stays set aside, in full: the next `hold` says why.
+                with contextlib.suppress(DiskError):
+                    self._write(f"-{hold.id} {tokens}\n")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -115,14 +127,21 @@ class FileAllowance:
             self._gate = self._file = -1
 
     def _write(self, line: str) -> None:
-        os.write(self._file, line.encode())
+        try:
+            append_whole(self._file, line.encode())
+        except OSError as error:
+            raise disk_error(self.directory, error) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process sets tokens aside meanwhile."""
-        if self._file < 0:
-            self._gate = os.open(self.directory / "gate", os.O_RDWR | os.O_CREAT, 0o644)
-            self._file = os.open(self.directory / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            if self._gate < 0:
+                self._gate = os.open(self.directory / "gate", os.O_RDWR | os.O_CREAT, 0o644)
+            if self._file < 0:
+                self._file = os.open(self.directory / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise disk_error(self.directory, error) from error
         if os.name == "nt":  # pragma: no cover
             yield  # there, two processes may both take the last room
             return
@@ -145,10 +164,16 @@ class FileAllowance:
             text = file.read()
         whole = text[: text.rfind(b"\n") + 1]  # half a line: its request was not sent, or is still held
         self._read[path] = self._read.get(path, 0) + len(whole)
-        for line in whole.decode().splitlines():
-            name, _, tokens = line[1:].partition(" ")
-            if line.startswith("+"):
-                self._open[name] = int(tokens)
+        for line in whole.splitlines():
+            found = _LINE.search(line)
+            if found is None or found.start():
+                # Set aside or booked, nobody can say how much: what is still held of it counts in full.
+                logger.warning("spend %s: a line of %s can't be read and is not counted", self.directory, path.name)
+            if found is None:
+                continue
+            name, tokens = found["name"].decode(), int(found["tokens"])
+            if found["sign"] == b"+":
+                self._open[name] = tokens
             else:
                 self._open.pop(name, None)
-                self._settled += int(tokens)
+                self._settled += tokens

@@ -80,7 +80,8 @@ class Attempts:
         """
         last = self._settings.retries
         for number in range(last + 1):
-            result = await self._allowed(body, log, preferred)
+            async with self.limiter.slot():
+                result = await self._allowed(body, log, preferred)
             if isinstance(result, StoredCompletion):
                 return result
             self._failed(body, result, log)
@@ -95,7 +96,11 @@ class Attempts:
     async def _allowed(
         self, body: Mapping[str, Any], log: CallLog, preferred: str | None
     ) -> StoredCompletion | Failure:
-        """An attempt, its tokens set aside before and booked after."""
+        """An attempt, its tokens set aside before and booked after.
+
+        In a place of the limiter's already: a request that waits for one is not in flight, and where this process is
+        killed only what was in flight counts as spent.
+        """
         if self._allowance is None:
             return await self._attempt(body, log, preferred)
         hold: Hold | None = None
@@ -113,30 +118,29 @@ class Attempts:
         self, body: Mapping[str, Any], log: CallLog, preferred: str | None
     ) -> StoredCompletion | Failure:
         cap = int(body.get("max_tokens") or 0)
-        async with self.limiter.slot():
-            replica = self.replicas.take(preferred)
-            started, clock = time.time(), time.perf_counter()
-            limit = asyncio.timeout(self._settings.timeout)
-            try:
-                async with limit:
-                    result = await self._transport.send(replica.url, body)
-            except TimeoutError:
-                result = Failure("timeout", f"no answer within {self._settings.timeout:g} seconds")
-            except asyncio.CancelledError:
-                log.closed = True
-                late = log.deadline is not None and log.deadline.expired()
-                log.attempt(
-                    "timeout" if late else "cutoff",
-                    replica=replica.url,
-                    max_tokens=cap,
-                    seconds=time.perf_counter() - clock,
-                    started=started,
-                    detail="the time limit of the call passed" if late else "cancelled by the caller",
-                )
-                raise
-            finally:
-                self.replicas.release(replica)
-            seconds = time.perf_counter() - clock
+        replica = self.replicas.take(preferred)
+        started, clock = time.time(), time.perf_counter()
+        limit = asyncio.timeout(self._settings.timeout)
+        try:
+            async with limit:
+                result = await self._transport.send(replica.url, body)
+        except TimeoutError:
+            result = Failure("timeout", f"no answer within {self._settings.timeout:g} seconds")
+        except asyncio.CancelledError:
+            log.closed = True
+            late = log.deadline is not None and log.deadline.expired()
+            log.attempt(
+                "timeout" if late else "cutoff",
+                replica=replica.url,
+                max_tokens=cap,
+                seconds=time.perf_counter() - clock,
+                started=started,
+                detail="the time limit of the call passed" if late else "cancelled by the caller",
+            )
+            raise
+        finally:
+            self.replicas.release(replica)
+        seconds = time.perf_counter() - clock
         if isinstance(result, Failure) and result.connection:
             self.replicas.unreachable(replica)
         elif not isinstance(result, Failure) or result.status is not None:

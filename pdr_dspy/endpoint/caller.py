@@ -31,7 +31,7 @@ from pdr_dspy.endpoint.store import Store, StoredCompletion
 from pdr_dspy.endpoint.thinking import ThinkingWay, Way
 from pdr_dspy.endpoint.tokenizer import ServerEncoder
 from pdr_dspy.endpoint.transport import Transport
-from pdr_dspy.errors import TimedOut
+from pdr_dspy.errors import DiskError, TimedOut
 from pdr_dspy.workspace import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ class Caller:
         fitting = Fitting(identity.context, counter, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)
         self._flights = Flights()
+        self._unkept: dict[str, StoredCompletion] = {}  # paid for, but the store could not be written
 
     async def complete(self, request: Request) -> Response:
         """The answer to a request.
@@ -76,6 +77,7 @@ class Caller:
         Raises:
             CallError: no usable answer; the class says why.
             EndpointError: the endpoint as a whole can't be used.
+            DiskError: the store can't be written, so that nothing more is paid for.
         """
         tag = current_tag()
         log = CallLog(tag, self._identity.model, self._tally)
@@ -110,6 +112,7 @@ class Caller:
             # Whoever had the key before may have answered it for us.
             if (kept := self._store.get(key)) is not None:
                 return self._deliver(Answered(kept, kept), log, replayed=True)
+            self.keep_rest()
             answered = await self._capped.answer(body, way, log)
             self._keep(key, answered.whole)
             return self._deliver(answered, log)
@@ -143,8 +146,20 @@ class Caller:
         assert self._store is not None
         try:
             self._store.put(key, completion)
-        except OSError as error:  # the answer is paid for: use it, and say that it will have to be paid for again
-            self.warn(f"the store can't be written ({error.strerror}): completions are not kept")
+        except DiskError as error:  # the answer is paid for: use it, but pay for no other before it is kept
+            self._unkept[key] = completion
+            self.warn(str(error))
+
+    def keep_rest(self) -> None:
+        """Keep what could not be kept before.
+
+        Raises:
+            DiskError: it still can't.
+        """
+        for key in tuple(self._unkept):
+            assert self._store is not None
+            self._store.put(key, self._unkept[key])
+            del self._unkept[key]
 
     def _failed(self, body: Mapping[str, Any], failure: Failure, log: CallLog) -> None:
         # Without a cap of ours the field is the caller's own, and so is its refusal.

@@ -6,6 +6,7 @@ the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from pdr_dspy.endpoint.stats import EndpointStats, Tally
 from pdr_dspy.endpoint.store import Store
 from pdr_dspy.endpoint.tokenizer import ServerEncoder, find_tokenizer
 from pdr_dspy.endpoint.transport import Transport
-from pdr_dspy.errors import EndpointError
+from pdr_dspy.errors import DiskError, EndpointError
 from pdr_dspy.workspace import Tokenizer
 
 _SIDE_SECONDS = 30.0  # for /v1/models and /tokenize
@@ -165,10 +166,19 @@ class Endpoint:
         """The numbers so far."""
         return self._tally.snapshot(*self._caller.limiter.usage())
 
+    def answers(self) -> bool:
+        """Whether the server, asked now, still says that it serves this model. Blocks for as long as it takes."""
+        try:
+            return identify(self.settings, self._http).model == self.identity.model
+        except EndpointError:
+            return False
+
     def close(self) -> None:
         """Answer no more calls. Those under way end as they would have."""
         self._closed = True
         self._http.close()
+        with contextlib.suppress(DiskError):  # said when it first failed
+            self._caller.keep_rest()
 
     def __enter__(self) -> Endpoint:
         return self

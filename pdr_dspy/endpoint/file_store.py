@@ -16,12 +16,14 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from pdr_dspy.disk import append_whole, disk_error
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 _SUFFIX = ".jsonl"
+_BEGIN = b'{"key":'  # of a record; within one, quotation marks are escaped
 _RESCAN = 1.0  # seconds between looks at what other processes wrote
 
 
@@ -89,17 +91,21 @@ class FileStore:
         return StoredCompletion.from_dict(record["completion"])
 
     def put(self, key: str, completion: StoredCompletion) -> None:
-        """Keep a completion, on disk when this returns; the first of a key stays."""
+        """Keep a completion, on disk when this returns; the first of a key stays.
+
+        Raises:
+            DiskError: it can't be written; the store is as it was.
+        """
         record = {"key": key, "completion": completion.as_dict()}
         line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
         with self._lock:
             if key in self._places:
                 return
-            path, file = self._segment()
-            offset = os.lseek(file, 0, os.SEEK_END)
-            written = os.write(file, line)
-            while written < len(line):  # a signal or a nearly full disk
-                written += os.write(file, line[written:])
+            try:
+                path, file = self._segment()
+                offset = append_whole(file, line)
+            except OSError as error:
+                raise disk_error(self.directory, error) from error
             self._places[key] = (path, offset, len(line))
             self._read[path] = offset + len(line)
 
@@ -155,12 +161,22 @@ class FileStore:
         self._read[path] = offset
 
     def _enter(self, path: Path, offset: int, line: bytes) -> None:
-        try:
-            record = json.loads(line)
-            StoredCompletion.from_dict(record["completion"])
-            key = str(record["key"])
-        except (ValueError, KeyError, TypeError):
+        key = _key(line)
+        if key is None:
             self._damaged += 1
             logger.warning("store %s: the record at byte %d of %s can't be read", self.directory, offset, path.name)
-            return
-        self._places.setdefault(key, (path, offset, len(line)))
+            # Half a record, perhaps, and behind it a whole one that came later.
+            lost = max(line.rfind(_BEGIN), 0)
+            key, offset, line = _key(line[lost:]), offset + lost, line[lost:]
+        if key is not None:
+            self._places.setdefault(key, (path, offset, len(line)))
+
+
+def _key(line: bytes) -> str | None:
+    """The key of a record, or None where the line is none."""
+    try:
+        record = json.loads(line)
+        StoredCompletion.from_dict(record["completion"])
+        return str(record["key"])
+    except (ValueError, KeyError, TypeError):
+        return None

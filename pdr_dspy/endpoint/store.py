@@ -52,7 +52,11 @@ class Store(Protocol):
         """The completion of this key, or None."""
 
     def put(self, key: str, completion: StoredCompletion) -> None:
-        """Keep a completion; the first of a key stays."""
+        """Keep a completion; the first of a key stays.
+
+        Raises:
+            DiskError: it can't be kept.
+        """
 
 
 class MemoryStore:

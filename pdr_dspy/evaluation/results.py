@@ -150,6 +150,12 @@ class Evaluation:
         results: Iterable[ProblemResult] = (result for part in parts for result in part.results)
         return Evaluation(tuple(results), sum(part.wall_seconds for part in parts))
 
+    def replaced(self, newer: Evaluation) -> Evaluation:
+        """This evaluation with the results of another one of the same program in the place of its own."""
+        found = {(result.problem, result.sample): result for result in newer.results}
+        results = tuple(found.get((result.problem, result.sample), result) for result in self.results)
+        return Evaluation(results, self.wall_seconds + newer.wall_seconds)
+
     def compared_with(self, other: Evaluation, meter: str | None = None) -> Difference:
         """This minus `other` on the problems that both have, paired, with a 95 % bootstrap interval.
 

@@ -28,6 +28,7 @@ from pdr_dspy.errors import (
     ContextOverflow,
     EmptyAnswer,
     EndpointError,
+    InputError,
     ServerFailure,
     TimedOut,
     Unparseable,
@@ -133,10 +134,10 @@ def _prompt_tokens(predictor: dspy.Predict, inputs: Mapping[str, Any], desk: Des
 
 
 def typed(error: Exception) -> Exception:
-    """The `CallError` or `EndpointError` that an exception out of DSPy stands for, or the exception itself."""
+    """The `CallError` or `InputError` that an exception out of DSPy stands for, or the exception itself."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, CallError | EndpointError):
+        if isinstance(cause, CallError | InputError):
             return cause
         cause = cause.__cause__
     if isinstance(error, dspy.utils.exceptions.AdapterParseError):

@@ -16,7 +16,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -103,6 +103,8 @@ class Tracker:
             from mlflow import MlflowClient
 
             root.mkdir(parents=True, exist_ok=True)
+            if not named:
+                make_database(root / "mlflow.db")
             client = MlflowClient(tracking_uri=uri)
             found = client.get_experiment_by_name(experiment)
             if found is not None and found.lifecycle_stage != "active":
@@ -113,7 +115,8 @@ class Tracker:
         except TrackingError:
             raise
         except Exception as error:  # MLflow passes on what its stores raise: SQLAlchemy, requests, OSError
-            mend = "Check MLFLOW_TRACKING_URI." if named else f"Check that {root} can be written."
+            own = f"Check that {root} can be written; a damaged database may be moved away, and a new one is made."
+            mend = "Check MLFLOW_TRACKING_URI." if named else own
             detail = cut(without_secrets(" ".join(str(error).split())), 300)
             raise TrackingError("tracking", f"{without_secrets(uri)} can't be opened ({detail})", mend) from None
         return cls(client, str(identity), experiment, without_secrets(uri))
@@ -208,6 +211,30 @@ class Tracker:
             return identity
 
         return self._try(f"log trial {number} of {name}", log, "")
+
+    def forget_trials(self, study: str, numbers: Collection[int]) -> None:
+        """Delete the runs of trials that were lost when their process died: they are measured again as others.
+
+        Args:
+            study: The study's name, or what `start_study` returned.
+            numbers: The trials' numbers.
+        """
+        name = _named(self._studies.get(study, study))
+
+        def forget() -> None:
+            token: str | None = ""
+            words = f'tags.study = "{name}" and tags.role = "trial"'
+            lost = {str(number) for number in numbers}
+            gone: list[str] = []
+            while token is not None:
+                page = self._client.search_runs([self.experiment_id], words, page_token=token or None)
+                gone += [run.info.run_id for run in page if run.data.tags.get("trial") in lost]
+                token = page.token or None
+            for identity in gone:
+                self._client.delete_run(identity)
+
+        if numbers:
+            self._try(f"forget lost trials of {name}", forget, None)
 
     def log(
         self,
@@ -325,6 +352,30 @@ class Tracker:
             self._failures.append(failure)
             _log.warning("not tracked: %s", failure)
             return otherwise
+
+
+def make_database(path: Path) -> None:
+    """Make an empty MLflow database where there is none.
+
+    MLflow makes its tables in place, by dozens of migrations that it can't repeat: killed in the middle of them it
+    would leave a database that can never be opened again. So it is made beside, and put into its place when whole.
+    """
+    if path.exists():
+        return
+    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        made = Path(folder) / path.name
+        opened: Any = SqlAlchemyStore  # it has no types
+        store = opened(f"sqlite:///{made}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
+        store.engine.dispose()
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            return  # another process was faster
+        except OSError:  # a file system without links
+            os.replace(made, path)
 
 
 def _artifacts(root: Path, experiment: str) -> str:

@@ -95,3 +95,17 @@ def test_what_was_refused_costs_nothing_and_what_was_cut_off_its_cap(fake_vllm: 
         fake_vllm.answer = lambda c: "one two three"
         call(endpoint, "again")
         assert allowance.spent - 100 == endpoint.stats.fresh_tokens > 0
+
+
+def test_only_what_is_in_flight_is_set_aside(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
+    allowance = FileAllowance(tmp_path, 10_000)
+    seen: list[int] = []
+
+    def answer(_: object) -> Reply:
+        seen.append(FileAllowance(tmp_path).spent)  # what would count if the process were killed now
+        return Reply(text="word", delay=0.05)
+
+    fake_vllm.answer = answer
+    with open_endpoint(fake_vllm, allowance=allowance, load=2) as endpoint:
+        burst(endpoint, drafts(12))
+    assert max(seen) <= 2 * 50 + allowance.spent

@@ -45,6 +45,9 @@ class Silent:
 
     last: Silent | None = None
 
+    def forget(self, numbers: Any) -> None:
+        """Nothing was kept of them."""
+
     def ready(self) -> None:
         """Always."""
 
