@@ -9,7 +9,7 @@ from typing import Any
 from experiments.efficiency.grid import grid_budget
 from experiments.efficiency.outcomes import Outcomes, outcome_of
 from optimize.loop import title
-from optimize.objective import OWN_FAILURES, Bench
+from optimize.objective import Bench, spoilt
 from optimize.progress import Progress
 from optimize.space import Candidate
 from optimize.supervise import supervised
@@ -48,9 +48,9 @@ def measure_grid(
                 measured = await bench.measure(candidate.workflow, data, on_result=lambda _: progress.problem(number))
                 assert measured.evaluation is not None
                 results = measured.evaluation.results
-                lost = [r for r in results if r.failure is not None and r.failure not in OWN_FAILURES]
+                lost = [r for r in results if spoilt(r)]
                 if lost:
-                    problem = f"{len(lost)} problems failed ({lost[0].failure}: {lost[0].detail})"
+                    problem = f"{len(lost)} problems were spoilt ({lost[0].failure or 'a call'}: {lost[0].detail})"
                     raise EndpointError("endpoint", problem, "Look at the server; the same command goes on")
                 outcomes.add(candidate.key, [outcome_of(r) for r in results])
                 progress.ended(number, measured)

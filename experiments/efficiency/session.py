@@ -19,9 +19,9 @@ from experiments.efficiency.measure import measure_grid
 from experiments.efficiency.outcomes import Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, race
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
+from experiments.questions.serve import Target, opened
 from optimize.options import INTERRUPTED
 from optimize.progress import clock
-from optimize.sources import opened
 from optimize.state import StateDir
 from optimize.table import amount
 from optimize.track import Tracking
@@ -56,7 +56,8 @@ def compare(options: argparse.Namespace) -> int:
         stack.callback(state.close)
         store = FileStore(state.path / "store")
         stack.callback(store.close)
-        with opened(options, store) as endpoint:
+        target = Target(tuple(options.endpoint or ()), options.model)
+        with opened(target, store, load=options.load, thinking=options.thinking) as endpoint:
             grid = _measured(options, data, endpoint, state.path)
             model = f"{endpoint.identity.model} {endpoint.identity.revision}".strip()
         if grid is None:

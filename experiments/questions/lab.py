@@ -18,7 +18,7 @@ from experiments.questions.admission import admission
 from experiments.questions.config import Config
 from experiments.questions.rows import Row, Rows, fingerprint, row_of
 from experiments.questions.strategies import Job
-from optimize.objective import LOST, OWN_FAILURES, measurement
+from optimize.objective import measurement, spoilt
 from optimize.progress import Progress
 from optimize.shapes import Params
 from optimize.space import Candidate
@@ -31,6 +31,9 @@ from pdr_dspy.errors import EndpointError
 from pdr_dspy.evaluation import Evaluation, ProblemResult, evaluate
 from pdr_dspy.modules import PDR
 from pdr_dspy.workflow import plan
+
+LOST = 0.5
+"""Share of problems spoilt by the server from which on nothing can be said; what is spoilt is asked again next time."""
 
 AT_ONCE = 2
 """Jobs measured at once: one alone would leave the endpoint idle at its end."""
@@ -166,10 +169,10 @@ class Lab:
             if (result.problem, result.sample) in rows.kept:
                 return
             row = row_of(result)
-            if result.failure is None or result.failure in OWN_FAILURES:
-                rows.add(row)
-            else:
+            if spoilt(result):
                 lost[result.problem, result.sample] = row
+            else:
+                rows.add(row)
             tick()
 
         try:
@@ -181,7 +184,7 @@ class Lab:
             rows.close()
         if len(lost) >= LOST * len(data) * samples:
             first = next(iter(lost.values())).result
-            problem = f"{len(lost)} problems failed ({first.failure}: {first.detail})"
+            problem = f"{len(lost)} problems were spoilt ({first.failure or 'a call'}: {first.detail})"
             raise EndpointError(
                 "endpoint", problem, "Look at the server; what was done is kept, and the same command goes on"
             )

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from optimize.dry import Estimate
+from optimize.loads import parse_loads
 from optimize.proposals.size import GROUNDED, REFLECTIVE, SUMMARY, caps, check_length
 from optimize.sources import opened
 from optimize.space import Space
@@ -111,7 +112,7 @@ def _open(
     key = Secret(os.environ.get(KEY_VARIABLE, ""))
     try:
         settings = EndpointSettings(
-            (url,), model=ask.model, api_key=key, load=min(options.load, 32), thinking=options.thinking
+            (url,), model=ask.model, api_key=key, load=min(parse_loads(options.load)[-1], 32), thinking=options.thinking
         )
         return Endpoint.open(settings, store, allowance)
     except EndpointError as error:

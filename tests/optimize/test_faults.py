@@ -27,7 +27,9 @@ def settings(timeout: float) -> Callable[..., EndpointSettings]:
     """Settings of the command's endpoint that retry quickly."""
 
     def made(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
-        return EndpointSettings(urls, name, load=options.load, thinking=options.thinking, timeout=timeout, backoff=0.02)
+        return EndpointSettings(
+            urls, name, load=int(options.load), thinking=options.thinking, timeout=timeout, backoff=0.02
+        )
 
     return made
 
