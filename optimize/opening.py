@@ -12,18 +12,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
+
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
-from optimize.session import Session
+from optimize.session import Session, end_tracking
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
 from optimize.spending import parse_spend
 from optimize.state import StateDir, default_name
-from optimize.study import Study, open_storage
+from optimize.storages import is_shared, open_storage
+from optimize.study import Study
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
+from pdr_dspy.errors import InputError
 
 
 def search(options: argparse.Namespace) -> int:
@@ -44,7 +48,7 @@ def search(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(options, budget, sizes, topologies, problems, name)
     with ExitStack() as stack:
-        state = StateDir(options.runs / name)
+        state = StateDir(options.runs / name, shared=is_shared(options.storage))
         stack.callback(state.close)
         allowance = FileAllowance(state.path / "spend", spend)
         stack.callback(allowance.close)
@@ -56,9 +60,11 @@ def search(options: argparse.Namespace) -> int:
             space,
             fingerprint(options, budget, problems, endpoint, space, limits),
             seed=options.seed,
-            owner=str(state.path),
+            owner=state.worker if state.shared else str(state.path),
             limits=limits,
+            gone=state.gone,
         )
+        stack.callback(study.close)
         tracking = Tracking(
             Path.cwd(),
             name,
@@ -74,13 +80,21 @@ def search(options: argparse.Namespace) -> int:
                 "search_problems": len(problems.search),
                 "report_problems": len(problems.report),
             },
+            study.crew,
         )
         session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
         try:
             tracking.ready()
             code = session.run()
+        except StorageInternalError as error:
+            tracking.leave()
+            raise InputError(
+                "storage",
+                f"it does not answer any more ({type(error.__cause__).__name__})",
+                "Look after it; the same command goes on",
+            ) from None
         except BaseException as error:
-            tracking.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            end_tracking(study.crew, tracking, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
         return code
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optimize.fingerprint import FINGERPRINT
 from optimize.front import Title
 from optimize.loop import Ending, title
 from optimize.options import UI_COMMAND
 from optimize.pages import Page, as_page, trial_dot
 from optimize.plots import Dot, as_html, as_png
-from optimize.study import FINGERPRINT, METRICS
+from optimize.study import METRICS
 from optimize.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Outcome:
             f"{f'; {given_up} given up before their last problem' if given_up else ''}), "
             f"search {self.searched:.0f} s, all {self.elapsed:.0f} s"
         )
-        print(f"generated for this study, all its runs together: {self.session.allowance.spent:,} tokens")
+        whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
+        print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
         if best is None:
             print(self._nobody())
         elif not any(row.measured.accuracy for row in self.rows):

@@ -1,13 +1,20 @@
-"""One search that may spend: trials, then the report, then what it leaves behind. It sets the other modules to work."""
+"""One search that may spend: trials, then the report, then what it leaves behind. It sets the other modules to work.
+
+Of several workers the last one to leave the search reports; the others say who does, and end.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import platform
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
+from optimize import loop
+from optimize.crew import PLACE, Crew, Turn
 from optimize.finish import Entry, entries, measure_all
 from optimize.loop import Ending, Search
 from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
@@ -19,6 +26,7 @@ from optimize.sources import Problems
 from optimize.space import Space
 from optimize.spending import reporting, spent_text
 from optimize.state import StateDir
+from optimize.storages import without_password
 from optimize.study import TRACKED, Study, Suggestion
 from optimize.supervise import supervised
 from optimize.table import Row, mean_in_flight
@@ -26,6 +34,7 @@ from optimize.track import Tracking
 from pdr_dspy.budget import Budget
 from pdr_dspy.endpoint import Endpoint, FileAllowance
 from pdr_dspy.evaluation import Evaluation, ProblemResult
+from pdr_dspy.tracking import Status
 
 
 @dataclass
@@ -45,6 +54,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.in_flight: float | None = None
+        self.begun = 0
         self.bench = Bench(self.endpoint, self.budget, self.options.seed, self.options.samples)
 
     def run(self) -> int:
@@ -53,17 +63,40 @@ class Session:
             f"study {self.study.name} in {self.state.path} ({len(self.study.complete)} trials so far), "
             f"{self.endpoint.identity.model}, {len(self.problems.search)} problems a trial, load {self.endpoint.load}"
         )
+        if crew := self.study.crew:
+            self._meet(crew)
         began = time.monotonic()
         outcome = supervised(self._work)
         if outcome is None:
-            self.tracking.close("KILLED")
+            end_tracking(self.study.crew, self.tracking, "KILLED")
             print(f"\nstopped after {len(self.study.complete)} trials; the same command goes on:\n  {_command()}")
             return INTERRUPTED
+        if isinstance(outcome, Turn):
+            self.tracking.leave()
+            _say(_elsewhere(outcome, self.study))
+            return 0
         rows, ending, seconds = outcome
+        self.tracking.settle({t.number for t in self.study.complete})
         Outcome(self, rows, ending, seconds, time.monotonic() - began).tell()
+        if crew:
+            crew.reported(f"{platform.node()}:{self.state.path}")
         return 0
 
-    async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | None:
+    def _meet(self, crew: Crew) -> None:
+        """Say who is there, and what that means for the limit."""
+        if self.state.identity not in crew.facts(PLACE):
+            crew.state(PLACE, self.state.identity)
+        others = crew.others
+        _say(f"worker {crew.owner}" + (f", with {', '.join(others)}" if others else ", the only one so far"))
+        if self.allowance.limit is not None and self.scattered:
+            _say(f"--spend is kept by the workers in {self.state.path}; those elsewhere count for themselves")
+
+    @property
+    def scattered(self) -> bool:
+        """Whether workers of the study have other directories, and so completions and a spend of their own."""
+        return self.study.crew is not None and len(set(self.study.crew.facts(PLACE))) > 1
+
+    async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | Turn | None:
         began = time.monotonic()
         ending = await self._search(stop)
         seconds = time.monotonic() - began
@@ -78,8 +111,29 @@ class Session:
             )
         elif ending == "timeout":
             _say(f"time is over after {len(self.study.complete)} trials")
+        if self.study.crew is not None:
+            turn = await self._turn(self.study.crew, ending, stop)
+            if turn is None or turn.whose != "mine":
+                return turn
         rows = await self._report(stop)
         return None if rows is None else (rows, ending, seconds)
+
+    async def _turn(self, crew: Crew, ending: Ending, stop: asyncio.Event) -> Turn | None:
+        """Whose turn to report it is; None if `stop` was set before that was known."""
+        crew.leave()
+        # Who came only to report (because a worker died that should have) waits for what becomes of the others.
+        patient = ending in ("complete", "exhausted") and not self.begun
+        said = ""
+        while True:
+            turn = crew.turn(len(self.study.complete))
+            if turn.whose != "theirs" or not patient:
+                return turn
+            if turn.who != said:
+                _say(f"nothing is left to search; waiting: {turn.who}")
+                said = turn.who
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), loop.LOOK)
+                return None
 
     async def _search(self, stop: asyncio.Event) -> Ending:
         started: dict[int, float] = {}
@@ -106,10 +160,11 @@ class Session:
                 run = await self.tracking.trial(
                     suggestion.number, suggestion.candidate, suggestion.baseline, measured, started[suggestion.number]
                 )
-                suggestion.trial.set_user_attr(TRACKED, run)
+                self.study.attach(suggestion, TRACKED, run)
+                progress.done = len(self.study.complete)  # other workers have done some of them
                 self._keep_back()
 
-            return await Search(
+            search = Search(
                 self.study,
                 measure,
                 record,
@@ -118,7 +173,11 @@ class Session:
                 self.sizes.trials,
                 jobs=self.options.jobs,
                 seconds=self.sizes.timeout,
-            ).run(stop)
+            )
+            try:
+                return await search.run(stop)
+            finally:
+                self.begun = search.begun
 
     def _keep_back(self) -> None:
         """Leave of the allowance what the report will take, as far as the search can tell."""
@@ -168,7 +227,26 @@ class Session:
 def _command() -> str:
     import shlex
 
-    return shlex.join(["python", *sys.argv])
+    return without_password(shlex.join(["python", *sys.argv]))
+
+
+def end_tracking(crew: Crew | None, tracking: Tracking, status: Status) -> None:
+    """End the study's run, unless other workers are at it."""
+    if crew is not None:
+        crew.leave()
+    if crew is not None and crew.others:
+        tracking.leave()
+    else:
+        tracking.close(status)
+
+
+def _elsewhere(turn: Turn, study: Study) -> str:
+    if turn.whose == "done":
+        return f"reported by another worker: {turn.who}"
+    return (
+        f"this worker is done after {len(study.complete)} trials of all workers: {turn.who}. The last one reports; "
+        "should it die, the same command reports"
+    )
 
 
 def _say(text: str) -> None:

@@ -1,14 +1,18 @@
-"""The directory a study lives in: one process at a time, files written whole.
+"""The directory a study lives in: one process at a time or the workers of one study, files written whole.
 
 `runs/<study>/` holds the journal, the completions, the report and the winner. A lock that the operating system drops
-with its process guards it, so that a killed search never blocks the next one. Knows nothing of Optuna.
+with its process guards it, so that a killed search never blocks the next one. Workers share the lock, and each holds
+one of its own, by which others on the same machine know that it has ended. Knows nothing of Optuna.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import tempfile
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -33,25 +37,60 @@ def default_name(budget: str, data: str, model: str) -> str:
 class StateDir:
     """A study's directory, held by this process while it is open.
 
+    Attributes:
+        path: The directory, made if need be.
+        shared: Whether other workers may hold it as well.
+        worker: The name of this process among all workers, wherever they are (where `shared`).
+
     Raises:
         InputError: another living process has it.
     """
 
     path: Path
+    shared: bool = False
+    worker: str = field(default_factory=lambda: f"{os.getpid()}-{uuid.uuid4().hex[:6]}")
+    _own: IO[str] | None = field(default=None, repr=False)
     _lock: IO[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.path = self.path.resolve()
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = (self.path / "lock").open("a+", encoding="utf-8")
-        if not _try_lock(self._lock):
+        if not _try_lock(self._lock, shared=self.shared):
             self._lock.close()
             raise InputError(
                 "study",
                 f"another process is working in {self.path}",
                 "Wait for it, or give this one another name with --study",
             )
-        _mend_journal(self.path / JOURNAL)
+        if self.shared:
+            mine = self._workers / f"{self.worker}.lock"
+            mine.parent.mkdir(exist_ok=True)
+            self._own = mine.open("a+", encoding="utf-8")
+            _try_lock(self._own)
+        else:
+            _mend_journal(self.path / JOURNAL)
+
+    @property
+    def identity(self) -> str:
+        """A name of the directory that is the same on every machine that sees it."""
+        path = self.path / "id"
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write(uuid.uuid4().hex)
+        return path.read_text(encoding="utf-8")
+
+    def gone(self, owner: str) -> bool:
+        """Whether a worker (`host:name`) has surely ended: it worked here on this machine, and dropped its lock."""
+        host, _, name = owner.rpartition(":")
+        path = self._workers / f"{name}.lock"
+        if host != platform.node() or not path.exists():
+            return False
+        with path.open("a+", encoding="utf-8") as file:
+            return _try_lock(file)
+
+    @property
+    def _workers(self) -> Path:
+        return self.path / "workers"
 
     def write(self, name: str, text: str) -> Path:
         """Write a file whole: a reader sees the old text or the new one, never half of it."""
@@ -62,6 +101,9 @@ class StateDir:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
 
 def write_whole(path: Path, text: str) -> Path:
@@ -89,7 +131,7 @@ def _mend_journal(journal: Path) -> None:
             file.truncate(content.rfind(b"\n") + 1)
 
 
-def _try_lock(file: IO[str]) -> bool:
+def _try_lock(file: IO[str], *, shared: bool = False) -> bool:
     try:
         if os.name == "nt":  # pragma: no cover
             import msvcrt
@@ -98,7 +140,7 @@ def _try_lock(file: IO[str]) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -55,6 +55,13 @@ class Silent:
     async def reported(self, run: str, measured: Any) -> None:
         """Keep nothing."""
 
+    def settle(self, complete: Any) -> None:
+        """Keep nothing."""
+
+    def leave(self) -> None:
+        """Keep that it was left."""
+        self.closed.append(("LEFT", {}))
+
     def close(self, status: str, **more: Any) -> None:
         """Keep the end."""
         self.closed.append((status, more))
