@@ -227,7 +227,7 @@ class Session:
 def _command() -> str:
     import shlex
 
-    return without_password(shlex.join(["python", *sys.argv]))
+    return shlex.join(["python", *map(without_password, sys.argv)])
 
 
 def end_tracking(crew: Crew | None, tracking: Tracking, status: Status) -> None:

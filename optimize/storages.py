@@ -26,7 +26,7 @@ GRACE = 3
 
 _OPENINGS = 10  # times that tables are looked at anew while other workers make them
 _DRIVER = "postgresql+psycopg"
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^/\s]*@|(\bpassword=)[^&\s]*")
+_PASSWORD = re.compile(r"(://[^:/@\s]*):.*@|(\bpassword=)[^&\s]*")
 
 
 def open_storage(url: str | None, directory: Path, heartbeat: int | None = None) -> BaseStorage:
@@ -60,7 +60,7 @@ def is_shared(url: str | None) -> bool:
 
 
 def without_password(text: str) -> str:
-    """The text (a URL, a command line) with passwords of addresses as `***`."""
+    """The text (a URL, one word of a command line) with passwords of addresses as `***`."""
     return _PASSWORD.sub(lambda m: f"{m[1]}:***@" if m[1] is not None else f"{m[2]}***", text)
 
 
