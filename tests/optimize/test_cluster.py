@@ -26,6 +26,7 @@ import pytest
 from fakes import postgres
 from fakes.postgres import Postgres
 from fakes.vllm import Call, FakeVLLM, Reply
+from optuna.trial import FrozenTrial
 from search_support import Notes, measured, solve
 
 from optimize import loop, storages
@@ -151,19 +152,18 @@ def test_four_workers_one_killed(
         cluster.start("alone", "one", 6)
         cluster.wait("alone")
         lone = [c.ended for c in cluster.answered("alone") if c.ended is not None]
-        alone = cluster.rate(min(lone) + 1, min(lone) + 0.6 * (max(lone) - min(lone)))
+        alone = cluster.rate(min(lone) + 5, min(lone) + 25)
 
         four = [f"w{i}" for i in range(4)]
         for name in four:
             cluster.start(name, "four", 26)
         until(lambda: all(len(cluster.answered(name)) > 4 for name in four), 300, "not all work")
+        time.sleep(5)
         began = time.time()
-        time.sleep(8)
+        time.sleep(20)
         study = optuna.load_study(study_name="four", storage=open_storage(storage, tmp_path))
         victim = cluster.workers["w1"]
-        running = [
-            t for t in study.get_trials() if t.state.name == "RUNNING" and f":{victim.pid}-" in t.user_attrs["owner"]
-        ]
+        running = [t for t in study.get_trials() if t.state.name == "RUNNING" and of(victim, t)]
         victim.kill()
         together = cluster.rate(began, time.time())
         victim.wait()
@@ -173,9 +173,7 @@ def test_four_workers_one_killed(
                 cluster.wait(name)
 
         with capsys.disabled():
-            print(
-                f"\nanswers a second: one worker {alone:.1f}, four {together:.1f}, {together / alone:.2f} times as many"
-            )
+            print(f"\nanswers a second: one worker {alone:.1f}, four {together:.1f} ({together / alone:.2f} times)")
         assert together > 2 * alone
 
         trials = study.get_trials()
@@ -186,7 +184,7 @@ def test_four_workers_one_killed(
         for lost in running:
             assert trials[lost.number].state.name == "FAIL"
             mine = next(t for t in complete if t.user_attrs[KEY] == lost.user_attrs[KEY])
-            assert f":{victim.pid}-" not in mine.user_attrs["owner"]
+            assert not of(victim, mine)
         logs = {name: cluster.log(name) for name in four}
         reporters = [name for name in four if "accuracy [95 %]" in logs[name]]
         assert len(reporters) == 1 and "Traceback" not in "".join(logs.values())
@@ -194,24 +192,26 @@ def test_four_workers_one_killed(
 
         assert_in_mlflow(tracking, "four", {t.number for t in complete})
         assert_replayed(cluster, reporters[0], four)
-        page = [
-            sys.executable,
-            str(ROOT / "optimize" / "report.py"),
-            "four",
-            "--storage",
-            storage,
-            "--out",
-            "page.html",
-        ]
-        shown = subprocess.run(page, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+        page = [sys.executable, str(ROOT / "optimize" / "report.py"), "four", "--storage", storage]
+        shown = subprocess.run(
+            [*page, "--out", "page.html"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+        )
         assert b"26 trials of four" in shown.stdout, shown.stderr
     said = [p for p in tmp_path.rglob("*") if p.is_file() and postgres.PASSWORD.encode() in p.read_bytes()]
     assert said == []
 
 
+def of(worker: subprocess.Popen[bytes], trial: FrozenTrial) -> bool:
+    """Whether a trial is, or was, this process's."""
+    return f":{worker.pid}-" in trial.user_attrs.get("owner", "")
+
+
 def slow(call: Call) -> Reply:
     """A model whose answers take their time, however many ask."""
-    return solve(call, delay=0.6)
+    return solve(call, delay=2.0)
 
 
 def assert_in_mlflow(tracking: str, study: str, complete: set[int]) -> None:
@@ -264,7 +264,8 @@ def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
                 lost.append(suggestion.candidate.key)
                 study._pulse.stop()  # as after a kill: no sign of life, and nothing is told any more
                 raise Dead
-            measuring.append(suggestion.candidate.key)
+            if not mortal:
+                measuring.append(suggestion.candidate.key)
             await asyncio.sleep(dice.uniform(0.02, 0.2))
             return measured(dice.random(), dice.random())
 
@@ -300,7 +301,8 @@ def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
     keys = [t.user_attrs[KEY] for t in complete]
     assert len(keys) == len(set(keys)) == 40
     assert len(lost) == 3 and set(lost) <= set(keys)
-    assert len(measuring) == len(set(measuring))  # not only told once: measured once
+    assert len(measuring) == len(set(measuring))  # not only told once: measured once by those who lived
+    print(f"{len(trials)} trials in the storage")
     assert not [t for t in trials if t.state.name == "RUNNING"]
     assert turns.count("mine") <= 1
     starts = {t.user_attrs.get("start") for t in complete}
