@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -121,7 +120,9 @@ class Search:
         repeats = 0
         while len(self._running) < self.jobs and repeats < REPEATS and self._room():
             suggestion = self._next()
-            if suggestion is None:
+            if suggestion == "wait":
+                break
+            if suggestion == "known":
                 repeats += 1
                 continue
             repeats = 0
@@ -138,18 +139,20 @@ class Search:
         # Where all is known, asking again and again while others work would only fill the storage.
         return self.study.taken < self.trials and (not self._dry or self.study.waiting)
 
-    def _next(self) -> Suggestion | None:
-        """A suggestion, unless its point is known or somebody else's; copies are told at once."""
-        with suppress(TrialTaken):
+    def _next(self) -> Suggestion | Literal["known", "wait"]:
+        """A suggestion, unless its point is known already, or another worker was faster; copies are told at once."""
+        try:
             suggestion = self.study.ask()
             if suggestion.copy_of is not None:
                 self.study.tell_copy(suggestion, suggestion.copy_of)
                 self.watcher.repeated(suggestion.number, suggestion.copy_of.number)
             elif self.study.in_flight(suggestion):
                 self.study.drop(suggestion, interrupted=False)
-            elif self.study.take(suggestion, self.trials):
-                return suggestion
-        return None
+            else:
+                return suggestion if self.study.take(suggestion, self.trials) else "wait"
+        except TrialTaken:
+            return "wait"
+        return "known"
 
     async def _work(self, suggestion: Suggestion) -> Measurement:
         measured = await self.measure(suggestion)

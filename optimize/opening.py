@@ -17,13 +17,14 @@ from optuna.exceptions import StorageInternalError
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
 from optimize.options import EMBEDDED, SERVED, Sizes, check_common, duration
-from optimize.session import Session, end_tracking
+from optimize.session import Session
 from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
 from optimize.spending import parse_spend
 from optimize.state import StateDir, default_name
 from optimize.storages import is_shared, open_storage
 from optimize.study import Study
+from optimize.together import end_tracking
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore

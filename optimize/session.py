@@ -10,11 +10,9 @@ import asyncio
 import platform
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
-from optimize import loop
-from optimize.crew import PLACE, Crew, Turn
+from optimize.crew import Turn
 from optimize.finish import Entry, entries, measure_all
 from optimize.loop import Ending, Search
 from optimize.objective import MIDDLE, Bench, Latency, Measurement, scores
@@ -30,11 +28,11 @@ from optimize.storages import without_password
 from optimize.study import TRACKED, Study, Suggestion
 from optimize.supervise import supervised
 from optimize.table import Row, mean_in_flight
+from optimize.together import await_turn, elsewhere, end_tracking, meet, say, scattered
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget
 from pdr_dspy.endpoint import Endpoint, FileAllowance
 from pdr_dspy.evaluation import Evaluation, ProblemResult
-from pdr_dspy.tracking import Status
 
 
 @dataclass
@@ -59,12 +57,14 @@ class Session:
 
     def run(self) -> int:
         """Search, report, tell; the exit code."""
-        _say(
+        say(
             f"study {self.study.name} in {self.state.path} ({len(self.study.complete)} trials so far), "
             f"{self.endpoint.identity.model}, {len(self.problems.search)} problems a trial, load {self.endpoint.load}"
         )
         if crew := self.study.crew:
-            self._meet(crew)
+            meet(crew, self.state)
+            if self.allowance.limit is not None and self.scattered:
+                say(f"--spend is kept by the workers in {self.state.path}; those elsewhere count for themselves")
         began = time.monotonic()
         outcome = supervised(self._work)
         if outcome is None:
@@ -73,7 +73,7 @@ class Session:
             return INTERRUPTED
         if isinstance(outcome, Turn):
             self.tracking.leave()
-            _say(_elsewhere(outcome, self.study))
+            say(elsewhere(outcome, len(self.study.complete)))
             return 0
         rows, ending, seconds = outcome
         self.tracking.settle({t.number for t in self.study.complete})
@@ -82,19 +82,10 @@ class Session:
             crew.reported(f"{platform.node()}:{self.state.path}")
         return 0
 
-    def _meet(self, crew: Crew) -> None:
-        """Say who is there, and what that means for the limit."""
-        if self.state.identity not in crew.facts(PLACE):
-            crew.state(PLACE, self.state.identity)
-        others = crew.others
-        _say(f"worker {crew.owner}" + (f", with {', '.join(others)}" if others else ", the only one so far"))
-        if self.allowance.limit is not None and self.scattered:
-            _say(f"--spend is kept by the workers in {self.state.path}; those elsewhere count for themselves")
-
     @property
     def scattered(self) -> bool:
         """Whether workers of the study have other directories, and so completions and a spend of their own."""
-        return self.study.crew is not None and len(set(self.study.crew.facts(PLACE))) > 1
+        return self.study.crew is not None and scattered(self.study.crew)
 
     async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | Turn | None:
         began = time.monotonic()
@@ -103,37 +94,22 @@ class Session:
         if ending == "stopped":
             return None
         if ending == "exhausted":
-            _say(f"nothing new left to try after {len(self.study.complete)} different workflows")
+            say(f"nothing new left to try after {len(self.study.complete)} different workflows")
         elif ending == "spent":
-            _say(
+            say(
                 f"{self.allowance.spent:,} tokens are spent and the rest of --spend is for the report: "
                 f"the search ends after {len(self.study.complete)} trials"
             )
         elif ending == "timeout":
-            _say(f"time is over after {len(self.study.complete)} trials")
+            say(f"time is over after {len(self.study.complete)} trials")
         if self.study.crew is not None:
-            turn = await self._turn(self.study.crew, ending, stop)
+            # Who came only to report (because a worker died that should have) waits for what becomes of the others.
+            patient = ending in ("complete", "exhausted") and not self.begun
+            turn = await await_turn(self.study.crew, lambda: len(self.study.complete), stop, patient=patient)
             if turn is None or turn.whose != "mine":
                 return turn
         rows = await self._report(stop)
         return None if rows is None else (rows, ending, seconds)
-
-    async def _turn(self, crew: Crew, ending: Ending, stop: asyncio.Event) -> Turn | None:
-        """Whose turn to report it is; None if `stop` was set before that was known."""
-        crew.leave()
-        # Who came only to report (because a worker died that should have) waits for what becomes of the others.
-        patient = ending in ("complete", "exhausted") and not self.begun
-        said = ""
-        while True:
-            turn = crew.turn(len(self.study.complete))
-            if turn.whose != "theirs" or not patient:
-                return turn
-            if turn.who != said:
-                _say(f"nothing is left to search; waiting: {turn.who}")
-                said = turn.who
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), loop.LOOK)
-                return None
 
     async def _search(self, stop: asyncio.Event) -> Ending:
         started: dict[int, float] = {}
@@ -196,7 +172,7 @@ class Session:
         self.allowance.kept = 0
         before = self.endpoint.stats
         data = self.problems.report
-        _say(f"measuring {len(chosen)} workflows on {len(data)} problems the search never saw")
+        say(f"measuring {len(chosen)} workflows on {len(data)} problems the search never saw")
         with self._progress("report", len(chosen), len(data)) as progress:
 
             async def measure(number: int, entry: Entry) -> Measurement:
@@ -228,26 +204,3 @@ def _command() -> str:
     import shlex
 
     return shlex.join(["python", *map(without_password, sys.argv)])
-
-
-def end_tracking(crew: Crew | None, tracking: Tracking, status: Status) -> None:
-    """End the study's run, unless other workers are at it."""
-    if crew is not None:
-        crew.leave()
-    if crew is not None and crew.others:
-        tracking.leave()
-    else:
-        tracking.close(status)
-
-
-def _elsewhere(turn: Turn, study: Study) -> str:
-    if turn.whose == "done":
-        return f"reported by another worker: {turn.who}"
-    return (
-        f"this worker is done after {len(study.complete)} trials of all workers: {turn.who}. The last one reports; "
-        "should it die, the same command reports"
-    )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

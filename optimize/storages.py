@@ -80,7 +80,8 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
                 plain, engine_kwargs=dict(options), heartbeat_interval=heartbeat, grace_period=GRACE * heartbeat
             )
         except ImportError as error:
-            mend = "pip install 'psycopg[binary]'" if name in ("postgresql", "postgres") else "pip install its driver"
+            known = name in ("postgresql", "postgres")
+            mend = "pip install 'psycopg[binary]', or the extra [postgres]" if known else "pip install its driver"
             raise InputError("storage", f"the driver of {kind} is not installed", mend) from error
         except Exception as error:  # SQLAlchemy's, the driver's, Alembic's
             if left and _being_made(error):

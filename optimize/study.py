@@ -35,6 +35,7 @@ from optimize.shapes import Params
 from optimize.space import BASELINES, Candidate, Space
 from optimize.storages import open_storage as open_storage
 from optimize.taking import DUPLICATE_OF, KEY, STARTED, evaluated, verdict
+from pdr_dspy.errors import InputError
 
 METRICS = "metrics"
 SCORES = "scores"
@@ -118,7 +119,11 @@ class Study:
             self._pulse = Pulse(storage)
             self.crew = Crew(storage, name, self._owner, gone, self._pulse)
             self._undertaker = Undertaker(self._study, storage, gone)
-            agree(self.crew, name, plain)
+            try:
+                agree(self.crew, name, plain)
+            except InputError:
+                self.close()
+                raise
         self._study.set_user_attr(FINGERPRINT, plain)
         self.recover()
         self._start()

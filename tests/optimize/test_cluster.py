@@ -77,7 +77,7 @@ def mlflow_server(database: str, directory: Path) -> Iterator[str]:
             command, cwd=directory, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        for _ in range(600):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
                 break
@@ -122,7 +122,7 @@ class Cluster:
 
     def wait(self, name: str) -> None:
         """Wait for a worker to end well."""
-        assert self.workers[name].wait(600) == 0, self.log(name)
+        assert self.workers[name].wait(1200) == 0, self.log(name)
 
     def answered(self, name: str | None = None) -> list[Call]:
         """Answered requests for a completion (of a worker)."""
@@ -157,7 +157,7 @@ def test_four_workers_one_killed(
         four = [f"w{i}" for i in range(4)]
         for name in four:
             cluster.start(name, "four", 26)
-        until(lambda: all(len(cluster.answered(name)) > 4 for name in four), 300, "not all work")
+        until(lambda: all(len(cluster.answered(name)) > 4 for name in four), 600, "not all work")
         time.sleep(5)
         began = time.time()
         time.sleep(20)
