@@ -41,6 +41,7 @@ from pdr_dspy.budget import parse_budget
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+TRIALS = 28
 IMPATIENT = """
 import sys
 from optimize import loop, storages
@@ -129,8 +130,13 @@ class Cluster:
         mine = [c for c in self.model.calls if c.ended is not None and c.status == 200]
         return [c for c in mine if name is None or c.headers.get("authorization") == f"Bearer key-of-{name}"]
 
-    def rate(self, began: float, ended: float) -> float:
-        """Answers a second in a stretch of time."""
+    def rate_of(self, names: list[str]) -> float:
+        """Answers a second, as soon as all of these work."""
+        until(lambda: all(len(self.answered(name)) > 4 for name in names), 900, f"not all of {names} work")
+        time.sleep(5)
+        began = time.time()
+        time.sleep(20)
+        ended = time.time()
         return sum(began <= (c.ended or 0) <= ended for c in self.answered()) / (ended - began)
 
 
@@ -149,23 +155,16 @@ def test_four_workers_one_killed(
     with mlflow_server(server.create("mlflow"), tmp_path) as tracking:
         cluster = Cluster(tmp_path, model, data, storage, tracking)
 
-        cluster.start("alone", "one", 6)
-        cluster.wait("alone")
-        lone = [c.ended for c in cluster.answered("alone") if c.ended is not None]
-        alone = cluster.rate(min(lone) + 5, min(lone) + 25)
-
         four = [f"w{i}" for i in range(4)]
-        for name in four:
-            cluster.start(name, "four", 26)
-        until(lambda: all(len(cluster.answered(name)) > 4 for name in four), 600, "not all work")
-        time.sleep(5)
-        began = time.time()
-        time.sleep(20)
+        cluster.start("w0", "four", TRIALS)
+        alone = cluster.rate_of(["w0"])
+        for name in four[1:]:
+            cluster.start(name, "four", TRIALS)
+        together = cluster.rate_of(four)
         study = optuna.load_study(study_name="four", storage=open_storage(storage, tmp_path))
         victim = cluster.workers["w1"]
         running = [t for t in study.get_trials() if t.state.name == "RUNNING" and of(victim, t)]
         victim.kill()
-        together = cluster.rate(began, time.time())
         victim.wait()
         assert running
         for name in four:
@@ -179,7 +178,7 @@ def test_four_workers_one_killed(
         trials = study.get_trials()
         complete = evaluated(trials)
         keys = [t.user_attrs[KEY] for t in complete]
-        assert len(keys) == len(set(keys)) == 26
+        assert len(keys) == len(set(keys)) == TRIALS
         assert {t.state.name for t in trials} <= {"COMPLETE", "FAIL", "WAITING"}
         for lost in running:
             assert trials[lost.number].state.name == "FAIL"
@@ -199,7 +198,7 @@ def test_four_workers_one_killed(
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
         )
-        assert b"26 trials of four" in shown.stdout, shown.stderr
+        assert f"{TRIALS} trials of four".encode() in shown.stdout, shown.stderr
     said = [p for p in tmp_path.rglob("*") if p.is_file() and postgres.PASSWORD.encode() in p.read_bytes()]
     assert said == []
 
@@ -238,7 +237,7 @@ def assert_replayed(cluster: Cluster, reporter: str, names: list[str]) -> None:
     for segment in (path for store in stores for path in store.glob("*.jsonl")):
         shutil.copy(segment, merged)
     before = len(cluster.model.calls)
-    cluster.start("late", "four", 26)
+    cluster.start("late", "four", TRIALS)
     cluster.wait("late")
     assert "all replayed" in cluster.log("late") and len(cluster.model.calls) == before
 
