@@ -94,6 +94,8 @@ class Tracker:
         for name in ("alembic", "mlflow.store.db.utils"):
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # With a server it prints two addresses for every run that ends.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         root = root.resolve()
         named = os.environ.get("MLFLOW_TRACKING_URI")
         uri = named or f"sqlite:///{root / 'mlflow.db'}"
