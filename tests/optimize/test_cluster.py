@@ -41,7 +41,7 @@ from pdr_dspy.budget import parse_budget
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-TRIALS = 36
+TRIALS = 24
 IMPATIENT = """
 import sys
 from optimize import loop, storages
@@ -99,8 +99,8 @@ class Cluster:
         self.model = model
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": tracking}
         self._arguments = ["--budget", "tokens=4k", "--endpoint", model.url, "--load", "4", "--data", str(data)]
-        self._arguments += ["--topologies", "1,2-1,4-1,2-vote,4-vote,2-2-1", "--problems", "6", "--no-racing"]
-        self._arguments += ["--report-problems", "6", "--front", "1", "--storage", storage]
+        self._arguments += ["--topologies", "1,2-1,4-1,2-vote,4-vote,2-2-1", "--problems", "3", "--no-racing"]
+        self._arguments += ["--report-problems", "3", "--front", "1", "--storage", storage]
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, study: str, trials: int) -> None:
@@ -134,7 +134,7 @@ class Cluster:
         """Answers a second, as soon as all of these have told a trial: until then they are starting (MLflow last)."""
         until(lambda: all("\nsearch " in self.log(name) for name in names), 900, f"not all of {names} work")
         began = time.time()
-        time.sleep(15)
+        time.sleep(30)
         ended = time.time()
         return sum(began <= (c.ended or 0) <= ended for c in self.answered()) / (ended - began)
 
@@ -208,7 +208,7 @@ def of(worker: subprocess.Popen[bytes], trial: FrozenTrial) -> bool:
 
 def slow(call: Call) -> Reply:
     """A model whose answers take their time, however many ask."""
-    return solve(call, delay=2.0)
+    return solve(call, delay=6.0)
 
 
 def assert_in_mlflow(tracking: str, study: str, complete: set[int]) -> None:
