@@ -15,8 +15,9 @@ from optimize.loads import pooled
 from optimize.loop import Watcher, title
 from optimize.objective import Measurement
 from optimize.space import Candidate, Space
-from optimize.study import KEY, METRICS, TRACKED, Study
+from optimize.study import METRICS, TRACKED, Study
 from optimize.table import Row
+from optimize.taking import KEY
 from pdr_dspy.workflow import dump_workflow
 
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
+
 from optimize.criteria import parse_objectives
 from optimize.dry import describe
 from optimize.limits import Limits, parse_limits
@@ -24,10 +26,13 @@ from optimize.sources import Problems, embedded_context, load_problems, opened
 from optimize.space import Space, make_space
 from optimize.spending import parse_spend
 from optimize.state import StateDir, default_name
-from optimize.study import Study, open_storage
+from optimize.storages import is_shared, open_storage
+from optimize.study import Study
+from optimize.together import end_tracking
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
+from pdr_dspy.errors import InputError
 
 
 def search(options: argparse.Namespace) -> int:
@@ -53,7 +58,7 @@ def search(options: argparse.Namespace) -> int:
             print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
         return _dry_run(options, budget, sizes, topologies, problems, name)
     with ExitStack() as stack:
-        state = StateDir(options.runs / name)
+        state = StateDir(options.runs / name, shared=is_shared(options.storage))
         stack.callback(state.close)
         allowance = FileAllowance(state.path / "spend", spend)
         stack.callback(allowance.close)
@@ -66,10 +71,12 @@ def search(options: argparse.Namespace) -> int:
             space,
             fingerprint(options, budget, problems, endpoint, space, limits),
             seed=options.seed,
-            owner=str(state.path),
+            owner=state.worker if state.shared else str(state.path),
             limits=limits,
             objectives=objectives,
+            gone=state.gone,
         )
+        stack.callback(study.close)
         tracking = Tracking(
             Path.cwd(),
             name,
@@ -86,8 +93,10 @@ def search(options: argparse.Namespace) -> int:
                 "search_problems": len(problems.search),
                 "report_problems": len(problems.report),
             },
+            study.crew,
         )
-        tracking.forget(study.lost)
+        if study.crew is None:  # of several workers the one that reports settles them
+            tracking.forget(study.lost)
         session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
         if space.proposals is not None:
             tracking.keep({"proposals.yaml": space.proposals.as_yaml()})
@@ -95,8 +104,15 @@ def search(options: argparse.Namespace) -> int:
         try:
             tracking.ready()
             code = session.run()
+        except StorageInternalError as error:
+            tracking.leave()
+            raise InputError(
+                "storage",
+                f"it does not answer any more ({type(error.__cause__).__name__})",
+                "Look after it; the same command goes on",
+            ) from None
         except BaseException as error:
-            tracking.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            end_tracking(study.crew, tracking, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
         return code
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from optimize import load_plot
 from optimize.drawings import FRONT, drawings, front_name, label, trial_dot
+from optimize.fingerprint import FINGERPRINT
 from optimize.front import Title
 from optimize.loop import Ending
 from optimize.options import UI_COMMAND
 from optimize.pages import Page, as_page
 from optimize.plots import Dot, as_html, as_png
-from optimize.study import FINGERPRINT, METRICS
+from optimize.study import METRICS
 from optimize.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Outcome:
             f"{f'; {given_up} given up before their last problem' if given_up else ''}), "
             f"search {self.searched:.0f} s, all {self.elapsed:.0f} s"
         )
-        print(f"generated for this study, all its runs together: {self.session.allowance.spent:,} tokens")
+        whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
+        print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
         if best is None:
             print(self._nobody())
         elif not any(row.measured.accuracy for row in self.rows):

@@ -8,9 +8,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from optimize.fingerprint import FINGERPRINT
 from optimize.pages import Page
 from optimize.state import JOURNAL
-from optimize.study import DUPLICATE_OF, FINGERPRINT, open_storage
+from optimize.storages import open_storage
+from optimize.taking import evaluated
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import InputError
 
@@ -36,7 +38,7 @@ def read_page(name: str, runs: Path, storage: str | None) -> Page:
     if study is None or FINGERPRINT not in study.user_attrs:
         raise InputError("study", f"the storage has no search named {name!r}", "Give the name that the search says")
     trials = opened.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.COMPLETE,))
-    own = [t for t in trials if DUPLICATE_OF not in t.user_attrs]
+    own = evaluated(trials)
     if not own:
         raise InputError("study", f"no trial of {name!r} is complete yet", "Come back when the search has measured one")
     front = directory / "front.json"

@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--spend",
         metavar="LIMIT",
-        help="generated tokens of the whole study at most, its report and all its runs included: tokens=50m",
+        help="generated tokens of the whole study at most, its report and all its runs included: tokens=50m "
+        "(counted in the study's directory: workers that do not share it count for themselves)",
     )
     how.add_argument("--problems", type=int, metavar="N", help="problems of a trial (32 / 64)")
     how.add_argument(
@@ -118,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--storage",
         metavar="URL",
-        help="Optuna storage, as sqlite:///x.db (default: a journal file in the study's directory)",
+        help="Optuna storage (default: a journal file in the study's directory). With a database, such as "
+        "postgresql://user@host/name, the same command on any machine joins the study (see docs/cluster.md); the "
+        "password is better given as PGPASSWORD",
     )
     how.add_argument("--dry-run", action="store_true", help="print the space and the cost expected; send nothing")
     return made

@@ -1,14 +1,19 @@
-"""One search that may spend: trials, then the report, then what it leaves behind. It sets the other modules to work."""
+"""One search that may spend: trials, then the report, then what it leaves behind. It sets the other modules to work.
+
+Of several workers the last one to leave the search reports; the others say who does, and end.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import platform
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from optimize.crew import Turn
 from optimize.finish import Entry, entries, measure_all, over_loads
 from optimize.front import Point
 from optimize.loads import Held, apart, parse_loads, problems_at
@@ -22,9 +27,11 @@ from optimize.sources import Problems
 from optimize.space import Space
 from optimize.spending import reporting, spent_text
 from optimize.state import StateDir
+from optimize.storages import without_password
 from optimize.study import TRACKED, Study, Suggestion, baseline_of
 from optimize.supervise import supervised
 from optimize.table import Row, mean_in_flight
+from optimize.together import await_turn, elsewhere, end_tracking, meet, say, scattered
 from optimize.track import Tracking
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
@@ -50,39 +57,62 @@ class Session:
     def __post_init__(self) -> None:
         self.parts = problems_at(parse_loads(self.options.load), len(self.problems.report))
         self.held: list[Held] = []
+        self.begun = 0
         self.bench = Bench(self.endpoint, self.budget, self.options.seed, self.options.samples)
 
     def run(self) -> int:
         """Search, report, tell; the exit code."""
-        _say(
+        say(
             f"study {self.study.name} in {self.state.path} ({len(self.study.complete)} trials so far), "
             f"{self.endpoint.identity.model}, {len(self.problems.search)} problems a trial, load {self.endpoint.load}"
         )
+        if crew := self.study.crew:
+            meet(crew, self.state)
+            if self.allowance.limit is not None and self.scattered:
+                say(f"--spend is kept by the workers in {self.state.path}; those elsewhere count for themselves")
         began = time.monotonic()
         outcome = supervised(self._work)
         if outcome is None:
-            self.tracking.close("KILLED")
+            end_tracking(self.study.crew, self.tracking, "KILLED")
             print(f"\nstopped after {len(self.study.complete)} trials; the same command goes on:\n  {_command()}")
             return INTERRUPTED
+        if isinstance(outcome, Turn):
+            self.tracking.leave()
+            say(elsewhere(outcome, len(self.study.complete)))
+            return 0
         rows, ending, seconds = outcome
+        self.tracking.settle({t.number for t in self.study.complete})
         Outcome(self, rows, ending, seconds, time.monotonic() - began).tell()
+        if crew:
+            crew.reported(f"{platform.node()}:{self.state.path}")
         return 0
 
-    async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | None:
+    @property
+    def scattered(self) -> bool:
+        """Whether workers of the study have other directories, and so completions and a spend of their own."""
+        return self.study.crew is not None and scattered(self.study.crew)
+
+    async def _work(self, stop: asyncio.Event) -> tuple[list[Row], Ending, float] | Turn | None:
         began = time.monotonic()
         ending = await self._search(stop)
         seconds = time.monotonic() - began
         if ending == "stopped":
             return None
         if ending == "exhausted":
-            _say(f"nothing new left to try after {len(self.study.complete)} different workflows")
+            say(f"nothing new left to try after {len(self.study.complete)} different workflows")
         elif ending == "spent":
-            _say(
+            say(
                 f"{self.allowance.spent:,} tokens are spent and the rest of --spend is for the report: "
                 f"the search ends after {len(self.study.complete)} trials"
             )
         elif ending == "timeout":
-            _say(f"time is over after {len(self.study.complete)} trials")
+            say(f"time is over after {len(self.study.complete)} trials")
+        if self.study.crew is not None:
+            # Who came only to report (because a worker died that should have) waits for what becomes of the others.
+            patient = ending in ("complete", "exhausted") and not self.begun
+            turn = await await_turn(self.study.crew, lambda: len(self.study.complete), stop, patient=patient)
+            if turn is None or turn.whose != "mine":
+                return turn
         rows = await self._report(stop)
         return None if rows is None else (rows, ending, seconds)
 
@@ -117,10 +147,11 @@ class Session:
                 run = await self.tracking.trial(
                     suggestion.number, suggestion.candidate, suggestion.baseline, measured, started[suggestion.number]
                 )
-                suggestion.trial.set_user_attr(TRACKED, run)
+                self.study.attach(suggestion, TRACKED, run)
+                progress.done = len(self.study.complete)  # other workers have done some of them
                 self._keep_back()
 
-            return await Search(
+            search = Search(
                 self.study,
                 measure,
                 record,
@@ -128,7 +159,11 @@ class Session:
                 self.sizes.trials,
                 jobs=self.options.jobs,
                 seconds=self.sizes.timeout,
-            ).run(stop)
+            )
+            try:
+                return await search.run(stop)
+            finally:
+                self.begun = search.begun
 
     def _keep_back(self) -> None:
         """Leave of the allowance what the report will take, as far as the search can tell."""
@@ -150,7 +185,7 @@ class Session:
         for load, count in self.parts.items():
             data, before = self.problems.report.head(count), self.endpoint.stats
             at = "" if len(self.parts) == 1 else f" at load {load}"
-            _say(f"measuring {len(chosen)} workflows on {count} problems the search never saw{at}")
+            say(f"measuring {len(chosen)} workflows on {count} problems the search never saw{at}")
             with self.endpoint.at_load(load), self._progress(f"report{at}", len(chosen), count) as progress:
                 rows = await self._report_at(load, data, chosen, progress, stop)
             if rows is None:
@@ -202,8 +237,4 @@ class Session:
 def _command() -> str:
     import shlex
 
-    return shlex.join(["python", *sys.argv])
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    return shlex.join(["python", *map(without_password, sys.argv)])

@@ -1,13 +1,17 @@
-"""The directory a study lives in: one process at a time, files written whole.
+"""The directory a study lives in: one process at a time or the workers of one study, files written whole.
 
 `runs/<study>/` holds the journal, the completions, the report and the winner. A lock that the operating system drops
-with its process guards it, so that a killed search never blocks the next one. Knows nothing of Optuna.
+with its process guards it, so that a killed search never blocks the next one. Workers share the lock, and each holds
+one of its own, by which others on the same machine know that it has ended. Knows nothing of Optuna.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -34,12 +38,20 @@ def default_name(budget: str, data: str, model: str) -> str:
 class StateDir:
     """A study's directory, held by this process while it is open.
 
+    Attributes:
+        path: The directory, made if need be.
+        shared: Whether other workers may hold it as well.
+        worker: The name of this process among all workers, wherever they are (where `shared`).
+
     Raises:
         InputError: another living process has it.
         DiskError: it can't be made.
     """
 
     path: Path
+    shared: bool = False
+    worker: str = field(default_factory=lambda: f"{os.getpid()}-{uuid.uuid4().hex[:6]}")
+    _own: IO[str] | None = field(default=None, repr=False)
     _lock: IO[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,14 +61,41 @@ class StateDir:
             self._lock = (self.path / "lock").open("a+", encoding="utf-8")
         except OSError as error:
             raise disk_error(self.path, error) from error
-        if not _try_lock(self._lock):
+        if not _try_lock(self._lock, shared=self.shared):
             self._lock.close()
             raise InputError(
                 "study",
                 f"another process is working in {self.path}",
                 "Wait for it, or give this one another name with --study",
             )
-        _clear(self.path)
+        if self.shared:
+            mine = self._workers / f"{self.worker}.lock"
+            mine.parent.mkdir(exist_ok=True)
+            self._own = mine.open("a+", encoding="utf-8")
+            _try_lock(self._own)
+        else:
+            _clear(self.path)
+
+    @property
+    def identity(self) -> str:
+        """A name of the directory that is the same on every machine that sees it."""
+        path = self.path / "id"
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write(uuid.uuid4().hex)
+        return path.read_text(encoding="utf-8")
+
+    def gone(self, owner: str) -> bool:
+        """Whether a worker (`host:name`) has surely ended: it worked here on this machine, and dropped its lock."""
+        host, _, name = owner.rpartition(":")
+        path = self._workers / f"{name}.lock"
+        if host != platform.node() or not path.exists():
+            return False
+        with path.open("a+", encoding="utf-8") as file:
+            return _try_lock(file)
+
+    @property
+    def _workers(self) -> Path:
+        return self.path / "workers"
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file whole: a reader sees the old content or the new one, never half of it.
@@ -71,6 +110,9 @@ class StateDir:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
 
 def _clear(directory: Path) -> None:
@@ -79,7 +121,7 @@ def _clear(directory: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _try_lock(file: IO[str]) -> bool:
+def _try_lock(file: IO[str], *, shared: bool = False) -> bool:
     try:
         if os.name == "nt":  # pragma: no cover
             import msvcrt
@@ -88,7 +130,7 @@ def _try_lock(file: IO[str]) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -4,6 +4,9 @@ A study remembers what it was searched for (space, data, budget, model, load, se
 what changed. Trials that a dead process left running are failed and asked for again; the sampler is seeded anew for
 every trial, by the seed and the number of trials so far, so that a resumed search does not repeat its suggestions, and
 makes those that it would have made undisturbed (one trial at a time, that is). Knows nothing of calls.
+
+In a database several workers search at once. Then a point belongs to who said first that it has started, and who comes
+second puts its trial aside (`optimize.taking`).
 """
 
 from __future__ import annotations
@@ -12,97 +15,48 @@ import hashlib
 import json
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from optimize.crew import Crew
 from optimize.criteria import Objectives
+from optimize.fingerprint import FINGERPRINT, agree, check_fingerprint
+from optimize.fingerprint import changes as changes
 from optimize.front import Point
-from optimize.journal import JournalFile
 from optimize.limits import Limits
+from optimize.pulse import Pulse
 from optimize.racing import Scores
+from optimize.recovery import INTERRUPTED, OWNER, RETRY_OF, START, Gone, Undertaker, lost, superseded
 from optimize.shapes import Params
 from optimize.space import BASELINES, Candidate, Space
-from optimize.state import JOURNAL
+from optimize.storages import open_storage as open_storage
+from optimize.taking import DUPLICATE_OF, KEY, STARTED, evaluated, verdict
 from pdr_dspy.errors import InputError
 
-FINGERPRINT = "fingerprint"
-OWNER = "owner"
-KEY = "key"
-START = "start"
 METRICS = "metrics"
 SCORES = "scores"
 WORKFLOW = "workflow"
-DUPLICATE_OF = "duplicate_of"
-INTERRUPTED = "interrupted"
-RETRY_OF = "retry_of"
 TRACKED = "mlflow_run"
 
 STARTUP = 8
 """Trials drawn at random before the sampler has something to learn from."""
 
 
-def open_storage(url: str | None, directory: Path) -> BaseStorage:
-    """The storage of a study: a journal file in its directory, or whatever the URL names.
-
-    Args:
-        url: `sqlite:///x.db`, `postgresql://...`, a path of a journal file, or None.
-        directory: The study's directory.
-
-    Raises:
-        InputError: a storage that can't be opened (the URL is not repeated: it may hold a password).
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if url is not None and "://" in url:
-        try:
-            return optuna.storages.RDBStorage(url)
-        except Exception as error:
-            raise InputError(
-                "storage",
-                f"it can't be opened ({type(error).__name__})",
-                "Write it like sqlite:///search.db, or leave --storage out for a file",
-            ) from error
-    path = directory / JOURNAL if url is None else Path(url)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFile(path))
-    except OSError as error:
-        raise InputError(
-            "storage", f"{path} can't be opened ({error.strerror})", "Name a file that can be written"
-        ) from error
-    except (KeyError, TypeError, ValueError, AssertionError) as error:  # lines that make no sense one after another
-        raise InputError(
-            "storage", f"{path} is damaged ({type(error).__name__}: {error})", "Move it away; completions stay stored"
-        ) from error
+def sampler_seed(seed: int, stored: int, worker: str = "") -> int:
+    """A seed that differs for every number of stored trials, and for every worker of several."""
+    text = f"{seed}/{stored}/{worker}" if worker else f"{seed}/{stored}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two fingerprints, in words, one entry a field."""
-    found = []
-    for name in dict.fromkeys((*stored, *now)):
-        old, new = stored.get(name), now.get(name)
-        if old == new:
-            continue
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += [f"{name}.{inner}" for inner in changes(old, new)]
-        else:
-            found.append(f"{name} was {_short(old)}, now {_short(new)}")
-    return found
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def sampler_seed(seed: int, stored: int) -> int:
-    """A seed that differs for every number of stored trials."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{stored}".encode()).digest()[:4], "big")
+class TrialTaken(Exception):
+    """A trial was failed by others while it was being measured: this worker gave no sign of life for too long."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +83,13 @@ class Study:
         space: What to choose from.
         fingerprint: What it is a search for; plain JSON data.
         seed: The search's seed.
-        owner: Who leaves trials running (host and directory); only one living process may have this owner.
+        owner: Who leaves trials running (a directory; a worker of several); only one living process may have it.
         limits: What makes a trial infeasible beside its budget.
         objectives: What is weighed.
+        gone: Which workers are known to be dead, where several may search.
+
+    Attributes:
+        crew: The workers of the study, where its storage is a database; None where this process is alone.
 
     Raises:
         InputError: a study of this name was a search for something else.
@@ -148,6 +106,7 @@ class Study:
         owner: str,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         objectives: Objectives = Objectives(),  # noqa: B008 (frozen)
+        gone: Gone = lambda _: False,
     ) -> None:
         self.name = name
         self.space = space
@@ -158,7 +117,7 @@ class Study:
         # The directions are checked by hand: Optuna resumes a study with other directions without a word.
         weighed = {"objectives": list(objectives.names), "directions": objectives.directions}
         plain = json.loads(json.dumps({**fingerprint, **weighed}))
-        _check_fingerprint(storage, name, plain)
+        check_fingerprint(storage, name, plain)
         self._study = optuna.create_study(
             storage=storage, study_name=name, directions=objectives.directions, load_if_exists=True
         )
@@ -166,9 +125,28 @@ class Study:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(objectives.names))
-        self._study.set_user_attr(FINGERPRINT, plain)
         self._seed = seed
-        self._recover()
+        self.crew: Crew | None = None
+        if isinstance(storage, RDBStorage):
+            self._pulse = Pulse(storage)
+            self.crew = Crew(storage, name, self._owner, gone, self._pulse)
+            self._undertaker = Undertaker(self._study, storage, gone)
+            try:
+                agree(self.crew, name, plain)
+            except InputError:
+                self.close()
+                raise
+        self._study.set_user_attr(FINGERPRINT, plain)
+        self.recover()
+        if self.crew is not None:
+            self._start()
+
+    def close(self) -> None:
+        """Leave the other workers, if there may be any. What is still running is lost."""
+        if self.crew is not None:
+            self._pulse.stop()
+            with suppress(StorageInternalError):  # a storage that is away sees no sign of life any more, which will do
+                self.crew.close()
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -178,7 +156,7 @@ class Study:
     @property
     def complete(self) -> list[FrozenTrial]:
         """Trials that were evaluated to the end (copies of others left out)."""
-        return [t for t in self.trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs]
+        return evaluated(self.trials)
 
     @property
     def lost(self) -> list[int]:
@@ -218,15 +196,25 @@ class Study:
         return self._study.user_attrs.get(name)
 
     def ask(self) -> Suggestion:
-        """A new trial (what is enqueued first)."""
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=sampler_seed(self._seed, self._asked()), multivariate=True, n_startup_trials=STARTUP
-        )
-        self._start()
-        trial = self._study.ask()
-        trial.set_user_attr(OWNER, self._owner)
-        candidate = self.space.suggest(trial)
-        trial.set_user_attr(KEY, candidate.key)
+        """A new trial (what is enqueued first).
+
+        Raises:
+            TrialTaken: others have taken it for lost.
+        """
+        self._study.sampler = self._sampler()
+        if self.crew is None:
+            self._start()
+        while True:
+            trial = self._study.ask()
+            if self.crew is not None:
+                self._pulse.begin(trial._trial_id)
+            trial.set_user_attr(OWNER, self._owner)
+            if self.crew is None or not superseded(trial.number, trial.user_attrs, self.trials):
+                break
+            self._close(trial, interrupted=False)
+        with self._mine(trial):
+            candidate = self.space.suggest(trial)
+            trial.set_user_attr(KEY, candidate.key)
         same = next((t for t in self.complete if t.user_attrs.get(KEY) == candidate.key), None)
         return Suggestion(trial, candidate, baseline_of(trial), same)
 
@@ -236,8 +224,69 @@ class Study:
             t.state == TrialState.RUNNING
             and t.number != suggestion.number
             and t.user_attrs.get(KEY) == suggestion.candidate.key
+            and (self.crew is None or t.user_attrs.get(STARTED))
             for t in self.trials
         )
+
+    def take(self, suggestion: Suggestion, trials: int) -> bool:
+        """Say that a trial starts now; False where another worker has its point or the last place.
+
+        Args:
+            suggestion: What `in_flight` knew nothing of. It is put aside where this returns False.
+            trials: How many complete trials the study shall have.
+
+        Raises:
+            TrialTaken: others have taken it for lost.
+        """
+        if self.crew is None:
+            return True
+        with self._mine(suggestion.trial):
+            suggestion.trial.set_user_attr(STARTED, True)
+            seen = verdict(suggestion.number, suggestion.trial.user_attrs, self.trials, trials)
+            if seen != "take":
+                self._close(suggestion.trial, interrupted=seen == "later")
+        return seen == "take"
+
+    @property
+    def taken(self) -> int:
+        """Trials that are complete or being evaluated, by whomever (by a single process: complete)."""
+        if self.crew is None:
+            return len(self.complete)
+        trials = self.trials
+        return len(evaluated(trials)) + sum(t.state == TrialState.RUNNING for t in trials)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other workers evaluate trials, or may have to be followed by one that does."""
+        if self.crew is None:
+            return False
+        trials = self.trials
+        running = (t for t in trials if t.state == TrialState.RUNNING and t.user_attrs.get(OWNER) != self._owner)
+        return any(running) or any(True for _ in lost(trials))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is in the queue."""
+        return any(t.state == TrialState.WAITING for t in self.trials)
+
+    def confirm(self, suggestion: Suggestion) -> None:
+        """Check that a trial is still this worker's.
+
+        Raises:
+            TrialTaken: others have taken it for lost.
+        """
+        with self._mine(suggestion.trial):
+            if self._storage.get_trial(suggestion.trial._trial_id).state != TrialState.RUNNING:
+                raise ValueError("no longer running")
+
+    def attach(self, suggestion: Suggestion, name: str, value: Any) -> None:
+        """Keep something with a running trial.
+
+        Raises:
+            TrialTaken: others have taken it for lost.
+        """
+        with self._mine(suggestion.trial):
+            suggestion.trial.set_user_attr(name, value)
 
     def tell(
         self,
@@ -258,7 +307,23 @@ class Study:
             attrs: What to keep with it; plain JSON data.
             scores: What it did problem by problem; later trials are raced against it.
             given_up: It has not seen every problem; such a trial is infeasible, so that no front has it.
+
+        Raises:
+            TrialTaken: others have taken it for lost.
         """
+        with self._mine(suggestion.trial):
+            self._tell(suggestion, point, overrun, attrs, scores, given_up)
+        self._let_go(suggestion.trial)
+
+    def _tell(
+        self,
+        suggestion: Suggestion,
+        point: Point,
+        overrun: float,
+        attrs: Mapping[str, Any],
+        scores: Scores | None,
+        given_up: bool,
+    ) -> None:
         suggestion.trial.set_constraint("budget", overrun)
         suggestion.trial.set_constraint("racing", float(given_up))
         for name, beyond in self.limits.violations(point).items():
@@ -272,45 +337,78 @@ class Study:
         self._study.tell(suggestion.trial, list(point))
 
     def tell_copy(self, suggestion: Suggestion, original: FrozenTrial) -> None:
-        """Close a trial with the values of an equal one."""
-        suggestion.trial.set_user_attr(DUPLICATE_OF, original.number)
-        for name, beyond in original.constraints.items():
-            suggestion.trial.set_constraint(name, beyond)
-        self._study.tell(suggestion.trial, list(original.values))
+        """Close a trial with the values of an equal one.
+
+        Raises:
+            TrialTaken: others have taken it for lost.
+        """
+        with self._mine(suggestion.trial):
+            suggestion.trial.set_user_attr(DUPLICATE_OF, original.number)
+            for name, beyond in original.constraints.items():
+                suggestion.trial.set_constraint(name, beyond)
+            self._study.tell(suggestion.trial, list(original.values))
+        self._let_go(suggestion.trial)
 
     def drop(self, suggestion: Suggestion, *, interrupted: bool) -> None:
-        """Close a trial without values. An interrupted one is asked for again when the study is next opened."""
-        suggestion.trial.set_user_attr(INTERRUPTED, interrupted)
-        self._study.tell(suggestion.trial, state=TrialState.FAIL)
+        """Close a trial without values. An interrupted one is asked for again by another worker, or by the next run."""
+        with suppress(TrialTaken), self._mine(suggestion.trial):  # taken, it is asked for again as well
+            self._close(suggestion.trial, interrupted=interrupted)
 
-    def _asked(self) -> int:
-        """How many trials were asked for and not lost: what a search that nobody interrupts has asked for by now."""
-        return len(self.trials) - len(self.lost) - sum(t.state == TrialState.WAITING for t in self.trials)
+    def _sampler(self) -> optuna.samplers.BaseSampler:
+        """Alone it is seeded by how many trials were asked for and not lost: as in a search that nobody disturbed.
 
-    def _recover(self) -> None:
-        """Fail what a dead process left running, and enqueue it."""
-        for trial in self.trials:
-            # Without an owner it was killed between two lines of `ask`.
-            if trial.state == TrialState.RUNNING and trial.user_attrs.get(OWNER, self._owner) == self._owner:
-                self._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
-                self._study.tell(trial.number, state=TrialState.FAIL)
-        retried = {t.user_attrs.get(RETRY_OF) for t in self.trials}
-        for trial in self.trials:
-            lost = trial.state == TrialState.FAIL and trial.user_attrs.get(INTERRUPTED)
-            # Killed in the middle of `ask` it has some of them only, and nothing was measured.
-            own = trial.params if KEY in trial.user_attrs else trial.system_attrs.get("fixed_params", {})
-            params = cast(Params, own)
-            if lost and params and trial.number not in retried:
-                self._enqueue(params, trial.user_attrs.get(START), retry_of=trial.number)
+        Running trials count as bad ones in what the sampler learns from (its constant liar, Optuna's default), so that
+        several trials at once do not crowd at one place.
+        """
+        trials = self.trials
+        if self.crew is None:
+            asked = len(trials) - len(self.lost) - sum(t.state == TrialState.WAITING for t in trials)
+            seed = sampler_seed(self._seed, asked)
+        else:
+            seed = sampler_seed(self._seed, len(trials), self._owner)
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP)
+
+    def recover(self) -> None:
+        """Fail what a dead process left running, and enqueue it again."""
+        if self.crew is not None:
+            self._undertaker.bury()
+        else:
+            for trial in self.trials:
+                # Without an owner it was killed between two lines of `ask`.
+                if trial.state == TrialState.RUNNING and trial.user_attrs.get(OWNER, self._owner) == self._owner:
+                    self._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
+                    self._study.tell(trial.number, state=TrialState.FAIL)
+        for trial, params in lost(self.trials):
+            self._enqueue(params, trial.user_attrs.get(START), retry_of=trial.number)
 
     def _start(self) -> None:
-        """Enqueue what a search starts with, one by one, so that what was lost comes before what is still to come."""
-        if any(t.state == TrialState.WAITING for t in self.trials):
+        """Enqueue what a search starts with: alone one by one, so that what was lost comes before what is to come."""
+        if self.crew is None and any(t.state == TrialState.WAITING for t in self.trials):
             return
         there = {t.user_attrs.get(START) for t in self.trials if t.state != TrialState.FAIL}
-        missing = next(((n, c) for n, c in self.space.starters().items() if n not in there), None)
-        if missing is not None:
-            self._enqueue(missing[1].params, missing[0])
+        missing = [(name, candidate) for name, candidate in self.space.starters().items() if name not in there]
+        for name, candidate in missing[: 1 if self.crew is None else None]:
+            self._enqueue(candidate.params, name)
+
+    def _close(self, trial: Trial, *, interrupted: bool) -> None:
+        trial.set_user_attr(INTERRUPTED, interrupted)
+        self._study.tell(trial, state=TrialState.FAIL)
+        self._let_go(trial)
+
+    def _let_go(self, trial: Trial) -> None:
+        if self.crew is not None:
+            self._pulse.end(trial._trial_id)
+
+    @contextmanager
+    def _mine(self, trial: Trial) -> Iterator[None]:
+        """Turn what Optuna says of a finished trial into `TrialTaken`."""
+        try:
+            yield
+        except (UpdateFinishedTrialError, ValueError) as error:
+            if self._storage.get_trial(trial._trial_id).state == TrialState.RUNNING:
+                raise
+            self._let_go(trial)
+            raise TrialTaken from error
 
     def _enqueue(self, params: Params, start: str | None, retry_of: int | None = None) -> None:
         attrs = {START: start, RETRY_OF: retry_of}
@@ -321,21 +419,3 @@ def baseline_of(trial: Trial | FrozenTrial) -> str | None:
     """The baseline a trial was started as, if any."""
     name = trial.user_attrs.get(START)
     return name if name in BASELINES else None
-
-
-def _check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -> None:
-    study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
-    if study is None:
-        return
-    stored = study.user_attrs.get(FINGERPRINT)
-    if stored is None:
-        if storage.get_n_trials(study._study_id) == 0:
-            return  # killed between making the study and describing it
-        raise InputError("study", f"{name!r} was not made by this search", "Give another name with --study")
-    # A study made before objectives could be chosen has the usual ones.
-    if found := changes({"objectives": list(Objectives().names), **stored}, now):
-        raise InputError(
-            "study",
-            f"{name!r} was a search for something else: " + "; ".join(found),
-            "Give the new search another name with --study, or go back to what it was",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import platform
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -11,10 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from optimize.crew import Crew
 from optimize.loop import title
 from optimize.objective import Measurement
 from optimize.space import Candidate
-from pdr_dspy.tracking import Tracker
+from pdr_dspy.tracking import Register, Tracker
 from pdr_dspy.workflow import dump_workflow
 
 T = TypeVar("T")
@@ -27,13 +29,16 @@ class Tracking:
         root: The project's directory, where a plain `mlflow ui` finds the runs.
         study: The study's name, which is the experiment's as well.
         tags: Of the study's run.
+        crew: The workers of the study, if there may be several: all of them log to one run of the study.
     """
 
-    def __init__(self, root: Path, study: str, tags: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, study: str, tags: Mapping[str, Any], crew: Crew | None = None) -> None:
         self._study = study
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
         self._tracker: Future[Tracker] = self._thread.submit(Tracker.open, root, study)
-        self._run: Future[str] = self._later(lambda t: t.start_study(study, tags=tags, params=tags))
+        self._run: Future[str] = self._later(
+            lambda t: t.start_study(study, tags=tags, params=tags, register=_register(crew, t) if crew else None)
+        )
 
     def ready(self) -> None:
         """Wait until it is open.
@@ -87,6 +92,15 @@ class Tracking:
         """Add files to the study's run, by name."""
         self._later(lambda tracker: tracker.log(self._run.result(), artifacts=artifacts))
 
+    def settle(self, complete: Collection[int]) -> None:
+        """Mark as killed what is tracked of trials that did not become complete (numbers of those that did)."""
+        self._later(lambda tracker: tracker.settle_trials(self._study, complete))
+
+    def leave(self) -> None:
+        """End here; the study's run goes on elsewhere."""
+        self._later(_confess)
+        self._thread.shutdown()
+
     def close(
         self,
         status: Any,
@@ -112,12 +126,7 @@ class Tracking:
                 tracker.log_figure(run, name, html=html, png=png)
             tracker.describe(run, summary)
             tracker.finish(run, status)
-            if tracker.failures:
-                print(
-                    f"not everything is in MLflow ({len(tracker.failures)} writes failed; the first: "
-                    f"{tracker.failures[0]})",
-                    file=sys.stderr,
-                )
+            _confess(tracker)
 
         if self._tracker.done() and self._tracker.exception() is None:
             self._later(end).result()
@@ -125,3 +134,25 @@ class Tracking:
 
     def _later(self, work: Callable[[Tracker], T]) -> Future[T]:
         return self._thread.submit(lambda: work(self._tracker.result()))
+
+
+def _confess(tracker: Tracker) -> None:
+    """Say what could not be tracked."""
+    if tracker.failures:
+        print(
+            f"not everything is in MLflow ({len(tracker.failures)} writes failed; the first: {tracker.failures[0]})",
+            file=sys.stderr,
+        )
+
+
+def _register(crew: Crew, tracker: Tracker) -> Register:
+    """A register of the study's runs, one for each place that runs go to."""
+    remote = tracker.uri.partition(":")[0] not in ("sqlite", "file")
+    kind = f"mlflow {tracker.uri}" if remote else f"mlflow {platform.node()} {tracker.uri}"
+
+    def register(run: str | None) -> list[str]:
+        if run is not None:
+            crew.state(kind, run)
+        return crew.facts(kind)
+
+    return register

@@ -133,6 +133,39 @@ def test_a_study_and_its_trials_lead_to_each_other(tracker: Tracker) -> None:
     assert not tracker.failures
 
 
+def test_of_the_runs_that_several_processes_make_for_a_study_the_first_registered_one_stays(
+    tracker: Tracker, root: Path
+) -> None:
+    said: list[str] = []
+    other = Tracker.open(root, "aime 24/demo")
+
+    def register(run: str | None) -> list[str]:
+        if run is not None:
+            said.append(run)
+        return list(said)
+
+    def outrun(run: str | None) -> list[str]:
+        if run is not None:
+            other.start_study("raced", register=register)  # another process is faster by the blink of an eye
+        return register(run)
+
+    assert tracker.start_study("raced", tags={"who": "slow"}, register=outrun) == said[0]
+    (run,) = runs(tracker, "raced", "study")
+    assert run.info.run_id == said[0] and run.info.status == "RUNNING" and "who" not in run.data.tags
+    client(tracker).delete_run(said[0])  # by its owner, in the UI
+    again = tracker.start_study("raced", register=register)
+    assert again == said[-1] and again not in said[:-1]
+
+
+def test_what_was_logged_of_a_trial_that_was_lost_is_killed(tracker: Tracker) -> None:
+    for number in (1, 2):
+        tracker.log_trial("settled", number, params={}, metrics={})
+    begun = tracker._create("trial 3", {"study": "settled", "role": "trial", "trial": "3"})
+    tracker.settle_trials("settled", {1})
+    ends = {int(run.data.tags["trial"]): run.info.status for run in runs(tracker, "settled")}
+    assert ends == {1: "FINISHED", 2: "KILLED", 3: "KILLED"} and begun and not tracker.failures
+
+
 def test_more_than_one_batch(tracker: Tracker) -> None:
     tracker.log_trial("big", 0, params={f"p{i}": i for i in range(230)}, metrics={f"m{i}": i for i in range(150)})
     (run,) = runs(tracker, "big")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pdr_dspy.tracking.tracker import Status, Tracker, TrackingError, TrackingFailure
+from pdr_dspy.tracking.tracker import Register, Status, Tracker, TrackingError, TrackingFailure
 
-__all__ = ["Status", "Tracker", "TrackingError", "TrackingFailure"]
+__all__ = ["Register", "Status", "Tracker", "TrackingError", "TrackingFailure"]

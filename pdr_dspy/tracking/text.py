@@ -20,6 +20,7 @@ SECRET_VARIABLES = (
     "HF_TOKEN",
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_TOKEN",
+    "PGPASSWORD",
 )
 """Environment variables whose values are hidden wherever they turn up."""
 

@@ -1,5 +1,8 @@
 """Experiment tracking with MLflow: one run for a study, and one for each of its trials.
 
+Several processes may write to one study. Which of the runs that they make for it is the study's, a register decides
+that lists what was said in one order for everybody; MLflow has nothing that could.
+
 Runs are addressed by id, never through MLflow's "active run", which belongs to a thread. Trials are top-level runs,
 since MLflow folds nested ones and leaves them out of charts; a trial names its study in the tags `study` and
 `study_run`, and both link to each other in their descriptions. Logging a trial takes tenths of a second: not for the
@@ -27,6 +30,8 @@ from pdr_dspy.errors import InputError
 from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table, without_secrets
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Register = Callable[[str | None], Sequence[str]]
+"""Lists runs that were said to be a study's, the first ones first, after it has added this one (None: none)."""
 T = TypeVar("T")
 
 _BATCH = 100  # params, and tags, that MLflow takes at once
@@ -62,7 +67,7 @@ class TrackingFailure:
 
 
 class Tracker:
-    """Runs of one experiment. Safe across threads as far as `MlflowClient` is; one process writes to a study.
+    """Runs of one experiment. Safe across threads as far as `MlflowClient` is; one process writes to a trial.
 
     Attributes:
         uri: Where the runs go, without credentials.
@@ -95,6 +100,8 @@ class Tracker:
         for name in ("alembic", "mlflow.store.db.utils"):
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # With a server it prints two addresses for every run that ends.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         root = root.resolve()
         named = os.environ.get("MLFLOW_TRACKING_URI")
         uri = named or f"sqlite:///{root / 'mlflow.db'}"
@@ -111,7 +118,7 @@ class Tracker:
                 raise TrackingError(
                     "tracking", f"the experiment {experiment!r} was deleted", "Use another name, or restore it."
                 )
-            identity = client.create_experiment(experiment, artifacts) if found is None else found.experiment_id
+            identity = _made(client, experiment, artifacts) if found is None else found.experiment_id
         except TrackingError:
             raise
         except Exception as error:  # MLflow passes on what its stores raise: SQLAlchemy, requests, OSError
@@ -127,9 +134,18 @@ class Tracker:
         return tuple(self._failures)
 
     def start_study(
-        self, name: str, tags: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        tags: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        register: Register | None = None,
     ) -> str:
         """Open the run of a study: a new one, or the one it had before it was interrupted.
+
+        Args:
+            name: The study's name.
+            tags, params: Of a new one.
+            register: Decides between several processes that open it at once.
 
         Returns:
             The run's id; "" where it could not be made.
@@ -137,13 +153,20 @@ class Tracker:
         name = _named(name)
 
         def start() -> str:
-            run = self._find(name, "study")
-            if run is None:
-                identity = self._create(f"study {name}", {"study": name, "role": "study"})
-                self._write(identity, params=params or {}, tags=tags or {})
-                return identity
-            self._client.update_run(run.info.run_id, status="RUNNING")
-            return str(run.info.run_id)
+            if register is None:
+                run = self._find(name, "study")
+                found = None if run is None else str(run.info.run_id)
+            else:
+                found = self._first(register(None))
+            if found is None:
+                made = self._create(f"study {name}", {"study": name, "role": "study"})
+                found = made if register is None else self._first(register(made)) or made
+                if found == made:
+                    self._write(made, params=params or {}, tags=tags or {})
+                    return made
+                self._client.delete_run(made)  # another process was faster
+            self._client.update_run(found, status="RUNNING")
+            return found
 
         run = self._try(f"start study {name}", start, "")
         if run:
@@ -236,6 +259,29 @@ class Tracker:
         if numbers:
             self._try(f"forget lost trials of {name}", forget, None)
 
+    def settle_trials(self, study: str, complete: Collection[int]) -> None:
+        """Mark as killed what was logged, or begun, of trials that did not become complete: their process died.
+
+        Args:
+            study: The study's name, or what `start_study` returned.
+            complete: Numbers of the complete trials.
+        """
+        name = _named(self._studies.get(study, study))
+
+        def settle() -> None:
+            page = None
+            while True:
+                words = f'tags.study = "{name}" and tags.role = "trial"'
+                runs = self._client.search_runs([self.experiment_id], words, max_results=1000, page_token=page)
+                for run in runs:
+                    if int(run.data.tags["trial"]) not in complete and run.info.status != "KILLED":
+                        self._client.set_terminated(run.info.run_id, status="KILLED")
+                page = runs.token
+                if not page:
+                    return
+
+        self._try(f"settle the trials of {name}", settle, None)
+
     def log(
         self,
         run: str,
@@ -289,6 +335,11 @@ class Tracker:
         """End a run. Does nothing for the run ""."""
         if run:
             self._try(f"finish {run}", lambda: self._client.set_terminated(run, status=status), None)
+
+    def _first(self, runs: Sequence[str]) -> str | None:
+        """The first of these runs that nobody has deleted."""
+        there = (run for run in runs if self._client.get_run(run).info.lifecycle_stage == "active")
+        return next(there, None)
 
     def _create(self, name: str, tags: Mapping[str, str], started: float | None = None) -> str:
         start = round((time.time() if started is None else started) * 1000)
@@ -376,6 +427,18 @@ def make_database(path: Path) -> None:
             return  # another process was faster
         except OSError:  # a file system without links
             os.replace(made, path)
+
+
+def _made(client: Any, experiment: str, artifacts: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(experiment, artifacts))
+    except MlflowException:
+        found = client.get_experiment_by_name(experiment)  # another process was faster
+        if found is None:
+            raise
+        return str(found.experiment_id)
 
 
 def _artifacts(root: Path, experiment: str) -> str:

@@ -63,9 +63,40 @@ class Silent:
     async def reported(self, run: str, measured: Any) -> None:
         """Keep nothing."""
 
+    def settle(self, complete: Any) -> None:
+        """Keep nothing."""
+
+    def leave(self) -> None:
+        """Keep that it was left."""
+        self.closed.append(("LEFT", {}))
+
     def close(self, status: str, **more: Any) -> None:
         """Keep the end."""
         self.closed.append((status, more))
+
+
+class Notes:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.done: list[int] = []
+        self.lost: list[int] = []
+
+    def started(self, number: int, title: str) -> None:
+        """Remember a start."""
+        self.begun.append(number)
+
+    def ended(self, number: int, measured: Measurement) -> None:
+        """Remember an end."""
+        self.done.append(number)
+
+    def repeated(self, number: int, original: int) -> None:
+        """Not remembered."""
+
+    def dropped(self, number: int) -> None:
+        """Remember a loss."""
+        self.lost.append(number)
 
 
 def assert_nothing_paid_twice(model: FakeVLLM, stopped: float | None = None, margin: float = 0.15) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from search_support import measured
+from search_support import Notes, measured
 
 from optimize.finish import Entry, measure_all
 from optimize.loop import Ending, Search
@@ -26,27 +26,6 @@ ONE_POINT = Space(
 )
 
 Work = Callable[[Suggestion], Awaitable[Measurement]]
-
-
-class Notes:
-    """A watcher that remembers."""
-
-    def __init__(self) -> None:
-        self.begun: list[int] = []
-        self.done: list[int] = []
-        self.lost: list[int] = []
-
-    def started(self, number: int, title: str) -> None:
-        self.begun.append(number)
-
-    def ended(self, number: int, measured: Measurement) -> None:
-        self.done.append(number)
-
-    def repeated(self, number: int, original: int) -> None:
-        """Not remembered."""
-
-    def dropped(self, number: int) -> None:
-        self.lost.append(number)
 
 
 def opened(path: Path, space: Space = WIDE) -> Study:

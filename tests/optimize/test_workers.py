@@ -1,0 +1,338 @@
+"""Several workers on one study, in one process: nothing lost, nothing twice, one report. (PostgreSQL: test_cluster.)"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.vllm import FakeVLLM
+from optuna.trial import TrialState, create_trial
+from search_support import Command, Notes, Silent, measured
+
+from optimize import loop, storages
+from optimize.front import Point
+from optimize.loop import Ending, Search
+from optimize.objective import Measurement
+from optimize.space import make_space
+from optimize.state import StateDir
+from optimize.storages import open_storage, without_password
+from optimize.study import Study, Suggestion, TrialTaken
+from optimize.taking import KEY, STARTED, verdict
+from pdr_dspy.budget import parse_budget
+from pdr_dspy.endpoint import FileStore
+from pdr_dspy.endpoint.store import StoredCompletion
+from pdr_dspy.errors import InputError
+
+SPACE = make_space(parse_budget("tokens=16k"), 2048)
+Join = Callable[..., Study]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with Optuna's tables, which take a while to make."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    open_storage(f"sqlite:///{path}", path.parent)
+    return path
+
+
+@pytest.fixture
+def join(tmp_path: Path, empty: Path) -> Iterator[Join]:
+    """`join("a")` is worker a of a study whose workers are lost after one to two seconds."""
+    shutil.copy(empty, tmp_path / "x.db")
+    joined: list[Study] = []
+
+    def called(owner: str, fingerprint: dict[str, Any] | None = None, **more: Any) -> Study:
+        storage = open_storage(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, heartbeat=1)
+        joined.append(Study(storage, "s", SPACE, fingerprint or {}, seed=0, owner=owner, **more))
+        return joined[-1]
+
+    yield called
+    for study in joined:
+        study.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lost is who is silent for a second."""
+    monkeypatch.setattr(storages, "GRACE", 1)
+    monkeypatch.setattr(loop, "LOOK", 0.2)
+
+
+def finish(study: Study, suggestion: Suggestion, accuracy: float = 0.5) -> None:
+    study.tell(suggestion, Point(accuracy, 1.0), overrun=-1.0, attrs={})
+
+
+def die(study: Study) -> None:
+    """Give no sign of life any more, as a killed process."""
+    study._pulse.stop()
+
+
+def until_lost(study: Study, number: int) -> None:
+    """Wait for the heartbeat to expire."""
+    for _ in range(100):
+        study.recover()
+        if study.trials[number].state.name == "FAIL":
+            return
+        time.sleep(0.1)
+    raise AssertionError("nobody noticed")
+
+
+def test_a_living_workers_trial_is_left_alone_and_a_dead_ones_is_asked_for_once(join: Join) -> None:
+    a, b, c = join("a"), join("b"), join("c")
+    lives, lost = a.ask(), b.ask()
+    die(b)
+    until_lost(c, lost.number)
+    assert a.trials[lives.number].state.name == "RUNNING"
+    # Two notice it at the same instant: neither sees what the other enqueues.
+    c._enqueue(lost.candidate.params, None, retry_of=lost.number)
+    asked = [c.ask() for _ in range(len(SPACE.starters()) + 1)]
+    assert [s.candidate.key for s in asked].count(lost.candidate.key) == 1
+    assert lost.baseline in {s.baseline for s in asked}
+
+
+def test_a_worker_killed_before_its_first_sign_of_life_loses_no_trial(join: Join) -> None:
+    a, b = join("a"), join("b")
+    nameless = a._study.ask()
+    assert a._study.get_trials()[nameless.number].user_attrs.get("owner") is None
+    until_lost(b, nameless.number)
+    b.recover()
+    assert [t.user_attrs.get("retry_of") for t in b.trials][-1] == nameless.number
+
+
+def test_what_was_taken_for_lost_cannot_be_told_any_more(join: Join) -> None:
+    a, b = join("a"), join("b")
+    late = a.ask()
+    die(a)
+    until_lost(b, late.number)
+    for call in (
+        lambda: a.confirm(late),
+        lambda: a.attach(late, "x", 1),
+        lambda: finish(a, late),
+        lambda: a.take(late, 99),
+    ):
+        with pytest.raises(TrialTaken):
+            call()
+    a.drop(late, interrupted=True)
+    assert b.trials[late.number].state.name == "FAIL" and not b.complete
+
+
+def test_of_two_with_one_point_one_goes_back(join: Join) -> None:
+    a, b = join("a"), join("b")
+    first = a.ask()
+    a._enqueue(first.candidate.params, None)
+    while (second := b.ask()).candidate.key != first.candidate.key:
+        assert b.take(second, 99)
+    assert not b.in_flight(second)  # the first has not started yet
+    assert a.take(first, 99)
+    assert b.in_flight(second)
+    assert not b.take(second, 99)
+    finish(a, first)
+    b.recover()
+    while (again := b.ask()).candidate.key != first.candidate.key:
+        pass
+    assert again.copy_of is not None and again.copy_of.number == first.number
+
+
+def test_whatever_the_order_of_their_steps_two_workers_never_measure_one_point() -> None:
+    """Each writes its point, looks for who has started, says that it has started, looks again: all 70 orders."""
+    outcomes = set()
+    for turns in combinations(range(8), 4):
+        attrs: list[dict[str, Any]] = [{}, {}]
+        steps = [iter(("point", "look", "start", "look again")) for _ in attrs]
+        back = [False, False]
+        for turn in range(8):
+            me = int(turn in turns)
+            step, other = next(steps[me]), attrs[1 - me]
+            if back[me]:
+                continue
+            if step == "point":
+                attrs[me][KEY] = "k"
+            elif step == "look":
+                back[me] = STARTED in other
+            elif step == "start":
+                attrs[me][STARTED] = True
+            else:
+                made = [create_trial(state=TrialState.RUNNING, user_attrs=dict(a)) for a in attrs]
+                for number, trial in enumerate(made):
+                    trial.number = number
+                back[me] = verdict(me, attrs[me], made, 99) != "take"
+            if back[me]:
+                attrs[me].clear()
+        assert not all(kept is False for kept in back), turns
+        outcomes.add(tuple(back))
+    assert outcomes >= {(True, False), (False, True)}
+
+
+def test_the_last_place_goes_to_the_lower_number_and_what_was_queued_is_asked_for_again(join: Join) -> None:
+    a, b = join("a"), join("b")
+    first, second = a.ask(), b.ask()
+    assert a.take(first, 1) and not b.take(second, 1)
+    assert b.taken == 1
+    b.recover()
+    assert any(t.user_attrs.get("retry_of") == second.number for t in b.trials)
+
+
+def test_workers_draw_different_points(join: Join) -> None:
+    a, b = join("a"), join("b")
+    for _ in SPACE.starters():
+        a.take(a.ask(), 99)
+    drawn = [(study.ask().candidate.key) for study in (a, b) for _ in range(4)]
+    assert len(set(drawn)) > 4
+
+
+def test_another_search_under_this_name_is_refused_even_at_the_same_instant(join: Join) -> None:
+    a = join("a", {"budget": "tokens=16k"})
+    a._study.set_user_attr("fingerprint", {"budget": "tokens=8k", "directions": ["maximize", "minimize"]})
+    with pytest.raises(InputError, match="budget was tokens=16k, now tokens=8k"):
+        join("b", {"budget": "tokens=8k"})
+
+
+def test_the_last_to_leave_reports_and_who_comes_after_a_death_does(join: Join) -> None:
+    a, b, c = (join(name).crew for name in "abc")
+    assert a and b and c
+    a.leave()
+    turn = a.turn(4)
+    assert turn.whose == "theirs" and b.owner in turn.who and c.owner in turn.who
+    b.leave()
+    c.leave()
+    assert b.turn(4).whose == "mine" and "reports" in c.turn(4).who
+    b.close()  # interrupted: the turn is given back
+    assert c.turn(4).whose == "mine"
+    c.reported("there")
+    assert a.turn(4) == type(turn)("done", "there")
+    assert a.turn(5).whose == "mine"  # there is more to report on
+    later = join("d").crew
+    a.close()
+    assert later is not None
+    later.leave()
+    assert later.turn(4).whose == "mine"  # who asks again later is told again
+
+
+def test_what_all_must_agree_on_is_decided_by_who_said_it_first(join: Join) -> None:
+    a, b = join("a").crew, join("b").crew
+    assert a and b
+    b.state("run", "of b")
+    a.state("run", "of a")
+    a.state("other", 1)
+    assert a.facts("run") == b.facts("run") == ["of b", "of a"]
+
+
+def test_a_worker_that_died_here_is_known_at_once_and_a_living_one_is_not(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from optimize.state import StateDir\n"
+        "state = StateDir(Path(sys.argv[1]), shared=True); print(state.worker, flush=True); time.sleep(60)"
+    )
+    root = Path(__file__).parents[2]
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    name = f"{platform.node()}:{other.stdout.readline().strip()}"
+    state = StateDir(tmp_path, shared=True)
+    assert not state.gone(name) and not state.gone(f"{platform.node()}:{state.worker}")
+    with pytest.raises(InputError, match="another process"):
+        StateDir(tmp_path)  # a search of one process does not come between
+    other.kill()
+    other.wait()
+    assert state.gone(name)
+    assert not state.gone(f"elsewhere:{name.partition(':')[2]}") and not state.gone(f"{platform.node()}:1-abc")
+    assert StateDir(tmp_path, shared=True).identity == state.identity
+    state.close()
+
+
+def test_a_trial_of_a_worker_known_to_be_dead_is_not_waited_for(join: Join) -> None:
+    a = join("a")
+    lost = a.ask()
+    b = join("b", gone=lambda owner: owner.endswith(":a"))
+    assert b.trials[lost.number].state.name == "FAIL"
+
+
+def test_a_draft_that_was_copied_into_the_store_is_not_paid_again(tmp_path: Path) -> None:
+    here, there = FileStore(tmp_path / "here"), FileStore(tmp_path / "there")
+    for name, store in (("a", here), ("b", there), ("both", here), ("both", there)):
+        store.put(name, StoredCompletion({"text": name}, 1.5, None, 10.0, 20, "http://h/v1"))
+    for segment in (tmp_path / "there").glob("*.jsonl"):
+        shutil.copy(segment, tmp_path / "here")
+    here.refresh()
+    assert [found.body["text"] for found in map(here.get, ("a", "b", "both")) if found] == ["a", "b", "both"]
+    assert len(here) == 3
+
+
+async def test_workers_share_the_trials_and_follow_one_that_dies(join: Join) -> None:
+    keys: dict[str, list[str]] = {"a": [], "b": [], "dead": []}
+    held = asyncio.Event()
+
+    def searching(name: str) -> tuple[Study, asyncio.Task[Ending]]:
+        study = join(name)
+
+        async def work(suggestion: Suggestion) -> Measurement:
+            keys[name].append(suggestion.candidate.key)
+            if name == "dead":
+                held.set()
+                await asyncio.sleep(600)
+            await asyncio.sleep(0.05)
+            return measured(0.5, 1.0)
+
+        async def record(suggestion: Suggestion, result: Measurement) -> None:
+            return None
+
+        search = Search(study, work, record, Notes(), "seconds", 8, jobs=2)
+        return study, asyncio.ensure_future(search.run(asyncio.Event()))
+
+    corpse, doomed = searching("dead")
+    await held.wait()
+    die(corpse)
+    (a, first), (b, second) = searching("a"), searching("b")
+    assert await asyncio.wait_for(asyncio.gather(first, second), 60) == ["complete", "complete"]
+    found = [t.user_attrs[KEY] for t in a.complete]
+    assert len(found) == len(set(found)) == 8 and sorted(found) == sorted(keys["a"] + keys["b"])
+    assert keys["a"] and keys["b"] and set(keys["dead"]) <= set(found)
+    assert set(SPACE.baselines()) <= {t.user_attrs.get("start") for t in b.complete}
+    doomed.cancel()
+    await asyncio.gather(doomed, return_exceptions=True)
+    assert len(a.complete) == 8
+
+
+def test_a_search_in_a_database_is_told_again_without_a_call(
+    command: Command, model: FakeVLLM, data: Path, empty: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(empty, tmp_path / "x.db")
+    storage = ("--storage", f"sqlite:///{tmp_path / 'x.db'}?timeout=60")
+    small = ("--budget", "tokens=4k", "--problems", 4, "--report-problems", 4, "--front", 1, "--study", "s")
+    arguments = (*small, "--endpoint", model.url, "--data", data, "--trials", 2, *storage)
+    killed = open_storage(storage[1], tmp_path)
+    assert command("search", *arguments) == 0
+    assert "the only one so far" in capsys.readouterr().err
+    assert Silent.last is not None and len(Silent.last.runs) == 2 and Silent.last.closed[0][0] == "FINISHED"
+    calls = len(model.calls)
+    assert command("search", *arguments) == 0
+    out, err = capsys.readouterr()
+    assert "all replayed" in out and "winner: " in out and "still at it" not in err and len(model.calls) == calls
+    assert {s.study_name for s in killed.get_all_studies()} == {"s", "s (workers)"}
+
+
+def test_a_driver_that_is_not_there_is_told_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InputError, match="pip install") as caught:
+        open_storage("postgresql://me:hunter2@host/db", tmp_path)
+    assert "psycopg" in str(caught.value) and "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("--storage=postgresql://me:s3:c r/e@t@host/db", "--storage=postgresql://me:***@host/db"),
+        ("postgresql://host/db?user=me&password=x%40y&port=1", "postgresql://host/db?user=me&password=***&port=1"),
+        ("http://host:8000/v1", "http://host:8000/v1"),
+        ("sqlite:///x.db", "sqlite:///x.db"),
+    ],
+)
+def test_passwords_are_not_repeated(text: str, masked: str) -> None:
+    assert without_password(text) == masked
