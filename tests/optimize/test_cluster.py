@@ -270,7 +270,7 @@ def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
             return None
 
         async def search() -> None:
-            running = Search(study, work, record, Notes(), "seconds", 40, jobs=2)
+            running = Search(study, work, record, Notes(), 40, jobs=2)
             if mortal:
                 monkeypatch.setattr(running, "_abandon", nothing)
             await running.run(asyncio.Event())

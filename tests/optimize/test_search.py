@@ -64,7 +64,7 @@ def test_what_is_surely_dominated_is_given_up_and_is_on_no_front(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def spoilt(call: Call) -> Reply:
-        """Right at once, wrong (and later) wherever it refines."""
+        """Right at once, wrong (and longer) wherever it refines."""
         reply = solve(call)
         refined = stages.stage_of(call) != "draft"
         wanted = "0" if refined else stages.field(call, "problem").split()[-1]
@@ -73,7 +73,8 @@ def test_what_is_surely_dominated_is_given_up_and_is_on_no_front(
         )
 
     model.answer = spoilt
-    sizes = ("--problems", 16, "--trials", 10, "--jobs", 1)
+    topologies = ("--topologies", "1,1-1-1-1,4-1,8-1,4-vote,8-vote")
+    sizes = ("--problems", 16, "--trials", 9, "--jobs", 1, "--latency", "tokens", *topologies)
     assert command("search", *arguments(model, data, *sizes)) == 0
     out, err = capsys.readouterr()
     assert Silent.last is not None

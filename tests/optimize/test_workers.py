@@ -283,7 +283,7 @@ async def test_workers_share_the_trials_and_follow_one_that_dies(join: Join) -> 
         async def record(suggestion: Suggestion, result: Measurement) -> None:
             return None
 
-        search = Search(study, work, record, Notes(), "seconds", 8, jobs=2)
+        search = Search(study, work, record, Notes(), 8, jobs=2)
         return study, asyncio.ensure_future(search.run(asyncio.Event()))
 
     corpse, doomed = searching("dead")
