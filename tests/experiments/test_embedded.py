@@ -11,6 +11,7 @@ from support import SMALL, Silent
 pytestmark = pytest.mark.embedded
 
 
+@pytest.mark.slow
 def test_the_questions_are_asked_of_the_embedded_reasoner(command: Callable[..., int], tmp_path: Path) -> None:
     text = SMALL.replace("data: DATA", "data: 'worksheets:lines=2,count=20'").replace("answer: 40", "answer: 112")
     text = text.replace("last_answer: 60", "last_answer: 112").replace(

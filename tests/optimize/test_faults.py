@@ -156,6 +156,7 @@ def test_an_endpoint_that_stays_away_ends_the_search_and_no_trial_is_told_wrong(
     assert [*done, *measured()] == calm
 
 
+@pytest.mark.slow
 def test_a_draft_that_the_server_lost_is_drawn_again(
     command: Command, model: FakeVLLM, data: Path, quick: None
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_search_ends_with_a_table_and_a_winner_that_runs(
     assert "accuracy [95 %]" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_is_surely_dominated_is_given_up_and_is_on_no_front(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

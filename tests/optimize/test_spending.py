@@ -44,6 +44,7 @@ def generated(model: FakeVLLM) -> int:
     return sum(call.completion_tokens for call in model.calls if call.status == 200)
 
 
+@pytest.mark.slow
 def test_a_search_ends_in_time_for_its_report_and_its_runs_share_one_limit(
     command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
