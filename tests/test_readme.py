@@ -43,6 +43,13 @@ def test_the_first_command_is_the_main_job() -> None:
 
 
 def test_every_file_it_names_is_there() -> None:
-    named = re.findall(r"`((?:pdr_dspy|programs|optimize|experiments)/[\w./]*)`", README)
+    named = re.findall(r"`((?:pdr_dspy|programs|optimize|experiments|docs)/[\w./]*)`", README)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "experiments/README.md", "docs/cluster.md", "docs/looking.md"])
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
