@@ -11,7 +11,6 @@ second puts its trial aside (`optimize.taking`).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import warnings
@@ -29,11 +28,12 @@ from optimize.crew import Crew
 from optimize.criteria import Objectives
 from optimize.fingerprint import FINGERPRINT, agree, check_fingerprint
 from optimize.fingerprint import changes as changes
-from optimize.front import Point
+from optimize.front import Point, front
 from optimize.limits import Limits
 from optimize.pulse import Pulse
 from optimize.racing import Scores
 from optimize.recovery import INTERRUPTED, OWNER, RETRY_OF, START, Gone, Undertaker, lost, superseded
+from optimize.sampling import Sampling, sampler_seed
 from optimize.shapes import Params
 from optimize.space import BASELINES, Candidate, Space
 from optimize.storages import open_storage as open_storage
@@ -44,15 +44,6 @@ METRICS = "metrics"
 SCORES = "scores"
 WORKFLOW = "workflow"
 TRACKED = "mlflow_run"
-
-STARTUP = 8
-"""Trials drawn at random before the sampler has something to learn from."""
-
-
-def sampler_seed(seed: int, stored: int, worker: str = "") -> int:
-    """A seed that differs for every number of stored trials, and for every worker of several."""
-    text = f"{seed}/{stored}/{worker}" if worker else f"{seed}/{stored}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 class TrialTaken(Exception):
@@ -87,6 +78,7 @@ class Study:
         limits: What makes a trial infeasible beside its budget.
         objectives: What is weighed.
         gone: Which workers are known to be dead, where several may search.
+        sampling: How suggestions are made.
 
     Attributes:
         crew: The workers of the study, where its storage is a database; None where this process is alone.
@@ -107,6 +99,7 @@ class Study:
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         objectives: Objectives = Objectives(),  # noqa: B008 (frozen)
         gone: Gone = lambda _: False,
+        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
     ) -> None:
         self.name = name
         self.space = space
@@ -126,6 +119,7 @@ class Study:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(objectives.names))
         self._seed = seed
+        self._sampling = sampling
         self.crew: Crew | None = None
         if isinstance(storage, RDBStorage):
             self._pulse = Pulse(storage)
@@ -355,18 +349,16 @@ class Study:
             self._close(suggestion.trial, interrupted=interrupted)
 
     def _sampler(self) -> optuna.samplers.BaseSampler:
-        """Alone it is seeded by how many trials were asked for and not lost: as in a search that nobody disturbed.
-
-        Running trials count as bad ones in what the sampler learns from (its constant liar, Optuna's default), so that
-        several trials at once do not crowd at one place.
-        """
+        """Alone it is seeded by how many trials were asked for and not lost: as in a search that nobody disturbed."""
         trials = self.trials
         if self.crew is None:
             asked = len(trials) - len(self.lost) - sum(t.state == TrialState.WAITING for t in trials)
             seed = sampler_seed(self._seed, asked)
         else:
             seed = sampler_seed(self._seed, len(trials), self._owner)
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP)
+        measured = self.feasible
+        members = [measured[i].params for i in front([self.point(t) for t in measured])]
+        return self._sampling.sampler(self.space, members, {str(t.user_attrs.get(KEY)) for t in trials}, seed)
 
     def recover(self) -> None:
         """Fail what a dead process left running, and enqueue it again."""

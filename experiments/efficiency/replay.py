@@ -21,6 +21,7 @@ from optimize.front import Point
 from optimize.loop import Search
 from optimize.objective import Measurement, measurement, scores
 from optimize.racing import beaten, rungs
+from optimize.sampling import Sampling
 from optimize.space import Candidate, Space
 from optimize.study import Study, Suggestion
 
@@ -157,16 +158,25 @@ class Ours:
     Attributes:
         racing: Whether trials may be given up.
         warm: Whether it begins with the baselines and plain PDR.
+        moves: Share of its suggestions that are one step from its front.
     """
 
     racing: bool = True
     warm: bool = True
+    moves: float = Sampling().moves
 
     def __call__(self, run: Run, seed: int) -> None:
         """Search."""
         space = run.grid.space if self.warm else _Cold(**vars(run.grid.space))
         study = Study(
-            optuna.storages.InMemoryStorage(), "replay", space, {}, seed=seed, owner="replay", objectives=OBJECTIVES
+            optuna.storages.InMemoryStorage(),
+            "replay",
+            space,
+            {},
+            seed=seed,
+            owner="replay",
+            objectives=OBJECTIVES,
+            sampling=Sampling(moves=self.moves),
         )
         stop = asyncio.Event()
 
@@ -229,6 +239,7 @@ CONTENDERS = (
     Contender("random, plain", plain(random), bank=False),
     Contender("pdr-dspy without racing", Ours(racing=False), bank=True),
     Contender("pdr-dspy without warm start", Ours(warm=False), bank=True),
+    Contender("pdr-dspy without steps from the front", Ours(moves=0.0), bank=True),
     Contender("pdr-dspy without bank", Ours(), bank=False),
     Contender("Optuna TPE with the bank", plain(tpe), bank=True),
     Contender("random with the bank", plain(random), bank=True),

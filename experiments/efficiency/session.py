@@ -41,7 +41,8 @@ def compare(options: argparse.Namespace) -> int:
     _check(options)
     if options.first_front:
         return _first_front(options)
-    data = split(load_data(options.data, inputs=options.inputs, answer=options.answer))[0].head(options.problems)
+    parts = split(load_data(options.data, inputs=options.inputs, answer=options.answer))
+    data = parts[options.split == "report"].head(options.problems)
     if options.dry_run:
         from optimize.sources import embedded_context
 
@@ -115,9 +116,9 @@ def _one(grid: Grid, contender: int, share: float, seed: int) -> list[Step]:
 def _tell(options: argparse.Namespace, grid: Grid, steps: Steps, model: str, folder: Path) -> None:
     problems = len(next(iter(grid.outcomes.values())))
     made_by = (
-        f"`python -m experiments.efficiency`: {len(grid.outcomes)} points, {problems} problems of the search split of "
-        f"{options.data}, --budget {BUDGET}, seed {options.seed}, {model}; {options.seeds} searches (seeds 0 to "
-        f"{options.seeds - 1}) of each contender."
+        f"`python -m experiments.efficiency`: {len(grid.outcomes)} points, {problems} problems of the "
+        f"{options.split} split of {options.data}, --budget {BUDGET}, seed {options.seed}, {model}; "
+        f"{options.seeds} searches (seeds 0 to {options.seeds - 1}) of each contender."
     )
     text = (
         f"Generated tokens until the front has {100 * options.share:g} % of the whole grid's hypervolume (accuracy "
@@ -134,7 +135,7 @@ def _tell(options: argparse.Namespace, grid: Grid, steps: Steps, model: str, fol
     path = write_files(answer, pictures, made_by, folder / "report")
     usual = not options.endpoint and all(
         getattr(options, name) == usual
-        for name, usual in (("data", "worksheets"), ("problems", 32), ("seed", 0), ("share", 0.95))
+        for name, usual in (("data", "worksheets"), ("split", "report"), ("problems", 32), ("seed", 0), ("share", 0.95))
     )
     if usual:
         write_readme(answer, pictures, made_by)

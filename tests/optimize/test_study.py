@@ -12,9 +12,10 @@ import pytest
 
 from optimize.front import Point
 from optimize.racing import Scores
+from optimize.sampling import sampler_seed
 from optimize.space import make_space
 from optimize.state import JOURNAL, StateDir, default_name
-from optimize.study import Study, changes, open_storage, sampler_seed
+from optimize.study import Study, changes, open_storage
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 
