@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.options import INTERRUPTED, add_common, check_common, guarded
+from optimize.searching.options import INTERRUPTED, add_common, check_common, guarded
 
 EPILOG = """\
 examples
@@ -47,14 +47,14 @@ def measure(options: argparse.Namespace) -> int:
     import asyncio
     from functools import partial
 
-    from optimize.criteria import parse_objectives
-    from optimize.finish import over_loads
-    from optimize.loads import Held, check_loads, parse_loads, problems_at
-    from optimize.objective import Bench
-    from optimize.progress import Progress
-    from optimize.sources import opened
-    from optimize.supervise import supervised
-    from optimize.table import Report, Row, as_text, mean_in_flight
+    from optimize.searching.finish import over_loads
+    from optimize.searching.sources import opened
+    from optimize.searching.supervise import supervised
+    from optimize.showing.progress import Progress
+    from optimize.showing.table import Report, Row, as_text, mean_in_flight
+    from optimize.weighing.criteria import parse_objectives
+    from optimize.weighing.loads import Held, check_loads, parse_loads, problems_at
+    from optimize.weighing.objective import Bench
     from pdr_dspy.budget import parse_budget
     from pdr_dspy.data import Dataset, load_data, split
     from pdr_dspy.endpoint import FileStore

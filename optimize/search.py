@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.options import EMBEDDED, SERVED, add_common, guarded
+from optimize.searching.options import EMBEDDED, SERVED, add_common, guarded
 
 EPILOG = """\
 examples
@@ -132,7 +132,7 @@ def main() -> int:
     options = parser().parse_args()
 
     def run() -> int:
-        from optimize.opening import search
+        from optimize.searching.opening import search
 
         return search(options)
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdr_dspy.tracking import Tracker, TrackingError
+from pdr_dspy.tracking.opening import make_database
 from pdr_dspy.tracking.text import HIDDEN, KEY_LENGTH, PARAM_LENGTH, cut, entries, finite, table, without_secrets
-from pdr_dspy.tracking.tracker import make_database
 
 
 @pytest.fixture(scope="module")

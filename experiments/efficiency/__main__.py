@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from optimize.options import add_model, guarded
+from optimize.searching.options import add_model, guarded
 
 EPILOG = """\
 The grid of experiments/efficiency/grid.py is measured whole, once: every point on every problem, calls that points

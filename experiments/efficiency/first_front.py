@@ -14,9 +14,11 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from optimize.front import dominates
-from optimize.state import JOURNAL
-from optimize.study import DUPLICATE_OF, Study, baseline_of, open_storage
+from optimize.studies.state import JOURNAL
+from optimize.studies.storages import open_storage
+from optimize.studies.study import DUPLICATE_OF, Study
+from optimize.studies.trials import baseline_of
+from optimize.weighing.front import dominates
 from pdr_dspy.errors import InputError
 
 SEARCH = Path(__file__).resolve().parents[2] / "optimize" / "search.py"

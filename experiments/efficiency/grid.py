@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from optimize.shapes import WHOLE, Choice
-from optimize.space import Candidate, Space
+from optimize.points.shapes import WHOLE, Choice
+from optimize.points.space import Candidate, Space
 from pdr_dspy.budget import Budget, parse_budget
 
 BUDGET = "tokens=16k"

@@ -8,11 +8,11 @@ from typing import Any
 
 from experiments.efficiency.grid import grid_budget
 from experiments.efficiency.outcomes import Outcomes, outcome_of
-from optimize.loop import title
-from optimize.objective import Bench, spoilt
-from optimize.progress import Progress
-from optimize.space import Candidate
-from optimize.supervise import supervised
+from optimize.points.space import Candidate
+from optimize.points.title import title
+from optimize.searching.supervise import supervised
+from optimize.showing.progress import Progress
+from optimize.weighing.objective import Bench, spoilt
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError

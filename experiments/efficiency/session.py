@@ -20,11 +20,11 @@ from experiments.efficiency.outcomes import Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, race
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
 from experiments.questions.serve import Target, opened
-from optimize.options import INTERRUPTED
-from optimize.progress import clock
-from optimize.state import StateDir
-from optimize.table import amount
-from optimize.track import Tracking
+from optimize.searching.options import INTERRUPTED
+from optimize.searching.track import Tracking
+from optimize.showing.progress import clock
+from optimize.showing.table import amount
+from optimize.studies.state import StateDir
 from pdr_dspy.data import Dataset, load_data, split
 from pdr_dspy.endpoint import Endpoint, FileStore
 from pdr_dspy.errors import InputError
@@ -44,7 +44,7 @@ def compare(options: argparse.Namespace) -> int:
     parts = split(load_data(options.data, inputs=options.inputs, answer=options.answer))
     data = parts[options.split == "report"].head(options.problems)
     if options.dry_run:
-        from optimize.sources import embedded_context
+        from optimize.searching.sources import embedded_context
 
         context = None if options.endpoint else embedded_context()
         count = sum(1 for _ in points(grid_space(context)))

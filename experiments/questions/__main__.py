@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from experiments.questions.config import known_configs
-from optimize.options import add_model, guarded
+from optimize.searching.options import add_model, guarded
 
 QUESTIONS = ("frontier", "distillers", "oracle", "training")
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from optimize.state import slug
+from optimize.studies.state import slug
 from pdr_dspy.errors import InputError, WorkflowError
 from pdr_dspy.workflow import Sampling, Workflow, build_workflow
 from pdr_dspy.workflow.complaints import field

@@ -18,12 +18,12 @@ from experiments.questions.admission import admission
 from experiments.questions.config import Config
 from experiments.questions.rows import Row, Rows, fingerprint, row_of
 from experiments.questions.strategies import Job
-from optimize.objective import measurement, spoilt
-from optimize.progress import Progress
-from optimize.shapes import Params
-from optimize.space import Candidate
-from optimize.supervise import supervised
-from optimize.track import Tracking
+from optimize.points.shapes import Params
+from optimize.points.space import Candidate
+from optimize.searching.supervise import supervised
+from optimize.searching.track import Tracking
+from optimize.showing.progress import Progress
+from optimize.weighing.objective import measurement, spoilt
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset, load_data, split
 from pdr_dspy.endpoint import Endpoint

@@ -72,7 +72,7 @@ def cost(jobs: Iterable[Job], config: Config) -> Cost:
 
 def describe(config: Config, parts: Sequence[tuple[str, Sequence[Job]]]) -> str:
     """The text of `--dry-run`: a line a question, and the sum."""
-    from optimize.table import amount
+    from optimize.showing.table import amount
 
     lines = [f"{config.name}: {config.about}", ""]
     for name, spec in config.sets.items():
@@ -101,7 +101,7 @@ def describe(config: Config, parts: Sequence[tuple[str, Sequence[Job]]]) -> str:
 
 
 def _row(name: str, jobs: Sequence[Job], config: Config) -> str:
-    from optimize.table import amount
+    from optimize.showing.table import amount
 
     what = cost(jobs, config)
     runs = sum(job.count * config.sets[job.set].samples for job in jobs)

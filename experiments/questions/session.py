@@ -19,10 +19,10 @@ from experiments.questions.plan import describe
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
 from experiments.questions.serve import Target, checkpoint, opened
 from experiments.questions.strategies import Job
-from optimize.options import INTERRUPTED, UI_COMMAND
-from optimize.progress import clock
-from optimize.state import StateDir
-from optimize.track import Tracking
+from optimize.searching.options import INTERRUPTED, UI_COMMAND
+from optimize.searching.track import Tracking
+from optimize.showing.progress import clock
+from optimize.studies.state import StateDir
 from pdr_dspy.endpoint import Endpoint, FileStore
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.errors import InputError

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from optimize.dry import Estimate
-from optimize.loads import parse_loads
+from optimize.points.space import Space
 from optimize.proposals.size import GROUNDED, REFLECTIVE, SUMMARY, caps, check_length
-from optimize.sources import opened
-from optimize.space import Space
-from optimize.table import amount
+from optimize.searching.dry import Estimate
+from optimize.searching.sources import opened
+from optimize.showing.table import amount
+from optimize.weighing.loads import parse_loads
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store
 from pdr_dspy.errors import EndpointError, InputError
 

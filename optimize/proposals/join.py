@@ -12,13 +12,13 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
-from optimize.fingerprint import FINGERPRINT
+from optimize.points.space import PROPOSALS, Space
 from optimize.proposals.ask import Ask, proposer
 from optimize.proposals.propose import propose
 from optimize.proposals.values import Proposals
-from optimize.sources import Problems
-from optimize.space import PROPOSALS, Space
-from optimize.storages import open_storage
+from optimize.searching.sources import Problems
+from optimize.studies.fingerprint import FINGERPRINT
+from optimize.studies.storages import open_storage
 from pdr_dspy.endpoint import Allowance, Endpoint, FileStore
 from pdr_dspy.errors import InputError
 

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from optimize.points.space import Candidate
 from optimize.proposals.ask import ATTEMPTS
 from optimize.proposals.attempts import attempts
 from optimize.proposals.check import leak, longest, objection
 from optimize.proposals.pipeline import pipeline, source
 from optimize.proposals.values import Method, Proposals, Refusal
 from optimize.proposals.write import Desk
-from optimize.space import Candidate
 from pdr_dspy import bridge
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint

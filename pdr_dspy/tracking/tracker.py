@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
-from pdr_dspy.errors import InputError
+from pdr_dspy.tracking.links import compared, link, plain
+from pdr_dspy.tracking.opening import open_experiment
 from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table, without_secrets
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -42,10 +41,6 @@ _COMPARED = (
 )
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _log = logging.getLogger(__name__)
-
-
-class TrackingError(InputError):
-    """A tracker that can't be opened: `MLFLOW_TRACKING_URI` that does not answer, a directory that can't be written."""
 
 
 @dataclass(frozen=True)
@@ -96,37 +91,8 @@ class Tracker:
         Raises:
             TrackingError: it can't be opened.
         """
-        # Its migrations report every step, and a server that does not answer is asked again for minutes.
-        for name in ("alembic", "mlflow.store.db.utils"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        # With a server it prints two addresses for every run that ends.
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        root = root.resolve()
-        named = os.environ.get("MLFLOW_TRACKING_URI")
-        uri = named or f"sqlite:///{root / 'mlflow.db'}"
-        artifacts = None if uri.partition(":")[0] in ("http", "https", "databricks") else _artifacts(root, experiment)
-        try:
-            from mlflow import MlflowClient
-
-            root.mkdir(parents=True, exist_ok=True)
-            if not named:
-                make_database(root / "mlflow.db")
-            client = MlflowClient(tracking_uri=uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is not None and found.lifecycle_stage != "active":
-                raise TrackingError(
-                    "tracking", f"the experiment {experiment!r} was deleted", "Use another name, or restore it."
-                )
-            identity = _made(client, experiment, artifacts) if found is None else found.experiment_id
-        except TrackingError:
-            raise
-        except Exception as error:  # MLflow passes on what its stores raise: SQLAlchemy, requests, OSError
-            own = f"Check that {root} can be written; a damaged database may be moved away, and a new one is made."
-            mend = "Check MLFLOW_TRACKING_URI." if named else own
-            detail = cut(without_secrets(" ".join(str(error).split())), 300)
-            raise TrackingError("tracking", f"{without_secrets(uri)} can't be opened ({detail})", mend) from None
-        return cls(client, str(identity), experiment, without_secrets(uri))
+        client, identity, uri = open_experiment(root, experiment)
+        return cls(client, identity, experiment, uri)
 
     @property
     def failures(self) -> tuple[TrackingFailure, ...]:
@@ -245,14 +211,8 @@ class Tracker:
         name = _named(self._studies.get(study, study))
 
         def forget() -> None:
-            token: str | None = ""
-            words = f'tags.study = "{name}" and tags.role = "trial"'
             lost = {str(number) for number in numbers}
-            gone: list[str] = []
-            while token is not None:
-                page = self._client.search_runs([self.experiment_id], words, page_token=token or None)
-                gone += [run.info.run_id for run in page if run.data.tags.get("trial") in lost]
-                token = page.token or None
+            gone = [run.info.run_id for run in self._trials_of(name) if run.data.tags.get("trial") in lost]
             for identity in gone:
                 self._client.delete_run(identity)
 
@@ -269,16 +229,9 @@ class Tracker:
         name = _named(self._studies.get(study, study))
 
         def settle() -> None:
-            page = None
-            while True:
-                words = f'tags.study = "{name}" and tags.role = "trial"'
-                runs = self._client.search_runs([self.experiment_id], words, max_results=1000, page_token=page)
-                for run in runs:
-                    if int(run.data.tags["trial"]) not in complete and run.info.status != "KILLED":
-                        self._client.set_terminated(run.info.run_id, status="KILLED")
-                page = runs.token
-                if not page:
-                    return
+            for run in self._trials_of(name):
+                if int(run.data.tags["trial"]) not in complete and run.info.status != "KILLED":
+                    self._client.set_terminated(run.info.run_id, status="KILLED")
 
         self._try(f"settle the trials of {name}", settle, None)
 
@@ -307,7 +260,7 @@ class Tracker:
             found = self._client.search_runs([self.experiment_id], words, max_results=_COMPARED)
             trials = [str(trial.info.run_id) for trial in found]
             how = "all" if len(trials) < _COMPARED else f"the latest {_COMPARED}"
-            compare = f", or {_link(f'compare {how}', self._comparing(trials))}" if trials else ""
+            compare = f", or {link(f'compare {how}', compared(self.experiment_id, trials))}" if trials else ""
             lead = f"{text}\n\n" if text else ""
             note = f"{lead}Its trials are runs beside this one: filter the runs by `{words}`{compare}."
             self._write(run, tags={_NOTE: note})
@@ -383,16 +336,23 @@ class Tracker:
         runs = self._client.search_runs([self.experiment_id], words, max_results=1)
         return runs[0] if runs else None
 
+    def _trials_of(self, study: str) -> list[Any]:
+        """All of them: read before anything is changed, since pages shift with what is deleted."""
+        words = f'tags.study = "{study}" and tags.role = "trial"'
+        found: list[Any] = []
+        page: str | None = ""
+        while page is not None:
+            part = self._client.search_runs([self.experiment_id], words, max_results=1000, page_token=page or None)
+            found += part
+            page = part.token or None
+        return found
+
     def _run_of(self, study: str) -> str:
         return next((run for run, name in self._studies.items() if name == study), "")
 
     def _note(self, study: str, parent: str, title: str) -> str:
-        of = _link(study, f"#/experiments/{self.experiment_id}/runs/{parent}") if parent else _plain(study)
-        return f"A trial of {of}{f': {_plain(title)}' if title else ''}"
-
-    def _comparing(self, runs: Sequence[str]) -> str:
-        ids, own = json.dumps(list(runs), separators=(",", ":")), json.dumps([self.experiment_id])
-        return f"#/compare-runs?runs={quote(ids)}&experiments={quote(own)}"
+        of = link(study, f"#/experiments/{self.experiment_id}/runs/{parent}") if parent else plain(study)
+        return f"A trial of {of}{f': {plain(title)}' if title else ''}"
 
     def _try(self, action: str, work: Callable[[], T], otherwise: T) -> T:
         try:
@@ -403,56 +363,6 @@ class Tracker:
             self._failures.append(failure)
             _log.warning("not tracked: %s", failure)
             return otherwise
-
-
-def make_database(path: Path) -> None:
-    """Make an empty MLflow database where there is none.
-
-    MLflow makes its tables in place, by dozens of migrations that it can't repeat: killed in the middle of them it
-    would leave a database that can never be opened again. So it is made beside, and put into its place when whole.
-    """
-    if path.exists():
-        return
-    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        made = Path(folder) / path.name
-        opened: Any = SqlAlchemyStore  # it has no types
-        store = opened(f"sqlite:///{made}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
-        store.engine.dispose()
-        try:
-            os.link(made, path)
-        except FileExistsError:
-            return  # another process was faster
-        except OSError:  # a file system without links
-            os.replace(made, path)
-
-
-def _made(client: Any, experiment: str, artifacts: str | None) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.create_experiment(experiment, artifacts))
-    except MlflowException:
-        found = client.get_experiment_by_name(experiment)  # another process was faster
-        if found is None:
-            raise
-        return str(found.experiment_id)
-
-
-def _artifacts(root: Path, experiment: str) -> str:
-    folder = "".join(c if c.isalnum() or c in "-_." else "_" for c in experiment)
-    return (root / "mlruns" / folder).as_uri()
-
-
-def _link(text: str, url: str) -> str:
-    return f"[{_plain(text)}]({url})"
-
-
-def _plain(text: str) -> str:
-    """A text that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>#" else c for c in text)
 
 
 def _named(study: str) -> str:

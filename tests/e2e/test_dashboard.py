@@ -10,7 +10,7 @@ import httpx
 import optuna
 import pytest
 
-from optimize.study import open_storage
+from optimize.studies.storages import open_storage
 
 from .conftest import STUDY, TRIALS, Searched, here, missing
 from .support import severe, shows, until

@@ -20,10 +20,10 @@ from experiments.efficiency.grid import GRID, PROMPTS, grid_budget, points
 from experiments.efficiency.hypervolume import hypervolume
 from experiments.efficiency.outcomes import Outcome, Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, Till, race
-from optimize.front import Point, front
-from optimize.shapes import WHOLE, parse_topology
-from optimize.space import Candidate, Space
-from optimize.study import START
+from optimize.points.shapes import WHOLE, parse_topology
+from optimize.points.space import Candidate, Space
+from optimize.studies.study import START
+from optimize.weighing.front import Point, front
 
 PROBLEMS = 16
 

@@ -13,7 +13,7 @@ from fakes.vllm import FakeVLLM, Reply
 from support import Silent, solve
 
 from experiments.questions.report import README
-from optimize.options import INTERRUPTED, REFUSED
+from optimize.searching.options import INTERRUPTED, REFUSED
 
 Command = Callable[..., int]
 

@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`command("search", "--budget", ...)` runs a command in an empty directory, without MLflow; its exit code."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("optimize.opening.Tracking", Silent)
+    monkeypatch.setattr("optimize.searching.opening.Tracking", Silent)
 
     def called(name: str, *arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])

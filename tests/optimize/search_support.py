@@ -10,7 +10,7 @@ from typing import Any
 from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 
-from optimize.objective import Measurement
+from optimize.weighing.objective import Measurement
 
 Command = Callable[..., int]
 

@@ -29,13 +29,15 @@ from fakes.vllm import Call, FakeVLLM, Reply
 from optuna.trial import FrozenTrial
 from search_support import Notes, measured, solve
 
-from optimize import loop, storages
-from optimize.loop import Search
-from optimize.objective import Measurement
-from optimize.space import make_space
-from optimize.storages import open_storage
-from optimize.study import Study, Suggestion
-from optimize.taking import DUPLICATE_OF, KEY, evaluated
+from optimize.points.fitting import make_space
+from optimize.searching import loop
+from optimize.searching.loop import Search
+from optimize.studies import storages
+from optimize.studies.storages import open_storage
+from optimize.studies.study import Study
+from optimize.studies.taking import DUPLICATE_OF, KEY, evaluated
+from optimize.studies.trials import Suggestion
+from optimize.weighing.objective import Measurement
 from pdr_dspy.budget import parse_budget
 
 pytestmark = pytest.mark.slow
@@ -44,7 +46,8 @@ ROOT = Path(__file__).parents[2]
 TRIALS = 24
 IMPATIENT = """
 import sys
-from optimize import loop, storages
+from optimize.searching import loop
+from optimize.studies import storages
 storages.HEARTBEAT, storages.GRACE, loop.LOOK = 1, 6, 1.0
 sys.argv[0] = "optimize/search.py"
 from optimize.search import main

@@ -23,8 +23,10 @@ from typing import Any
 
 import pytest
 
-from optimize.options import REFUSED
-from optimize.study import DUPLICATE_OF, KEY, METRICS, open_storage
+from optimize.searching.options import REFUSED
+from optimize.studies.storages import open_storage
+from optimize.studies.study import DUPLICATE_OF, KEY
+from optimize.studies.trials import METRICS
 from pdr_dspy.embedded import EmbeddedReasoner
 from pdr_dspy.endpoint import FileAllowance
 

@@ -8,12 +8,13 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.criteria import Latency, Objectives
-from optimize.front import Point
-from optimize.limits import Limits, parse_limits
-from optimize.options import REFUSED
-from optimize.space import make_space
-from optimize.study import Study, open_storage
+from optimize.points.fitting import make_space
+from optimize.searching.options import REFUSED
+from optimize.studies.storages import open_storage
+from optimize.studies.study import Study
+from optimize.weighing.criteria import Latency, Objectives
+from optimize.weighing.front import Point
+from optimize.weighing.limits import Limits, parse_limits
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 

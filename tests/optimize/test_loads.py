@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_support import Command
 
-from optimize.criteria import Objectives
-from optimize.finish import over_loads
-from optimize.loads import FEWEST, Held, check_loads, parse_loads, problems_at
-from optimize.objective import measurement
-from optimize.options import REFUSED
-from optimize.table import Report, Row, as_data, as_markdown, as_text, ordered
+from optimize.searching.finish import over_loads
+from optimize.searching.options import REFUSED
+from optimize.showing.table import Report, Row, as_data, as_markdown, as_text, ordered
+from optimize.weighing.criteria import Objectives
+from optimize.weighing.loads import FEWEST, Held, check_loads, parse_loads, problems_at
+from optimize.weighing.objective import measurement
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 from pdr_dspy.evaluation import Evaluation, ProblemResult

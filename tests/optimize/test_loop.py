@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from search_support import Notes, measured
 
-from optimize.finish import Entry, measure_all
-from optimize.loop import Ending, Search
-from optimize.objective import Measurement
-from optimize.shapes import STAGES, WHOLE
-from optimize.space import Space, make_space
-from optimize.study import Study, Suggestion, open_storage
+from optimize.points.fitting import make_space
+from optimize.points.shapes import STAGES, WHOLE
+from optimize.points.space import Space
+from optimize.searching.finish import Entry, measure_all
+from optimize.searching.loop import Ending, Search
+from optimize.studies.storages import open_storage
+from optimize.studies.study import Study
+from optimize.studies.trials import Suggestion
+from optimize.weighing.objective import Measurement
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import EndpointError
 

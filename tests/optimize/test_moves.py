@@ -9,13 +9,13 @@ import optuna
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimize.dry import Dice
-from optimize.front import Point
-from optimize.moves import ORDERED, move, neighbours
-from optimize.sampling import Sampling
-from optimize.shapes import Params
-from optimize.space import make_space
-from optimize.study import Study
+from optimize.points.fitting import make_space
+from optimize.points.moves import ORDERED, move, neighbours
+from optimize.points.sampling import Sampling
+from optimize.points.shapes import Params
+from optimize.searching.dry import Dice
+from optimize.studies.study import Study
+from optimize.weighing.front import Point
 from pdr_dspy.budget import parse_budget
 
 SPACE = make_space(parse_budget("tokens=16k"), 2048)

@@ -9,12 +9,13 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.criteria import Latency, Objectives, parse_objectives
-from optimize.front import Point, dominates
-from optimize.limits import parse_limits
-from optimize.options import REFUSED
-from optimize.space import make_space
-from optimize.study import FINGERPRINT, Study, open_storage
+from optimize.points.fitting import make_space
+from optimize.searching.options import REFUSED
+from optimize.studies.storages import open_storage
+from optimize.studies.study import FINGERPRINT, Study
+from optimize.weighing.criteria import Latency, Objectives, parse_objectives
+from optimize.weighing.front import Point, dominates
+from optimize.weighing.limits import parse_limits
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 from search_support import measured
 
-from optimize.criteria import Objectives
-from optimize.front import Point
-from optimize.progress import Progress, clock
-from optimize.standing import Standing, failures_text
+from optimize.showing.progress import Progress, clock
+from optimize.showing.standing import Standing, failures_text
+from optimize.weighing.criteria import Objectives
+from optimize.weighing.front import Point
 
 
 class Terminal(io.StringIO):

@@ -12,7 +12,7 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, assert_nothing_paid_twice, solve
 
-from optimize.options import INTERRUPTED
+from optimize.searching.options import INTERRUPTED
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
 WORKFLOWS = (PROGRAMS / "pdr_small.yaml", PROGRAMS / "long_cot.yaml")

@@ -14,7 +14,7 @@ from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
-from optimize.options import INTERRUPTED
+from optimize.searching.options import INTERRUPTED
 from pdr_dspy.workflow import load_workflow
 
 SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "8", "--front", "2", "--study", "s")

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.dry import Dice
-from optimize.shapes import WHOLE, parse_topology
-from optimize.space import BASELINES, KS, Fixed, Space, caps, kappas, make_space
+from optimize.points.choices import KS, caps, kappas
+from optimize.points.fitting import make_space
+from optimize.points.shapes import WHOLE, parse_topology
+from optimize.points.space import BASELINES, Fixed, Space
+from optimize.searching.dry import Dice
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import BudgetError, InputError
 from pdr_dspy.workflow import dump_workflow, parse_workflow

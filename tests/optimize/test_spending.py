@@ -9,10 +9,10 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.finish import Entry
-from optimize.options import REFUSED
-from optimize.space import make_space
-from optimize.spending import MARGIN, parse_spend, reporting
+from optimize.points.fitting import make_space
+from optimize.searching.finish import Entry
+from optimize.searching.options import REFUSED
+from optimize.searching.spending import MARGIN, parse_spend, reporting
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import InputError

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from optimize.front import Point
-from optimize.racing import Scores
-from optimize.sampling import sampler_seed
-from optimize.space import make_space
-from optimize.state import JOURNAL, StateDir, default_name
-from optimize.study import Study, changes, open_storage
+from optimize.points.fitting import make_space
+from optimize.points.sampling import sampler_seed
+from optimize.studies.fingerprint import changes
+from optimize.studies.state import JOURNAL, StateDir, default_name
+from optimize.studies.storages import open_storage
+from optimize.studies.study import Study
+from optimize.weighing.front import Point
+from optimize.weighing.racing import Scores
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 
@@ -191,7 +193,7 @@ def test_a_torn_journal_and_a_stale_lock_do_not_block(tmp_path: Path) -> None:
 
 def test_one_process_at_a_time_and_a_dead_one_never_blocks(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from optimize.state import StateDir\n"
+        "import sys, time; from pathlib import Path; from optimize.studies.state import StateDir\n"
         "state = StateDir(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     root = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from search_support import measured
 
-from optimize.criteria import Latency, Objectives
-from optimize.options import duration
-from optimize.plots import Dot, as_html, as_png
-from optimize.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
+from optimize.showing.plots import Dot, as_html, as_png
+from optimize.showing.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
+from optimize.weighing.criteria import Latency, Objectives
+from optimize.weighing.limits import duration
 from pdr_dspy.errors import InputError
 
 ROWS = (

@@ -18,15 +18,17 @@ from fakes.vllm import FakeVLLM
 from optuna.trial import TrialState, create_trial
 from search_support import Command, Notes, Silent, measured
 
-from optimize import loop, storages
-from optimize.front import Point
-from optimize.loop import Ending, Search
-from optimize.objective import Measurement
-from optimize.space import make_space
-from optimize.state import StateDir
-from optimize.storages import open_storage, without_password
-from optimize.study import Study, Suggestion, TrialTaken
-from optimize.taking import KEY, STARTED, verdict
+from optimize.points.fitting import make_space
+from optimize.searching import loop
+from optimize.searching.loop import Ending, Search
+from optimize.studies import storages
+from optimize.studies.state import StateDir
+from optimize.studies.storages import open_storage, without_password
+from optimize.studies.study import Study, TrialTaken
+from optimize.studies.taking import KEY, STARTED, verdict
+from optimize.studies.trials import Suggestion
+from optimize.weighing.front import Point
+from optimize.weighing.objective import Measurement
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileStore
 from pdr_dspy.endpoint.store import StoredCompletion
@@ -228,7 +230,7 @@ def test_what_all_must_agree_on_is_decided_by_who_said_it_first(join: Join) -> N
 
 def test_a_worker_that_died_here_is_known_at_once_and_a_living_one_is_not(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from optimize.state import StateDir\n"
+        "import sys, time; from pathlib import Path; from optimize.studies.state import StateDir\n"
         "state = StateDir(Path(sys.argv[1]), shared=True); print(state.worker, flush=True); time.sleep(60)"
     )
     root = Path(__file__).parents[2]

@@ -1,0 +1,184 @@
+"""From a command line to a search that may spend, in an order that spends nothing too early.
+
+First what needs no network (budget, limits, data), then the endpoint, then whether the study may go on, then the
+tracker; only then the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from optuna.exceptions import StorageInternalError
+
+from optimize.points.fitting import make_space
+from optimize.points.space import Space
+from optimize.proposals.ask import foreseen, parse_ask
+from optimize.proposals.join import joined
+from optimize.searching.dry import describe
+from optimize.searching.options import EMBEDDED, SERVED, Sizes, check_common
+from optimize.searching.session import Session
+from optimize.searching.sources import Problems, embedded_context, load_problems, opened
+from optimize.searching.spending import parse_spend
+from optimize.searching.together import end_tracking
+from optimize.searching.track import Tracking
+from optimize.studies.state import StateDir, default_name
+from optimize.studies.storages import is_shared, open_storage
+from optimize.studies.study import Study
+from optimize.weighing.criteria import parse_objectives
+from optimize.weighing.limits import Limits, duration, parse_limits
+from optimize.weighing.loads import check_loads, parse_loads
+from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
+from pdr_dspy.errors import InputError
+
+
+def search(options: argparse.Namespace) -> int:
+    """Run the command; returns its exit code.
+
+    Raises:
+        InputError: something that was asked for can't be done.
+    """
+    check_common(options)
+    ask = parse_ask(options)
+    budget = parse_budget(options.budget)
+    sizes = _sizes(options)
+    topologies = options.topologies.split(",") if options.topologies else None
+    spend = parse_spend(options.spend)
+    objectives = parse_objectives(options.objectives, options.latency)
+    limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
+    check_loads(parse_loads(options.load), objectives, budget)
+    make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
+    problems = load_problems(options, sizes)
+    name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
+    if options.dry_run:
+        if ask is not None:
+            print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
+        return _dry_run(options, budget, sizes, topologies, problems, name)
+    with ExitStack() as stack:
+        state = StateDir(options.runs / name, shared=is_shared(options.storage))
+        stack.callback(state.close)
+        allowance = FileAllowance(state.path / "spend", spend)
+        stack.callback(allowance.close)
+        endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
+        space = make_space(budget, endpoint.context, topologies=topologies)
+        space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
+        study = Study(
+            open_storage(options.storage, state.path),
+            name,
+            space,
+            fingerprint(options, budget, problems, endpoint, space, limits),
+            seed=options.seed,
+            owner=state.worker if state.shared else str(state.path),
+            limits=limits,
+            objectives=objectives,
+            gone=state.gone,
+        )
+        stack.callback(study.close)
+        tracking = Tracking(
+            Path.cwd(),
+            name,
+            {
+                "budget": str(budget),
+                "data": options.data,
+                "model": endpoint.identity.model,
+                "revision": endpoint.identity.revision,
+                "load": endpoint.load,
+                "latency": options.latency,
+                "objectives": ",".join(objectives.names),
+                "seed": options.seed,
+                "samples": options.samples,
+                "search_problems": len(problems.search),
+                "report_problems": len(problems.report),
+            },
+            study.crew,
+        )
+        if study.crew is None:  # of several workers the one that reports settles them
+            tracking.forget(study.lost)
+        session = Session(options, budget, sizes, problems, state, endpoint, space, study, tracking, allowance)
+        if space.proposals is not None:
+            tracking.keep({"proposals.yaml": space.proposals.as_yaml()})
+            state.write("proposals.yaml", space.proposals.as_yaml())
+        try:
+            tracking.ready()
+            code = session.run()
+        except StorageInternalError as error:
+            tracking.leave()
+            raise InputError(
+                "storage",
+                f"it does not answer any more ({type(error.__cause__).__name__})",
+                "Look after it; the same command goes on",
+            ) from None
+        except BaseException as error:
+            end_tracking(study.crew, tracking, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        return code
+
+
+def fingerprint(
+    options: argparse.Namespace, budget: Budget, problems: Problems, endpoint: Endpoint, space: Space, limits: Limits
+) -> dict[str, Any]:
+    """What must stay the same for a study to go on."""
+    identity = endpoint.identity
+    return {
+        "budget": str(budget),
+        "data": {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint},
+        "samples": options.samples,
+        "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
+        "load": endpoint.load,
+        "replicas": len(options.endpoint or [""]),
+        "thinking": options.thinking,
+        "latency": options.latency,
+        "limits": asdict(limits),
+        "seed": options.seed,
+        "space": space.fingerprint(),
+    }
+
+
+def _kind(options: argparse.Namespace) -> str:
+    return "served" if options.endpoint else "embedded"
+
+
+def _sizes(options: argparse.Namespace) -> Sizes:
+    usual = SERVED if options.endpoint else EMBEDDED
+    return replace(
+        usual,
+        trials=options.trials or usual.trials,
+        problems=options.problems or usual.problems,
+        report_problems=options.report_problems or usual.report_problems,
+        front=options.front or usual.front,
+        timeout=usual.timeout if options.timeout is None else duration(options.timeout),
+    )
+
+
+def _dry_run(
+    options: argparse.Namespace,
+    budget: Budget,
+    sizes: Sizes,
+    topologies: list[str] | None,
+    problems: Problems,
+    name: str,
+) -> int:
+    if options.endpoint:
+        with opened(options) as endpoint:  # asks what is served there, generates nothing
+            model, context = endpoint.identity.model, endpoint.context
+    else:
+        model, context = "the embedded reasoner", embedded_context()
+    space = make_space(budget, context, topologies=topologies)
+    print(
+        describe(
+            space,
+            sizes,
+            problems,
+            model=model,
+            name=name,
+            samples=options.samples,
+            seed=options.seed,
+            loads=parse_loads(options.load),
+            objectives=parse_objectives(options.objectives, options.latency),
+        )
+    )
+    return 0

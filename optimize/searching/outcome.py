@@ -1,0 +1,185 @@
+"""What a search leaves behind: the table, the winner's YAML, plots and files, and where to look next."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optimize.searching.loop import Ending
+from optimize.searching.options import UI_COMMAND
+from optimize.showing import load_plot
+from optimize.showing.drawings import FRONT, drawings, front_name, label, trial_dot
+from optimize.showing.pages import Page, as_page
+from optimize.showing.plots import Dot, as_html, as_png
+from optimize.showing.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
+from optimize.studies.fingerprint import FINGERPRINT
+from optimize.studies.trials import METRICS
+from optimize.weighing.front import Title
+
+if TYPE_CHECKING:
+    from optimize.searching.session import Session
+
+
+FILES: dict[Title, str] = {"best": "winner.yaml", "near": "near.yaml", "knee": "knee.yaml"}
+"""The winners' workflows in the study's directory."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A search that has ended and been reported on.
+
+    Attributes:
+        session: The search.
+        rows: The workflows of the report with their numbers.
+        ending: How the search phase ended.
+        searched, elapsed: Seconds of the search phase, and of all of it.
+    """
+
+    session: Session
+    rows: list[Row]
+    ending: Ending
+    searched: float
+    elapsed: float
+
+    def tell(self) -> None:
+        """Write the files, log them, print the table."""
+        report = Report(
+            study=self.session.study.name,
+            model=self.session.endpoint.identity.model,
+            budget=str(self.session.budget),
+            data=self.session.options.data,
+            load=self.session.endpoint.load,
+            in_flight=self.session.held[0].in_flight,
+            objectives=self.session.study.objectives,
+            search_problems=len(self.session.problems.search),
+            report_problems=len(self.session.problems.report),
+            samples=self.session.options.samples,
+            rows=ordered(self.rows, self.session.study.objectives),
+            held=tuple(reversed(self.session.held)) if len(self.session.held) > 1 else (),
+        )
+        artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
+        best = next((row for row in self.rows if row.winner), None)
+        artifacts |= {FILES[won]: _winner(row, report) for row in self.rows for won in row.titles}
+        study, spent = self.session.study, self.session.allowance.spent
+        page = Page(study.name, study.noted(FINGERPRINT), study.complete, spent, as_data(report))
+        artifacts["report.html"] = as_page(page)
+        for name, text in artifacts.items():
+            self.session.state.write(name, text)
+        figures = self._figures(report)
+        for name, (sheet, png) in figures.items():
+            if png is not None:
+                self.session.state.write(f"{name}.html", sheet)
+                self.session.state.write(f"{name}.png", png)
+        self.session.tracking.close(
+            "FINISHED",
+            metrics=_metrics(best, len(self.session.study.complete)),
+            artifacts=artifacts,
+            figures=figures,
+            summary=_summary(best, report),
+        )
+        for warning in self.session.endpoint.stats.warnings:
+            print(f"note: {warning}", file=sys.stderr)
+        print(f"\n{as_text(report)}\n")
+        complete = self.session.study.complete
+        given_up = sum(bool(t.user_attrs[METRICS].get("given_up")) for t in complete)
+        print(
+            f"{len(complete)} trials ({self.ending}"
+            f"{f'; {given_up} given up before their last problem' if given_up else ''}), "
+            f"search {self.searched:.0f} s, all {self.elapsed:.0f} s"
+        )
+        whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
+        print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
+        if best is None:
+            print(self._nobody())
+        elif not any(row.measured.accuracy for row in self.rows):
+            print("not one problem was solved; the trade-off says nothing (is it the right data for this model?)")
+        else:
+            path = self._path("winner.yaml")
+            print(f"winner: {best.name}, {path}\n  {_run_command(self.session.options, path)}")
+            others = {t: next(row for row in self.rows if t in row.titles) for t in ("near", "knee")}
+            if any(row is not best for row in others.values()):
+                near, knee = others["near"], others["knee"]
+                least = study.objectives.least
+                print(f"{least} within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
+        print(f"report: {self._path('report.html')}, {self._path('report.md')}\nruns:   {UI_COMMAND}")
+
+    def _nobody(self) -> str:
+        """Why there is no winner, and what to do about it."""
+        study = self.session.study
+        if not study.beyond:
+            return "no trial was completed, so there is no winner; give the search more time (--timeout)"
+        nearest = min(study.beyond, key=lambda t: study.limits.excess(study.point(t)))
+        point = study.point(nearest)
+        return (
+            f"no trial kept to {study.limits}, so there is no winner; the nearest is t{nearest.number}: "
+            f"{100 * point.accuracy:.1f} % at {study.objectives.told(point)}. "
+            "Widen the limit, or give the search more trials"
+        )
+
+    def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes | None]]:
+        """Figures as HTML, and the plots of fronts as pictures as well."""
+        objectives, trials = report.objectives, self.session.study.feasible
+        reported = [
+            Dot(row.name, row.title, row.measured.point(objectives), row.measured.low, row.measured.high, row.baseline)
+            for row in report.rows
+        ]
+        searched = [trial_dot(t, label(t)) for t in trials]
+        figures: dict[str, tuple[str, bytes | None]] = {
+            drawing.name: (drawing.as_sheet(report.study), None) for drawing in drawings(trials, objectives)
+        }
+        for cost in objectives.costs:
+            heading = f"{report.study}: problems the search never saw"
+            name = front_name("pareto", cost, objectives)
+            figures[name] = (as_html(reported, objectives, heading, cost), as_png(reported, objectives, heading, cost))
+            if searched:
+                name = front_name(FRONT, cost, objectives)
+                picture = as_png(searched, objectives, f"{report.study}: search", cost)
+                figures[name] = (figures[name][0], picture)
+        return figures | ({"pareto_loads": load_plot.figures(report)} if report.held else {})
+
+    def _path(self, name: str) -> str:
+        path = self.session.state.path / name
+        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _metrics(best: Row | None, trials: int) -> dict[str, float]:
+    own = {"trials": float(trials)}
+    if best is not None:
+        own |= {f"winner_{name}": value for name, value in best.measured.metrics.items()}
+        own["winner_search_accuracy"] = best.searched.accuracy if best.searched else float("nan")
+    return own
+
+
+def _summary(best: Row | None, report: Report) -> str:
+    if best is None:
+        return f"No winner among the workflows of {report.study}; see report.html among the artifacts."
+    m = best.measured
+    return (
+        f"The winner is {best.name} ({best.title}): {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] at "
+        f"{m.p50:.2f} s on {report.report_problems} problems the search never saw. Everything is in report.html among "
+        "the artifacts, the figures beside it."
+    )
+
+
+def _winner(row: Row, report: Report) -> str:
+    m = row.measured
+    return (
+        f"# {row.name} of the study {report.study}: {row.title}\n"
+        f"# {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] on {report.report_problems} problems of "
+        f"{report.data} the search never saw,\n"
+        f"# median {m.p50:.2f} s at {report.load} requests in flight; {report.model}, --budget {report.budget}\n"
+        f"{row.workflow}"
+    )
+
+
+def _run_command(options: argparse.Namespace, workflow: str) -> str:
+    parts = ["python optimize/run.py", workflow, f"--budget {options.budget}"]
+    parts += [f"--endpoint {url}" for url in options.endpoint or []]
+    for name in ("model", "inputs", "answer"):
+        if getattr(options, name):
+            parts.append(f"--{name} {getattr(options, name)}")
+    return " ".join([*parts, f"--data {options.data}"])

@@ -1,0 +1,61 @@
+"""A study as it stands in its storage, read by someone who does not search. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from optimize.showing.pages import Page
+from optimize.studies.fingerprint import FINGERPRINT
+from optimize.studies.state import JOURNAL
+from optimize.studies.storages import open_storage
+from optimize.studies.taking import evaluated
+from pdr_dspy.endpoint import FileAllowance
+from pdr_dspy.errors import InputError
+
+
+def read_page(name: str, runs: Path, storage: str | None) -> Page:
+    """What is known of a study.
+
+    Args:
+        name: The study's.
+        runs: Where state is kept.
+        storage: Its Optuna storage, where that is not the journal in its directory.
+
+    Raises:
+        InputError: there is no such study, or nothing was measured yet.
+    """
+    directory = runs / name
+    if storage is None and not (directory / JOURNAL).exists():
+        there = sorted(path.parent.name for path in runs.glob(f"*/{JOURNAL}"))
+        mend = f"There are: {', '.join(there)}" if there else "Give --runs, or --storage if the search had one"
+        raise InputError("study", f"there is no {name!r} in {runs}", mend)
+    opened = open_storage(storage, directory)
+    study = next((s for s in opened.get_all_studies() if s.study_name == name), None)
+    if study is None or FINGERPRINT not in study.user_attrs:
+        raise InputError("study", f"the storage has no search named {name!r}", "Give the name that the search says")
+    trials = opened.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.COMPLETE,))
+    own = evaluated(trials)
+    if not own:
+        raise InputError("study", f"no trial of {name!r} is complete yet", "Come back when the search has measured one")
+    front = directory / "front.json"
+    spend = directory / "spend"
+    return Page(
+        name,
+        study.user_attrs[FINGERPRINT],
+        own,
+        FileAllowance(spend).spent if spend.exists() else None,
+        _report(front) if front.exists() else None,
+    )
+
+
+def _report(front: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(front.read_text(encoding="utf-8"))
+        return {**found, "rows": list(found["rows"])}
+    except (ValueError, KeyError, TypeError) as error:
+        mend = "Start the search's command again (it writes it anew, without a token), or remove the file"
+        raise InputError("front.json", f"{front} can't be read: the file was damaged", mend) from error

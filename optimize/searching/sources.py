@@ -1,0 +1,92 @@
+"""Where the model and the problems of a run come from: an endpoint or the embedded reasoner, a data set cut in two."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from optimize.searching.options import Sizes
+from optimize.weighing.loads import parse_loads
+from pdr_dspy.data import Dataset, load_data, split
+from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Store
+from pdr_dspy.errors import EndpointError
+
+
+@dataclass(frozen=True)
+class Problems:
+    """A data set cut into what the search may see and what it may not, each cut down to what is used.
+
+    Attributes:
+        spec: What was asked for.
+        search, report: The two sides.
+        search_all, report_all: Problems each side has in all.
+    """
+
+    spec: str
+    search: Dataset
+    report: Dataset
+    search_all: int
+    report_all: int
+
+
+def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
+    """Load and cut the data set.
+
+    Raises:
+        DataError: it can't be read, or one side is empty.
+    """
+    data = load_data(options.data, inputs=options.inputs, answer=options.answer)
+    search, report = split(data)
+    return Problems(
+        spec=options.data,
+        search=search.head(options.problems or sizes.problems),
+        report=report.head(options.report_problems or sizes.report_problems),
+        search_all=len(search),
+        report_all=len(report),
+    )
+
+
+@contextmanager
+def opened(
+    options: argparse.Namespace, store: Store | None = None, allowance: Allowance | None = None
+) -> Iterator[Endpoint]:
+    """The endpoint that was asked for, or the embedded reasoner, started and ended here.
+
+    Raises:
+        EndpointError: it can't be used.
+    """
+    if options.endpoint:
+        settings = _settings(options, tuple(options.endpoint), options.model)
+        with Endpoint.open(settings, store, allowance) as endpoint:
+            yield endpoint
+        return
+    from pdr_dspy.embedded import start
+
+    print("starting the embedded reasoner", file=sys.stderr, flush=True)
+    with (
+        start() as server,
+        Endpoint.open(_settings(options, (server.base_url,), server.model), store, allowance) as endpoint,
+    ):
+        try:
+            yield endpoint
+        except EndpointError as error:
+            if server.alive:
+                raise
+            raise EndpointError(
+                "embedded", "the reasoner ended by itself", f"Its log is {server.log_path}; the same command goes on"
+            ) from error
+
+
+def embedded_context() -> int:
+    """The embedded reasoner's length in tokens, without starting it."""
+    from pdr_dspy.embedded.model import read_model
+    from pdr_dspy.embedded.serve import WEIGHTS
+
+    return read_model(WEIGHTS).context
+
+
+def _settings(options: argparse.Namespace, urls: tuple[str, ...], model: str | None) -> EndpointSettings:
+    return EndpointSettings(urls=urls, model=model, load=parse_loads(options.load)[-1], thinking=options.thinking)

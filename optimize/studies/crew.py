@@ -1,0 +1,139 @@
+"""The workers of one study: who is there, what they have settled between them, and who of them reports.
+
+Kept in a study of its own beside the search's, `<name> (workers)`: a trial a worker and a trial a report, with signs of
+life like any trial, and a failed trial for every fact. The storage numbers trials in one order for everybody: that is
+what decides wherever two workers want the same thing at the same instant; no clock is asked but the storage's own.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from optimize.studies.pulse import Pulse
+from optimize.studies.recovery import OWNER, Gone, Undertaker, fail
+
+ROLE = "role"
+PLACE = "place"
+TRIALS = "trials"
+FACT = "fact"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn to report it is.
+
+    Attributes:
+        whose: `mine`, `theirs` (they still search, or report right now), or `done` (it was reported meanwhile).
+        who: The others, in words.
+    """
+
+    whose: Literal["mine", "theirs", "done"]
+    who: str = ""
+
+
+class Crew:
+    """One worker's view of all of them; it has joined when this returns.
+
+    Args:
+        storage: Where the study is.
+        name: The study's name.
+        owner: This worker's name, which no other has.
+        gone: Who is known to be dead.
+        pulse: Gives signs of life.
+    """
+
+    def __init__(self, storage: RDBStorage, name: str, owner: str, gone: Gone, pulse: Pulse) -> None:
+        self.owner = owner
+        self._storage = storage
+        self._pulse = pulse
+        self._study = optuna.create_study(storage=storage, study_name=f"{name} (workers)", load_if_exists=True)
+        self._undertaker = Undertaker(self._study, storage, gone)
+        self._report: Trial | None = None
+        self._known = {t.number for t in self._all("report", TrialState.COMPLETE)}
+        self._me: Trial | None = self._begin("worker")
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the other workers that are there."""
+        self._undertaker.bury()
+        mine = None if self._me is None else self._me.number
+        there = [t for t in self._all("worker", TrialState.RUNNING) if t.number != mine]
+        return [t.user_attrs[OWNER] for t in there]
+
+    def facts(self, kind: str) -> list[Any]:
+        """What was said of this kind, in one order for everybody."""
+        found = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        return [t.user_attrs[FACT][1] for t in found if t.user_attrs.get(FACT, [None])[0] == kind]
+
+    def state(self, kind: str, value: Any) -> None:
+        """Say something, for good; of several that say the same kind of thing the first one counts."""
+        self._study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={FACT: [kind, value]}))
+
+    def leave(self) -> None:
+        """Be there no longer."""
+        if self._me is not None:
+            self._end(self._me)
+            self._me = None
+
+    def turn(self, trials: int) -> Turn:
+        """Ask for the turn to report, after having left.
+
+        Two that ask at once both see each other, and the first in the storage's order has it.
+
+        Args:
+            trials: How many complete trials there are to report on.
+        """
+        if others := self.others:
+            return Turn("theirs", f"{', '.join(others)} still at it")
+        told = [t for t in self._all("report", TrialState.COMPLETE) if t.number not in self._known]
+        if here := [t for t in told if t.user_attrs.get(TRIALS) == trials]:
+            return Turn("done", here[-1].user_attrs[PLACE])
+        claim = self._begin("report", trials=trials)
+        earlier = [t for t in self._running() if t.number < claim.number and t.user_attrs.get(ROLE) != "worker"]
+        if earlier:
+            self._end(claim)
+            return Turn("theirs", f"{earlier[0].user_attrs.get(OWNER, 'another worker')} reports")
+        self._report = claim
+        return Turn("mine")
+
+    def reported(self, place: str) -> None:
+        """Say where this worker's report is."""
+        if self._report is not None:
+            with suppress(UpdateFinishedTrialError):  # no sign of life came through for long: another reports as well
+                self._report.set_user_attr(PLACE, place)
+                self._storage.set_trial_state_values(self._report._trial_id, TrialState.COMPLETE, [0.0])
+            self._pulse.end(self._report._trial_id)
+            self._report = None
+
+    def close(self) -> None:
+        """Leave, and give the turn to report back."""
+        self.leave()
+        if self._report is not None:
+            self._end(self._report)
+            self._report = None
+
+    def _begin(self, role: str, **attrs: Any) -> Trial:
+        trial = self._study.ask()
+        self._pulse.begin(trial._trial_id)
+        # The owner first: who has none may have died before the first sign of life.
+        for name, value in {OWNER: self.owner, ROLE: role, **attrs}.items():
+            trial.set_user_attr(name, value)
+        return trial
+
+    def _end(self, trial: Trial) -> None:
+        self._pulse.end(trial._trial_id)
+        fail(self._storage, trial._trial_id)
+
+    def _running(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    def _all(self, role: str, state: TrialState) -> list[FrozenTrial]:
+        found = self._study.get_trials(deepcopy=False, states=(state,))
+        return [t for t in found if t.user_attrs.get(ROLE) == role]

@@ -1,0 +1,72 @@
+"""What a study was searched for, and the refusal to make another search of it. Knows nothing of what is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from optimize.studies.crew import Crew
+from optimize.weighing.criteria import Objectives
+from pdr_dspy.errors import InputError
+
+FINGERPRINT = "fingerprint"
+
+
+def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two fingerprints, in words, one entry a field."""
+    found = []
+    for name in dict.fromkeys((*stored, *now)):
+        old, new = stored.get(name), now.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += [f"{name}.{inner}" for inner in changes(old, new)]
+        else:
+            found.append(f"{name} was {_short(old)}, now {_short(new)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def agree(crew: Crew, name: str, now: Mapping[str, Any]) -> None:
+    """Refuse what another worker, who came at the same instant, began as something else.
+
+    Raises:
+        InputError: one was faster, with something else.
+    """
+    if not crew.facts(FINGERPRINT):
+        crew.state(FINGERPRINT, now)
+    _compare(name, crew.facts(FINGERPRINT)[0], now)
+
+
+def check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -> None:
+    """Refuse a study of this name that is there already, if it was a search for something else.
+
+    Raises:
+        InputError: it was, or was made by others.
+    """
+    study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
+    if study is None:
+        return
+    stored = study.user_attrs.get(FINGERPRINT)
+    if stored is None:
+        if storage.get_n_trials(study._study_id) == 0:
+            return  # killed between making the study and describing it
+        raise InputError("study", f"{name!r} was not made by this search", "Give another name with --study")
+    _compare(name, stored, now)
+
+
+def _compare(name: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    # A study made before objectives could be chosen has the usual ones.
+    if found := changes({"objectives": list(Objectives().names), **stored}, now):
+        raise InputError(
+            "study",
+            f"{name!r} was a search for something else: " + "; ".join(found),
+            "Give the new search another name with --study, or go back to what it was",
+        )

@@ -1,0 +1,111 @@
+"""Where a study is kept: a journal file of one process, or a database that the workers of a study share.
+
+Says what is wrong with a storage without repeating its URL, which may hold a password. Knows nothing of searches.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+import warnings
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+
+from optimize.studies.journal import JournalFile
+from optimize.studies.state import JOURNAL
+from pdr_dspy.errors import InputError
+
+HEARTBEAT = 60
+"""Seconds between two signs of life of a running trial in a database."""
+
+GRACE = 3
+"""Heartbeats that may be missing before a trial counts as lost. All workers of a study must mean the same by it."""
+
+_OPENINGS = 10  # times that tables are looked at anew while other workers make them
+_DRIVER = "postgresql+psycopg"
+_PASSWORD = re.compile(r"(://[^:/@\s]*):.*@|(\bpassword=)[^&\s]*")
+
+
+def open_storage(url: str | None, directory: Path, heartbeat: int | None = None) -> BaseStorage:
+    """The storage of a study: a journal file in its directory, or whatever the URL names.
+
+    Args:
+        url: `sqlite:///x.db`, `postgresql://...`, a path of a journal file, or None.
+        directory: The study's directory.
+        heartbeat: Seconds between two signs of life of a trial in a database (default `HEARTBEAT`).
+
+    Raises:
+        InputError: a storage that can't be opened (the URL is not repeated: it may hold a password).
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if is_shared(url):
+        assert url is not None
+        return _database(url, HEARTBEAT if heartbeat is None else heartbeat)
+    path = directory / JOURNAL if url is None else Path(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFile(path))
+    except OSError as error:
+        raise InputError(
+            "storage", f"{path} can't be opened ({error.strerror})", "Name a file that can be written"
+        ) from error
+    except (KeyError, TypeError, ValueError, AssertionError) as error:  # lines that make no sense one after another
+        raise InputError(
+            "storage", f"{path} is damaged ({type(error).__name__}: {error})", "Move it away; completions stay stored"
+        ) from error
+
+
+def is_shared(url: str | None) -> bool:
+    """Whether several workers may search one study in this storage: databases, not journal files."""
+    return url is not None and "://" in url
+
+
+def without_password(text: str) -> str:
+    """The text (a URL, one word of a command line) with passwords of addresses as `***`."""
+    return _PASSWORD.sub(lambda m: f"{m[1]}:***@" if m[1] is not None else f"{m[2]}***", text)
+
+
+def _database(url: str, heartbeat: int) -> RDBStorage:
+    # What `ask` warns of on every call is seen to: see `optimize.studies.pulse`.
+    warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
+    for name in ("heartbeat_interval", "fail_stale_trials"):
+        warnings.filterwarnings("ignore", message=f".*{name}", category=optuna.exceptions.ExperimentalWarning)
+    kind, _, rest = url.partition("://")
+    name = kind.partition("+")[0]
+    # Which driver a plain postgresql:// means depends on SQLAlchemy's version.
+    plain = f"{_DRIVER}://{rest}" if kind in ("postgresql", "postgres") else url
+    options = {"pool_pre_ping": True, **({"connect_args": {"timeout": 60}} if name == "sqlite" else {})}
+    for left in reversed(range(_OPENINGS)):
+        try:
+            return RDBStorage(
+                plain, engine_kwargs=dict(options), heartbeat_interval=heartbeat, grace_period=GRACE * heartbeat
+            )
+        except ImportError as error:
+            known = name in ("postgresql", "postgres")
+            mend = "pip install 'psycopg[binary]', or the extra [postgres]" if known else "pip install its driver"
+            raise InputError("storage", f"the driver of {kind} is not installed", mend) from error
+        except Exception as error:  # SQLAlchemy's, the driver's, Alembic's
+            if left and _being_made(error):
+                time.sleep(random.uniform(0.1, 0.5))
+                continue
+            raise InputError(
+                "storage",
+                f"it can't be opened ({_reason(error)})",
+                "Write it like postgresql://user@host/name or sqlite:///search.db, or leave --storage out for a file",
+            ) from None
+    raise AssertionError("the last turn returns or raises")
+
+
+def _being_made(error: Exception) -> bool:
+    """Whether another process made the same tables at the same instant."""
+    text = str(error).lower()
+    return any(sign in text for sign in ("already exists", "duplicate key", "unique constraint", "database is locked"))
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
+    said = " ".join(str(cause).split())[:200] if cause is not None else ""
+    return without_password(f"{type(error).__name__}: {said}" if said else type(error).__name__)

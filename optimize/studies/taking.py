@@ -1,0 +1,55 @@
+"""Whose trial it is, where several workers ask at once and no lock is held. Pure: all that counts is in the trials.
+
+A worker (1) writes its trial's point, (2) goes back if an equal trial has started, (3) writes that its own has started,
+(4) goes back if it now sees an equal trial of a lower number. Of two with one point at least one goes back: where the
+higher one does not see the lower one's point at (4), that was written later, so that the lower one sees at (2) that the
+higher one has started. What goes back at (4) is asked for again, since at (2) the other may have gone back as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from optimize.studies.recovery import KEY as KEY
+from optimize.studies.recovery import lost, queued
+
+STARTED = "started"
+DUPLICATE_OF = "duplicate_of"
+
+Verdict = Literal["take", "never", "later"]
+"""Measure it; leave it for good; leave it and ask for it again."""
+
+
+def evaluated(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials that were evaluated to the end (copies of others left out)."""
+    return [t for t in trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs]
+
+
+def verdict(number: int, attrs: Mapping[str, Any], trials: Sequence[FrozenTrial], most: int) -> Verdict:
+    """What to do with a trial that was just said to have started.
+
+    Args:
+        number: Its number.
+        attrs: Its user attributes.
+        trials: All trials as they are now.
+        most: How many evaluated trials the study shall have.
+    """
+    others = [t for t in trials if t.number != number]
+    running = [t for t in others if t.state == TrialState.RUNNING]
+    equal = [t for t in others if t.user_attrs.get(KEY) == attrs[KEY]]
+    if any(t.state == TrialState.COMPLETE for t in equal):
+        return "never"
+    if any(t.state == TrialState.RUNNING and t.number < number for t in equal):
+        return "later"
+    # A suggestion's number says when it was asked for, so the first ones have the places that are left; it also makes
+    # way for what is to be measured again. What comes from the queue has an old number, and makes way for who started.
+    own = queued(attrs)
+    ahead = sum(t.number < number or bool(own and t.user_attrs.get(STARTED)) for t in running)
+    if not own:
+        ahead += sum(t.state == TrialState.WAITING for t in others) + sum(1 for _ in lost(others))
+    if len(evaluated(others)) + ahead >= most:
+        return "later" if own else "never"
+    return "take"
