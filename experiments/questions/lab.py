@@ -198,7 +198,7 @@ class Lab:
         job = measured.job
         params: Params = {"set": job.set, "side": job.side, "family": job.family, "rule": job.rule}
         candidate = Candidate({**params, "name": measured.name}, job.workflow, plan(job.workflow, Budget()))
-        await self.tracking.trial(number, candidate, None, measurement(measured.evaluation), began)
+        await self.tracking.trial(number, candidate, _title(job), measurement(measured.evaluation), began)
 
 
 def _tick(progress: Progress, number: int) -> None:

@@ -146,8 +146,9 @@ class Session:
                 return await self.bench.race(workflow, data, self._judge, on_result=on_result)
 
             async def record(suggestion: Suggestion, measured: Measurement) -> None:
+                number, candidate, baseline = suggestion.number, suggestion.candidate, suggestion.baseline
                 run = await self.tracking.trial(
-                    suggestion.number, suggestion.candidate, suggestion.baseline, measured, started[suggestion.number]
+                    number, candidate, title(candidate, baseline), measured, started[number], baseline=baseline
                 )
                 self.study.attach(suggestion, TRACKED, run)
                 progress.done = len(self.study.complete)  # other workers have done some of them

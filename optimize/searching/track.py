@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimize.points.space import Candidate
-from optimize.points.title import title
 from optimize.studies.crew import Crew
 from optimize.weighing.objective import Measurement
 from pdr_dspy.tracking import Register, Tracker
@@ -55,9 +54,16 @@ class Tracking:
             self._later(lambda tracker: tracker.forget_trials(self._study, numbers))
 
     async def trial(
-        self, number: int, candidate: Candidate, baseline: str | None, measured: Measurement, started: float
+        self,
+        number: int,
+        candidate: Candidate,
+        title: str,
+        measured: Measurement,
+        started: float,
+        *,
+        baseline: str | None = None,
     ) -> str:
-        """Log a trial; its run's id ("" where that failed)."""
+        """Log a trial under a title that people read; its run's id ("" where that failed)."""
         evaluation = measured.evaluation
         path = candidate.plan
         work = self._later(
@@ -74,7 +80,7 @@ class Tracking:
                 artifacts={"workflow.yaml": dump_workflow(candidate.workflow)},
                 tables={"problems": evaluation.rows()} if evaluation else {},
                 tags={"baseline": baseline or "", "given_up": measured.given_up},
-                title=title(candidate, baseline),
+                title=title,
                 started=started,
                 ended=time.time(),
             )

@@ -12,6 +12,7 @@ import pytest
 from fakes.vllm import FakeVLLM, Reply
 from support import Silent, solve
 
+from experiments.questions.__main__ import main
 from experiments.questions.report import README
 from optimize.searching.options import INTERRUPTED, REFUSED
 
@@ -51,6 +52,22 @@ def test_all_questions_are_answered_and_asking_again_costs_nothing(
     assert command(*arguments) == 0
     assert len(model.calls) == paid
     assert {q: (folder / f"{q}.md").read_text() for q in texts} == texts
+
+
+def test_every_measurement_is_a_run_in_mlflow(
+    model: FakeVLLM, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main(["oracle", "--config", str(config), "--endpoint", model.url, "--problems", "4"]) == 0
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name.startswith("questions-small-oracle-"))
+    runs = client.search_runs([experiment.experiment_id])
+    trials = {r.data.params["rule"]: r for r in runs if r.data.tags.get("role") == "trial"}
+    assert set(trials) == {"default", "correct drafts", "incorrect drafts"} and len(runs) == 4
+    assert all(r.info.status == "FINISHED" and "accuracy" in r.data.metrics for r in trials.values())
 
 
 def test_the_search_split_and_the_report_split_never_meet(command: Command, model: FakeVLLM, config: Path) -> None:

@@ -28,7 +28,7 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 import plotly.graph_objects  # noqa: F401
 from mlflow import MlflowClient  # noqa: F401
 
-from optimize import search  # noqa: F401
+from optimize import search
 from optimize.searching import opening, outcome  # noqa: F401
 
 MODULES = "modules.json"
