@@ -150,6 +150,7 @@ class Distillers(_Frozen):
     set: Name
     search: Count
     report: Count
+    claims_on: int = Field(default=0, ge=0, description="report problems of the cells that are put in order")
     widths: Counts
     kappa: Counts
     k: Counts = (2, 4)

@@ -77,10 +77,18 @@ def at_levels(config: Config, name: str, workflows: Iterable[Workflow]) -> list[
 
 @dataclass(frozen=True)
 class Cell:
-    """A place in the distillers' table: which distiller (a row), which kappa (a column), and the workflow."""
+    """A place in the distillers' table.
+
+    Attributes:
+        row: The distiller, with its k and (where there are several) its level.
+        kappa: The column.
+        kind: The distiller whatever its k and level: one of the paper's four.
+        workflow: What it means.
+    """
 
     row: str
     kappa: int
+    kind: str
     workflow: Workflow
 
 
@@ -89,25 +97,29 @@ def cells(config: Config, spec: Distillers) -> list[Cell]:
     made: dict[tuple[str, int], Cell] = {}
     levels = config.sets[spec.set].levels
     for level in levels:
-        for row, kappa, distill in _grid(spec):
+        for kind, k, kappa, distill in _grid(spec):
+            row = kind if k is None else f"{kind}-{k}"
             rounds = (*(Round(width=w, distill=_within(distill, w)) for w in spec.widths), Round(width=1))
             workflow = Workflow(name=f"{row.replace(' ', '_')}-{kappa}", rounds=rounds)
             label = f"{row}, {level.name}" if len(levels) > 1 else row
             ready = filled(workflow, level, config.sampling, several=len(levels) > 1)
-            made[label, kappa] = Cell(label, kappa, ready)
+            made[label, kappa] = Cell(label, kappa, kind, ready)
     return list(made.values())
 
 
-def _grid(spec: Distillers) -> Iterator[tuple[str, int, Distill]]:
+SUMMARY = "global summary"
+
+
+def _grid(spec: Distillers) -> Iterator[tuple[str, int | None, int, Distill]]:
     for kappa in spec.kappa:
-        yield "global summary", kappa, Summary(tokens=kappa)
+        yield SUMMARY, None, kappa, Summary(tokens=kappa)
     for label, kind in (("per-sample top", False), ("shared top", True), ("random", None)):
         for k in spec.k:
             for kappa in spec.kappa:
                 if kappa < LEAST_PER_DRAFT * k:
                     continue
                 distill: Distill = Random(k=k, tokens=kappa) if kind is None else Top(k=k, shared=kind, tokens=kappa)
-                yield f"{label}-{k}", kappa, distill
+                yield label, k, kappa, distill
 
 
 def _within(distill: Distill, width: int) -> Distill:

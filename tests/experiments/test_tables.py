@@ -9,7 +9,7 @@ from experiments.questions.choose import Standing, pairings
 from experiments.questions.config import parse_config
 from experiments.questions.lab import Measured
 from experiments.questions.rows import Row
-from experiments.questions.strategies import Job, cells
+from experiments.questions.strategies import SUMMARY, Job, cells
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 from pdr_dspy.ledger import Meters
 
@@ -74,9 +74,23 @@ def test_the_distillers_table_reports_the_cell_that_the_search_chose() -> None:
     text = distillers.section(CONFIG, grid, searched, reported)
     assert row(text, "shared top-2")[1].startswith("**50.0 [") and "\\*" in row(text, "shared top-2")[1]
     assert "shared_top-2-64, 50.0 [" in text and "random-2-128 with 100.0 [" in text
-    second = text.split("Each distiller")[1]
-    assert row(second, "shared top-2")[1] == "64" and row(second, "global summary")[3] == "-"
-    assert row(second, "shared top-2")[3].startswith("+0.0")
+    second = text.split("In order")[1]
+    assert row(second, "shared top-2")[1] == "64" and row(second, "shared top-2")[3].startswith("+0.0")
+    # The summary at every kappa; differences are from the one that the search chose.
+    summaries = [[c.strip() for c in line.split("|")[2:6]] for line in second.splitlines() if "global" in line]
+    assert {cells[0]: cells[2] for cells in summaries} == {"128": "+0.0 [+0.0 to +0.0]", "64": "-"}
+
+
+def test_cells_that_are_put_in_order_are_measured_on_more_problems() -> None:
+    config = parse_config(SMALL.replace("report: 4, widths", "report: 4, claims_on: 9, widths"), "x")
+    grid = cells(config, config.distillers)
+    searched = [measured(j, "10") for j in distillers.search_jobs(config, grid)]
+    ordered = distillers.put_in_order(grid, searched)
+    assert {c.kind for c in grid if c.workflow.name in ordered} == {c.kind for c in grid}
+    assert {c.kappa for c in grid if c.workflow.name in ordered and c.kind == SUMMARY} == {64, 128}
+    counts = {j.workflow.name: j.count for j in distillers.report_jobs(config, grid, ordered)}
+    assert {counts[name] for name in ordered} == {9}
+    assert {count for name, count in counts.items() if name not in ordered} == {4}
 
 
 def test_the_oracle_says_how_often_nothing_was_let_in() -> None:
