@@ -25,6 +25,8 @@ examples
       what the embedded reasoner would be asked, and how many tokens that is; nothing is sent
   python -m experiments.questions all
       all of it on the embedded reasoner; writes the tables of experiments/README.md and docs/figures
+  python -m experiments.questions all --claims-on 1000
+      the same with narrower intervals where it matters; goes on from what the first run kept
   python -m experiments.questions frontier --problems 5
       a look at it in a minute; the README stays as it is
   python -m experiments.questions all --config aime25 --endpoint http://host:8000/v1 --model Qwen/Qwen3-8B
@@ -54,6 +56,12 @@ def parser() -> argparse.ArgumentParser:
         help=f"what is measured: {', '.join(known_configs())}, or a YAML file like them (default: embedded)",
     )
     made.add_argument("--problems", type=int, metavar="N", help="at most N problems for everything, to try it out")
+    made.add_argument(
+        "--claims-on",
+        type=int,
+        metavar="N",
+        help="problems that claims are checked on, and distillers put in order (default: the configuration's)",
+    )
     made.add_argument("--seed", type=int, metavar="N", help="of all sampling (default: the configuration's)")
     made.add_argument("--dry-run", action="store_true", help="print the plan and the tokens expected; send nothing")
     where = add_model(made, load=None, load_help="requests kept in flight (default: the configuration's)")

@@ -212,6 +212,16 @@ class Config(_Frozen):
             }
         )
 
+    def claiming_on(self, problems: int) -> Config:
+        """The same with claims checked, and distillers put in order, on so many problems."""
+
+        def more(part: _Frozen) -> _Frozen:
+            return part.model_copy(update={"claims_on": problems}) if getattr(part, "claims_on", 0) else part
+
+        return self.model_copy(
+            update={"frontier": tuple(more(part) for part in self.frontier), "distillers": more(self.distillers)}
+        )
+
     def on(self, data: str) -> Config:
         """The same on other problems: they take the place of the first set, and what asks about other sets goes."""
         first = next(iter(self.sets))

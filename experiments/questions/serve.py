@@ -56,9 +56,11 @@ def opened(target: Target, store: Store, *, load: int, thinking: Thinking = "aut
             yield endpoint
         return
     from pdr_dspy.embedded import start
+    from pdr_dspy.embedded.serve import usable_cores
 
     print("starting the embedded reasoner", file=sys.stderr, flush=True)
-    with start(weights=target.weights) as server:
+    # Long chains with dozens of others in flight: what takes time is the model, not the calls' Python.
+    with start(weights=target.weights, threads=min(4, usable_cores())) as server:
         settings = EndpointSettings(urls=(server.base_url,), model=server.model, load=load, thinking=thinking)
         with Endpoint.open(settings, store) as endpoint:
             try:

@@ -75,15 +75,17 @@ def configured(options: argparse.Namespace) -> Config:
     Raises:
         InputError: no such configuration, or an option out of range.
     """
-    for name in ("problems", "load"):
+    for name in ("problems", "claims_on", "load"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise InputError(f"--{name}", f"{value} is too few", "Give 1 or more")
+            raise InputError(f"--{name.replace('_', '-')}", f"{value} is too few", "Give 1 or more")
     if options.model and not (options.endpoint or options.before):
         raise InputError("--model", "there is no --endpoint that could serve it", "Give one, or leave --model out")
     config = load_config(options.config)
     if options.data is not None:
         config = config.on(options.data)
+    if options.claims_on is not None:
+        config = config.claiming_on(options.claims_on)
     if options.problems is not None:
         config = config.capped(options.problems)
     changed = {name: getattr(options, name) for name in ("load", "seed") if getattr(options, name) is not None}
@@ -95,6 +97,7 @@ class Session:
     """A command that may spend.
 
     Attributes:
+        options: How it was called, as far as the answers depend on it.
         documents: Whether the README gets the answers: the embedded configuration as it stands, nothing changed.
     """
 
@@ -103,6 +106,7 @@ class Session:
     store: FileStore
     problems: Problems
     thinking: Thinking
+    options: str
     documents: bool
 
     def run(self, asked: list[str], targets: dict[str, Target]) -> None:
@@ -156,7 +160,7 @@ class Session:
     def _tell(self, answer: Answer, model: str, tracking: Tracking) -> None:
         config = self.config
         made_by = (
-            f"`python -m experiments.questions {answer.question}`: configuration {config.name}"
+            f"`python -m experiments.questions {answer.question}{self.options}`: configuration {config.name}"
             f"{f', {model}' if model else ''}, T {config.sampling.temperature:g}, top-p {config.sampling.top_p:g}, "
             f"seed {config.seed}, {config.load} requests in flight."
         )
@@ -189,7 +193,8 @@ def _session(options: argparse.Namespace, config: Config, stack: ExitStack) -> S
     as_it_stands = options.thinking == "auto" and all(getattr(options, name) is None for name in changed)
     documents = options.config == "embedded" and as_it_stands
     problems = Problems(config, options.inputs, options.answer)
-    return Session(config, state.path, store, problems, options.thinking, documents)
+    said = "" if options.claims_on is None else f" --claims-on {options.claims_on}"
+    return Session(config, state.path, store, problems, options.thinking, said, documents)
 
 
 def _targets(options: argparse.Namespace) -> dict[str, Target]:

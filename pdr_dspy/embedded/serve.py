@@ -27,13 +27,17 @@ WEIGHTS = Path(__file__).parent / "weights"
 MODEL_NAME = "pdr-reasoner"
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_threads() -> int:
     """Inference threads where nothing is said: half the usable cores, 1 to 4.
 
     The other half is for the server and its client: the model is so small that a call's Python costs as much.
     """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(4, usable // 2))
+    return max(1, min(4, usable_cores() // 2))
 
 
 @dataclass(frozen=True, slots=True)

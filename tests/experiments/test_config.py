@@ -35,11 +35,12 @@ def test_the_papers_own_settings(name: str, year: str) -> None:
     assert config.distillers.k == (2, 4)
 
 
-def test_the_embedded_configuration_checks_claims_on_a_thousand_problems() -> None:
-    config = load_config("embedded")
+def test_the_embedded_configuration_can_check_its_claims_on_a_thousand_problems() -> None:
+    config = load_config("embedded").claiming_on(1000)
     assert [part.set for part in config.frontier] == ["K4", "K6"]
-    assert all(part.claims and part.claims_on >= 1000 for part in config.frontier)
-    assert not config.needs_endpoint
+    assert all(part.claims and part.claims_on == 1000 for part in config.frontier)
+    assert config.distillers.claims_on == 1000 and not config.needs_endpoint
+    assert load_config("aime24").claiming_on(1000) == load_config("aime24")  # no more problems than it had
 
 
 @pytest.mark.parametrize(
