@@ -1,10 +1,11 @@
-"""Moves: one step away from what is on the front, in one dimension.
+"""Moves: one step away from what is on the front, in one dimension, rather where it costs little.
 
 A sampler that learns from scratch spends its first dozens of trials far from anything good, while what a search begins
-with (baselines, plain PDR) is good already. So every other suggestion is a neighbour of a front member: of a random
-member a random dimension, of that an untried choice. SMAC steps through the same one-exchange neighbourhood (Hutter,
-Hoos, Leyton-Brown 2011, LION 5). Such steps are cheap as well: all dimensions but three (cap, temperature, the drafts'
-prompt) leave the first drafts as they are, and those are in the store. Pure: no Optuna, no calls.
+with (baselines, plain PDR) is good already. So most suggestions are untried neighbours of front members: SMAC steps
+through the same one-exchange neighbourhood (Hutter, Hoos, Leyton-Brown 2011, LION 5). Which one is drawn by lot, with
+weights that fall with what the step has to generate: drafts of one cap, temperature and prompt are in the store once
+they were drawn, so that a new distiller, kappa or smaller width costs next to nothing (improvement per cost as in Snoek
+et al. 2012, NeurIPS 25, section 3.2, with the same hope for every step). Pure: no Optuna, no calls.
 """
 
 from __future__ import annotations
@@ -12,49 +13,73 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Sequence
 
-from optimize.points.shapes import Choice, Params
+from optimize.points.shapes import Choice, Params, parse_topology
 from optimize.points.space import Candidate, Fixed, Space
 from pdr_dspy.errors import BudgetError, WorkflowError
 
 ORDERED = ("k", "kappa", "cap", "temperature")
 """Dimensions whose choices have an order: a step goes to the next one up or down."""
 
+Drafts = tuple[Choice | None, ...]
+"""What makes the first drafts the same: their cap, temperature and prompt."""
 
-def neighbours(space: Space, params: Params) -> dict[str, list[Candidate]]:
-    """What differs from a point in one dimension, by that dimension.
+
+def neighbours(space: Space, params: Params) -> Iterator[Candidate]:
+    """What differs from a point in one dimension.
 
     A dimension that the new choice brings with it (the distiller of a second round) gets its first choice.
     """
-    found: dict[str, list[Candidate]] = {}
     for name, choices in space.dimensions().items():
-        if name in params:
-            found[name] = list(_steps(space, params, name, choices))
-    return found
+        if name not in params:
+            continue
+        at = choices.index(params[name])
+        for i in (at - 1, at + 1) if name in ORDERED else range(len(choices)):
+            if i != at and 0 <= i < len(choices):
+                try:
+                    yield space.suggest(Fixed({**params, name: choices[i]}))
+                except (BudgetError, WorkflowError):  # does not fit the budget beside the rest
+                    continue
 
 
-def move(space: Space, members: Sequence[Params], known: Collection[str], source: random.Random) -> Candidate | None:
-    """An untried neighbour of a random member; None where all neighbours of all members were tried.
+def move(
+    space: Space, members: Sequence[Params], tried: Sequence[Params], known: Collection[str], source: random.Random
+) -> Candidate | None:
+    """An untried neighbour of the members; None where all were tried.
 
     Args:
         space: What to choose from.
         members: The front's points.
-        known: Keys of the candidates that were tried.
-        source: Of the random choices.
+        tried: All points that were tried.
+        known: Their candidates' keys.
+        source: Of the random choice.
     """
-    for params in source.sample(list(members), len(members)):
-        new = {name: [c for c in there if c.key not in known] for name, there in neighbours(space, params).items()}
-        dimensions = [name for name, there in new.items() if there]
-        if dimensions:
-            return source.choice(new[source.choice(dimensions)])
-    return None
+    new = {c.key: c for params in members for c in neighbours(space, params) if c.key not in known}
+    if not new:
+        return None
+    drawn = widths(tried)
+    steps = list(new.values())
+    return source.choices(steps, [fresh(step, drawn) ** -0.5 for step in steps])[0]
 
 
-def _steps(space: Space, params: Params, name: str, choices: Sequence[Choice]) -> Iterator[Candidate]:
-    at = choices.index(params[name])
-    near = (at - 1, at + 1) if name in ORDERED else range(len(choices))
-    for i in near:
-        if i != at and 0 <= i < len(choices):
-            try:
-                yield space.suggest(Fixed({**params, name: choices[i]}))
-            except (BudgetError, WorkflowError):  # does not fit the budget beside the rest
-                continue
+def widths(tried: Sequence[Params]) -> dict[Drafts, int]:
+    """How many first drafts of each kind were drawn a problem."""
+    drawn: dict[Drafts, int] = {}
+    for params in tried:
+        kind = _drafts(params)
+        drawn[kind] = max(drawn.get(kind, 0), _width(params))
+    return drawn
+
+
+def fresh(step: Candidate, drawn: dict[Drafts, int]) -> int:
+    """The most tokens a problem that a step has to generate, beside first drafts that were drawn before."""
+    first = step.plan.steps[0]
+    shared = min(first.width, drawn.get(_drafts(step.params), 0))
+    return max(1, step.plan.total_tokens - shared * first.caps.total)
+
+
+def _drafts(params: Params) -> Drafts:
+    return tuple(params.get(name) for name in ("cap", "temperature", "prompt_draft"))
+
+
+def _width(params: Params) -> int:
+    return parse_topology(str(params["topology"]))[0][0]

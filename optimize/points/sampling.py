@@ -1,4 +1,4 @@
-"""Where suggestions come from: Optuna's TPE, and every other time a step from the front.
+"""Where suggestions come from: steps from the front, and every fourth time Optuna's TPE.
 
 A sampler is made anew for every suggestion, by a seed that says how many there were: what a resumed search suggests
 does not depend on where it was stopped.
@@ -36,9 +36,11 @@ class Sampling:
     """
 
     startup: int = 8
-    moves: float = 0.5
+    moves: float = 0.75
 
-    def sampler(self, space: Space, members: Sequence[Params], known: Collection[str], seed: int) -> BaseSampler:
+    def sampler(
+        self, space: Space, members: Sequence[Params], tried: Sequence[Params], known: Collection[str], seed: int
+    ) -> BaseSampler:
         """The sampler of one suggestion.
 
         Running trials count as bad ones in what TPE learns from (its constant liar, Optuna's default), so that several
@@ -47,12 +49,13 @@ class Sampling:
         Args:
             space: What to choose from.
             members: The front's points.
-            known: Keys of the candidates that were tried, or are being tried.
+            tried: The points that were tried, or are being tried.
+            known: Their candidates' keys.
             seed: Of this suggestion.
         """
         model = TPESampler(seed=seed, multivariate=True, n_startup_trials=self.startup)
         source = random.Random(seed)
-        moved = move(space, members, known, source) if source.random() < self.moves else None
+        moved = move(space, members, tried, known, source) if source.random() < self.moves else None
         if moved is None:
             return model
         with warnings.catch_warnings():

@@ -35,7 +35,7 @@ USUAL_TEMPERATURE = 0.6
 
 
 ANCHORS = ("8-1", "16-4-1")
-"""Topologies of plain PDR that every search begins with."""
+"""Topologies of plain PDR that every search begins with, the first one with longer drafts as well."""
 
 PROPOSALS = "proposals"
 """Where a space's fingerprint has what was proposed."""
@@ -188,26 +188,30 @@ class Space:
         return {name: self.baseline(name) for name in BASELINES if BASELINES[name]["topology"] in self.topologies}
 
     def starters(self) -> dict[str, Candidate]:
-        """What is measured first: the baselines, then plain PDR where it is likely to be good, and with each set of
-        proposed prompts."""
-        anchors = {f"pdr-{label}": self.plain(label) for label in ANCHORS if label in self.topologies}
+        """What is measured first: the baselines, then plain PDR where it is likely to be good (at two caps of its
+        drafts, the paper's own dial between accuracy and latency), and with each set of proposed prompts."""
+        first, *others = ANCHORS
+        parts = {f"pdr-{first}": (first, 4), f"pdr-{first}-longer": (first, 2)}
+        parts |= {f"pdr-{label}": (label, 4) for label in others}
+        anchors = {n: self.plain(label, part=part) for n, (label, part) in parts.items() if label in self.topologies}
         sets = max((len(texts) for texts in self.proposed.values()), default=0)
         proposed = {f"proposed-{n + 1}": self.plain(self._fullest(), self._set(n)) for n in range(sets)}
         return {**self.baselines(), **anchors, **proposed}
 
-    def plain(self, label: str, prompts: Mapping[str, Choice] = MappingProxyType({})) -> Candidate:
+    def plain(self, label: str, prompts: Mapping[str, Choice] = MappingProxyType({}), part: int = 4) -> Candidate:
         """A topology as PDR has it: with a summary where drafts are parallel, a middle kappa, and moderate drafts.
 
-        Those have about an eighth of the context (or a quarter of the budget, where that is less), so that they are
-        neither cut short nor crowd each other out of the next prompt.
+        Those have about an eighth of the context, as a rule (or a quarter of the budget, where that is less), so that
+        they are neither cut short nor crowd each other out of the next prompt.
 
         Args:
             label: The topology.
             prompts: Ids by dimension (`prompt_draft`); else the default ones.
+            part: Drafts may generate one in so many of the budget's tokens, or of half the context's.
         """
         tokens = self.budget.tokens or 0
         usable = tokens if self.context is None else min(tokens, self.context // 2)
-        cap = min(self.caps, key=lambda c: abs(c - usable / 4))
+        cap = min(self.caps, key=lambda c: abs(c - usable / part))
         middle = self.kappas[len(self.kappas) // 2]
         plain: Params = {"cap": cap, "kappa": middle, "temperature": self._usual_temperature()}
         return self.suggest(Fixed({**plain, "topology": label, "distiller": "summary", **prompts}))

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimize.points.fitting import make_space
-from optimize.points.moves import ORDERED, move, neighbours
+from optimize.points.moves import ORDERED, fresh, move, neighbours, widths
 from optimize.points.sampling import Sampling
 from optimize.points.shapes import Params
+from optimize.points.space import Fixed
 from optimize.searching.dry import Dice
 from optimize.studies.study import Study
 from optimize.weighing.front import Point
@@ -26,17 +27,15 @@ POINTS = st.integers(0, 10**6).map(lambda seed: SPACE.suggest(Dice(random.Random
 @given(POINTS)
 def test_a_neighbour_differs_in_one_dimension_and_what_comes_with_it(params: Params) -> None:
     dimensions = SPACE.dimensions()
-    found = neighbours(SPACE, params)
-    assert set(found) == set(params)
-    for name, steps in found.items():
-        for step in steps:
-            shared = step.params.keys() & params.keys()
-            assert [n for n in shared if step.params[n] != params[n]] == [name]
-            assert all(step.params[n] == dimensions[n][0] for n in step.params.keys() - params.keys())
-            assert SPACE.candidate(step.params) == step
+    changed = set()
+    for step in neighbours(SPACE, params):
+        (name,) = (n for n in step.params.keys() & params.keys() if step.params[n] != params[n])
+        changed.add(name)
+        assert all(step.params[n] == dimensions[n][0] for n in step.params.keys() - params.keys())
+        assert SPACE.candidate(step.params) == step
         if name in ORDERED:
-            at = dimensions[name].index(params[name])
-            assert all(abs(dimensions[name].index(step.params[name]) - at) == 1 for step in steps)
+            assert abs(dimensions[name].index(step.params[name]) - dimensions[name].index(params[name])) == 1
+    assert changed == {name for name in params if len(dimensions[name]) > 1}
 
 
 @settings(max_examples=15)
@@ -44,16 +43,37 @@ def test_a_neighbour_differs_in_one_dimension_and_what_comes_with_it(params: Par
 def test_moves_try_every_neighbour_once_and_end(members: list[Params], seed: int) -> None:
     source = random.Random(seed)
     known = {SPACE.candidate(params).key for params in members}
-    around = {c.key for params in members for steps in neighbours(SPACE, params).values() for c in steps} - known
+    around = {c.key for params in members for c in neighbours(SPACE, params)} - known
     tried: set[str] = set()
-    while (step := move(SPACE, members, known | tried, source)) is not None:
+    while (step := move(SPACE, members, members, known | tried, source)) is not None:
         assert step.key in around - tried
         tried.add(step.key)
     assert tried == around
 
 
+def test_drafts_that_were_drawn_cost_nothing_again() -> None:
+    before = SPACE.plain("8-1")
+    drawn = widths([before.params, SPACE.plain("1-1-1-1").params])
+    drafts = before.plan.steps[0]
+    assert fresh(before, {}) == before.plan.total_tokens
+    assert fresh(before, drawn) == before.plan.total_tokens - 8 * drafts.caps.total
+    wider = SPACE.plain("16-1")
+    assert fresh(wider, drawn) == wider.plan.total_tokens - 8 * drafts.caps.total
+    hotter = SPACE.suggest(Fixed({**before.params, "temperature": 1.0}))
+    assert fresh(hotter, drawn) == hotter.plan.total_tokens
+
+
+def test_cheap_steps_are_drawn_more_often() -> None:
+    front = SPACE.plain("8-1").params
+    drawn = widths([front])
+    costs = {c.key: fresh(c, drawn) for c in neighbours(SPACE, front)}
+    picked = [move(SPACE, [front], [front], {SPACE.candidate(front).key}, random.Random(i)) for i in range(400)]
+    mean = sum(costs[step.key] for step in picked if step) / len(picked)
+    assert mean < 0.8 * sum(costs.values()) / len(costs)
+
+
 def test_without_a_front_there_is_no_move() -> None:
-    assert move(SPACE, [], set(), random.Random(0)) is None
+    assert move(SPACE, [], [], set(), random.Random(0)) is None
 
 
 def searched(moves: float, count: int) -> Study:
@@ -76,7 +96,7 @@ def test_a_search_steps_from_its_front_and_pays_nothing_twice() -> None:
     study = searched(1.0, 12)
     assert [t.user_attrs["key"] for t in study.trials] == keys  # the seed decides
     front = [study.trials[0].params, next(t.params for t in study.trials if t.params["topology"] == "4-1")]
-    around = {c.key for params in front for steps in neighbours(SMALL, params).values() for c in steps}
+    around = {c.key for params in front for c in neighbours(SMALL, params)}
     assert set(keys[len(starters) :]) <= around
     assert not {t.user_attrs["key"] for t in searched(0.0, 12).trials} - set(starters) <= around
 

@@ -52,10 +52,11 @@ def finish(study: Study, count: int) -> list[str]:
 
 def test_baselines_come_first_and_once(reopen: Opener) -> None:
     study = reopen()
-    asked = [study.ask() for _ in range(6)]
-    assert [s.baseline for s in asked] == ["long_cot", "sr", "majority", None, None, None]
-    assert [s.candidate.workflow.name for s in asked[3:5]] == ["8-1-summary", "16-4-1-summary"]
-    assert len(reopen(owner="elsewhere").trials) == 6
+    asked = [study.ask() for _ in range(7)]
+    assert [s.baseline for s in asked] == ["long_cot", "sr", "majority", None, None, None, None]
+    assert [s.candidate.workflow.name for s in asked[3:6]] == ["8-1-summary", "8-1-summary", "16-4-1-summary"]
+    assert [s.candidate.params["cap"] for s in asked[3:6]] == [256, 512, 256]
+    assert len(reopen(owner="elsewhere").trials) == 7
 
 
 def test_a_resume_does_not_repeat_suggestions(reopen: Opener) -> None:
