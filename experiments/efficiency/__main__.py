@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help="which part of them; how the search works was decided on the search split (default report)",
     )
     made.add_argument("--problems", type=int, default=32, metavar="N", help="problems of a trial (default 32)")
-    made.add_argument("--seeds", type=int, default=40, metavar="N", help="searches of each contender (default 40)")
+    made.add_argument("--seeds", type=int, default=20, metavar="N", help="searches of each contender (default 20)")
     made.add_argument("--seed", type=int, default=0, help="of all sampling (default 0)")
     made.add_argument(
         "--share", type=float, default=0.95, metavar="SHARE", help="of the grid's hypervolume (default 0.95)"

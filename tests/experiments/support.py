@@ -76,7 +76,7 @@ class Silent:
     def ready(self) -> None:
         """Always."""
 
-    async def trial(self, number: int, *_: Any) -> str:
+    async def trial(self, number: int, candidate: Any, title: str, measured: Any, started: float) -> str:
         """Keep its number."""
         self.trials.append(number)
         return str(number)

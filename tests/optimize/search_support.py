@@ -55,7 +55,9 @@ class Silent:
         """Keep the study's files."""
         self.kept.update(artifacts)
 
-    async def trial(self, number: int, candidate: Any, baseline: Any, measured: Any, started: float) -> str:
+    async def trial(
+        self, number: int, candidate: Any, title: str, measured: Any, started: float, *, baseline: str | None = None
+    ) -> str:
         """Keep a trial."""
         self.runs.append({"number": number, "baseline": baseline, "measured": measured})
         return f"run-{number}"
