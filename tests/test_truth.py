@@ -27,7 +27,7 @@ def test_pdr_is_above_long_cot_at_matched_sequential_tokens() -> None:
         def run(name: str) -> Evaluation:
             return bridge.run(evaluate(PDR(data.signature, flows[name]), data, lm=endpoint.lm))
 
-        pdr, cot = run("pdr_8"), run("long_cot_448")
+        pdr, cot = run("pdr_8"), run("long_cot_640")
     assert pdr.mean("seq_generated") <= 1.03 * cot.mean("seq_generated")
     gain = pdr.compared_with(cot)  # paired: the same problems
     assert gain.interval.low > 0, (cot.accuracy, pdr.accuracy)
