@@ -36,7 +36,7 @@ def report_jobs(config: Config, grid: Sequence[Cell], ordered: Iterable[str]) ->
 def jobs(config: Config) -> list[Job]:
     """Everything, for a dry run: the largest kappa stands for the chosen one."""
     grid = cells(config, config.distillers)
-    largest = {cell.kind: cell.workflow.name for cell in sorted(grid, key=lambda c: c.kappa)}
+    largest = {(cell.kind, cell.level): cell.workflow.name for cell in sorted(grid, key=lambda c: c.kappa)}
     ordered = {*largest.values(), *(c.workflow.name for c in grid if c.kind == SUMMARY)}
     return [*search_jobs(config, grid), *report_jobs(config, grid, ordered)]
 
@@ -52,13 +52,12 @@ def ask(lab: Lab) -> Answer:
 
 
 def put_in_order(grid: Sequence[Cell], searched: Sequence[Measured]) -> list[str]:
-    """Names of the cells to compare: the best of each distiller on the search split, and the summary's at its level."""
-    kind_of = {c.workflow.name: c.kind for c in grid}
+    """Names of the cells to compare: the search split's best of each distiller at each level, and every summary."""
+    kind_of = {c.workflow.name: (c.kind, c.level) for c in grid}
     standings = [_standing(m) for m in searched]
     kinds = list(dict.fromkeys(kind_of.values()))
-    chosen = [best(s for s in standings if kind_of[s.name] == kind) for kind in kinds]
-    row = next(s.family for s in chosen if kind_of[s.name] == SUMMARY)
-    return list(dict.fromkeys([*(s.name for s in chosen), *(c.workflow.name for c in grid if c.row == row)]))
+    chosen = [best(s for s in standings if kind_of[s.name] == kind).name for kind in kinds]
+    return list(dict.fromkeys([*chosen, *(c.workflow.name for c in grid if c.kind == SUMMARY)]))
 
 
 def section(config: Config, grid: Sequence[Cell], searched: Sequence[Measured], reported: Sequence[Measured]) -> str:
@@ -107,10 +106,11 @@ def _order(
     grid: Sequence[Cell], ordered: Sequence[str], chosen: Mapping[str, str], by_name: Mapping[str, Measured]
 ) -> str:
     cell_of = {c.workflow.name: c for c in grid}
-    reference = next(n for n in ordered if cell_of[n].kind == SUMMARY and n == chosen[cell_of[n].row])
+    summaries = {c.level: chosen[c.row] for c in grid if c.kind == SUMMARY}
     body = []
     for m in sorted((by_name[name] for name in ordered), key=lambda m: -m.evaluation.accuracy):
         e, cell = m.evaluation, cell_of[m.name]
+        reference = summaries[cell.level]
         difference = "-" if m.name == reference else points(e.compared_with(by_name[reference].evaluation))
         meters = ("seq_generated", "b_seq", "nominal_seq", "b_total", "nominal_total")
         body.append(

@@ -82,13 +82,15 @@ class Cell:
     Attributes:
         row: The distiller, with its k and (where there are several) its level.
         kappa: The column.
-        kind: The distiller whatever its k and level: one of the paper's four.
+        kind: The distiller whatever its k: one of the paper's four.
+        level: The level's name.
         workflow: What it means.
     """
 
     row: str
     kappa: int
     kind: str
+    level: str
     workflow: Workflow
 
 
@@ -103,7 +105,7 @@ def cells(config: Config, spec: Distillers) -> list[Cell]:
             workflow = Workflow(name=f"{row.replace(' ', '_')}-{kappa}", rounds=rounds)
             label = f"{row}, {level.name}" if len(levels) > 1 else row
             ready = filled(workflow, level, config.sampling, several=len(levels) > 1)
-            made[label, kappa] = Cell(label, kappa, kind, ready)
+            made[label, kappa] = Cell(label, kappa, kind, level.name, ready)
     return list(made.values())
 
 

@@ -93,6 +93,25 @@ def test_cells_that_are_put_in_order_are_measured_on_more_problems() -> None:
     assert {count for name, count in counts.items() if name not in ordered} == {4}
 
 
+def test_every_level_has_its_own_order() -> None:
+    two = SMALL.replace("last_answer: 60}]", "last_answer: 60}, {name: long, thinking: 90, answer: 50}]")
+    config = parse_config(two, "x")
+    grid = cells(config, config.distillers)
+    best = "global_summary-64-long"
+    searched = [measured(j, "11" if j.workflow.name == best else "10") for j in distillers.search_jobs(config, grid)]
+    ordered = distillers.put_in_order(grid, searched)
+    assert {(c.kind, c.level) for c in grid if c.workflow.name in ordered} == {(c.kind, c.level) for c in grid}
+    reported = [
+        measured(j, "0000" if j.workflow.name == best else "1100")
+        for j in distillers.report_jobs(config, grid, ordered)
+    ]
+    second = distillers.section(config, grid, searched, reported).split("In order")[1]
+    # Compared with the summary of its own level.
+    assert row(second, "random-2, short")[3].startswith("+0.0 [")
+    assert row(second, "random-2, long")[3].startswith("+50.0 [")
+    assert sum(line.split("|")[4].strip() == "-" for line in second.splitlines() if "global summary" in line) == 2
+
+
 def test_the_oracle_says_how_often_nothing_was_let_in() -> None:
     default, correct, incorrect = oracle.jobs(CONFIG)
     found = [
