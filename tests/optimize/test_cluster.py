@@ -25,7 +25,7 @@ import optuna
 import pytest
 from fakes import postgres
 from fakes.postgres import Postgres
-from fakes.vllm import Call, FakeVLLM, Reply
+from fakes.vllm import HANG, Call, FakeVLLM, Reply
 from optuna.trial import FrozenTrial
 from search_support import Notes, measured, solve
 
@@ -124,14 +124,25 @@ class Cluster:
         """What a worker has said."""
         return (self.home / name / "log").read_text()
 
+    def kill(self, name: str) -> subprocess.Popen[bytes]:
+        """Kill a worker; the process that was."""
+        victim = self.workers[name]
+        victim.kill()
+        victim.wait()
+        return victim
+
     def wait(self, name: str) -> None:
         """Wait for a worker to end well."""
         assert self.workers[name].wait(1200) == 0, self.log(name)
 
-    def answered(self, name: str | None = None) -> list[Call]:
-        """Answered requests for a completion (of a worker)."""
-        mine = [c for c in self.model.calls if c.ended is not None and c.status == 200]
-        return [c for c in mine if name is None or c.headers.get("authorization") == f"Bearer key-of-{name}"]
+    @staticmethod
+    def asked_by(name: str, call: Call) -> bool:
+        """Whether a request is this worker's."""
+        return call.headers.get("authorization") == f"Bearer key-of-{name}"
+
+    def answered(self) -> list[Call]:
+        """Answered requests for a completion."""
+        return [c for c in self.model.calls if c.ended is not None and c.status == 200]
 
     def rate_of(self, names: list[str]) -> float:
         """Answers a second, as soon as all of these have told a trial: until then they are starting (MLflow last)."""
@@ -157,17 +168,20 @@ def test_four_workers_one_killed(
     with mlflow_server(server.create("mlflow"), tmp_path) as tracking:
         cluster = Cluster(tmp_path, model, data, storage, tracking)
 
+        cluster.start("alone", "alone", TRIALS)
+        alone = cluster.rate_of(["alone"])
+        cluster.kill("alone")
         four = [f"w{i}" for i in range(4)]
-        cluster.start("w0", "four", TRIALS)
-        alone = cluster.rate_of(["w0"])
-        for name in four[1:]:
+        for name in four:
             cluster.start(name, "four", TRIALS)
         together = cluster.rate_of(four)
+        # What the victim asks from here on is never answered, so it dies in the middle of a trial.
+        model.answer = lambda call: HANG if cluster.asked_by("w1", call) else slow(call)
+        asked = len(model.calls)
+        until(lambda: any(cluster.asked_by("w1", c) for c in model.calls[asked:]), 120, "w1 had no trial to die in")
+        victim = cluster.kill("w1")
         study = optuna.load_study(study_name="four", storage=open_storage(storage, tmp_path))
-        victim = cluster.workers["w1"]
         running = [t for t in study.get_trials() if t.state.name == "RUNNING" and of(victim, t)]
-        victim.kill()
-        victim.wait()
         assert running
         for name in four:
             if name != "w1":
