@@ -153,6 +153,7 @@ class FakeVLLM:
         self.opens = ""  # what the chat template ends a prompt with, where a generation prompt is asked for
         self.renders: Callable[[str], str] = str  # what the chat template makes of an assistant's message
         self.healthy = True
+        self.held = False  # while True, requests are taken and none is answered
         self.calls: list[Call] = []
         self.other_requests: list[str] = []  # "GET /v1/models", ...
         self.in_flight = 0
@@ -365,6 +366,8 @@ class FakeVLLM:
 
     async def _reply(self, call: Call) -> Reply:
         reply = self._refusal(call) or self._next(call)
+        while self.held:
+            await asyncio.sleep(0.05)
         if reply.fault == "hang":
             await asyncio.Event().wait()
         if reply.delay:

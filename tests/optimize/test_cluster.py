@@ -46,6 +46,7 @@ ROOT = Path(__file__).parents[2]
 TRIALS = 24
 IMPATIENT = """
 import sys
+import mlflow  # takes seconds, and would be imported in the first trial
 from optimize.searching import loop
 from optimize.studies import storages
 storages.HEARTBEAT, storages.GRACE, loop.LOOK = 1, 6, 1.0
@@ -140,17 +141,18 @@ class Cluster:
         """Whether a request is this worker's."""
         return call.headers.get("authorization") == f"Bearer key-of-{name}"
 
-    def answered(self) -> list[Call]:
-        """Answered requests for a completion."""
-        return [c for c in self.model.calls if c.ended is not None and c.status == 200]
-
-    def rate_of(self, names: list[str]) -> float:
-        """Answers a second, as soon as all of these have told a trial: until then they are starting (MLflow last)."""
-        until(lambda: all("\nsearch " in self.log(name) for name in names), 900, f"not all of {names} work")
+    def rate_of(self, names: list[str], study: str) -> float:
+        """Start these workers; their answers a second from when all have asked: until then the model keeps silent."""
+        self.model.held = True
+        for name in names:
+            self.start(name, study, TRIALS)
+        for name in names:
+            until(lambda name=name: any(self.asked_by(name, c) for c in self.model.calls), 900, f"{name} never asked")
+        self.model.held = False
         began = time.time()
         time.sleep(30)
         ended = time.time()
-        return sum(began <= (c.ended or 0) <= ended for c in self.answered()) / (ended - began)
+        return sum(c.status == 200 and began <= (c.ended or 0) <= ended for c in self.model.calls) / (ended - began)
 
 
 def until(condition: Any, seconds: float, what: str) -> None:
@@ -168,13 +170,10 @@ def test_four_workers_one_killed(
     with mlflow_server(server.create("mlflow"), tmp_path) as tracking:
         cluster = Cluster(tmp_path, model, data, storage, tracking)
 
-        cluster.start("alone", "alone", TRIALS)
-        alone = cluster.rate_of(["alone"])
+        alone = cluster.rate_of(["alone"], "alone")
         cluster.kill("alone")
         four = [f"w{i}" for i in range(4)]
-        for name in four:
-            cluster.start(name, "four", TRIALS)
-        together = cluster.rate_of(four)
+        together = cluster.rate_of(four, "four")
         # What the victim asks from here on is never answered, so it dies in the middle of a trial.
         model.answer = lambda call: HANG if cluster.asked_by("w1", call) else slow(call)
         asked = len(model.calls)
