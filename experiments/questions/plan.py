@@ -54,11 +54,13 @@ def cost(jobs: Iterable[Job], config: Config) -> Cost:
     for job in jobs:
         spec = config.sets[job.set]
         made = plan(job.workflow, Budget())
+        instructions = job.workflow.prompts.model_dump()
+        read: dict[str, object] = {}  # instructions of the steps so far: a later stage's changes nothing before it
         for step in made.steps:
+            read[step.stage] = instructions[step.stage]
             before = job.workflow.rounds[: step.round + (step.stage not in ("draft", "refine"))]
             place = [job.set, job.side, job.rule if before else "", [r.model_dump() for r in before], step.stage,
-                     step.caps.thinking, step.caps.answer, job.workflow.prompts.model_dump(),
-                     job.workflow.sampling.model_dump()]  # fmt: skip
+                     step.caps.thinking, step.caps.answer, read, job.workflow.sampling.model_dump()]  # fmt: skip
             for index in range(step.width):
                 key = json.dumps([*place, index], sort_keys=True)
                 problems[key] = max(problems.get(key, 0), job.count * spec.samples)

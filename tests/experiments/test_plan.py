@@ -13,7 +13,7 @@ from experiments.questions import distillers, frontier, oracle, training
 from experiments.questions.config import parse_config
 from experiments.questions.plan import Cost, cost, describe, expected_meters
 from experiments.questions.strategies import Job, at_levels
-from pdr_dspy.workflow import Round, Summary, Workflow
+from pdr_dspy.workflow import Prompts, Round, Summary, Workflow
 
 CONFIG = parse_config(SMALL, "x")
 
@@ -43,6 +43,18 @@ def test_drafts_that_two_strategies_share_are_counted_once() -> None:
     assert both.calls == 10 * (8 + 2 + 2)
     more = cost([Job("P", "report", 10, pdr(4)), Job("P", "report", 30, pdr(4))], CONFIG)
     assert more == cost([Job("P", "report", 30, pdr(4))], CONFIG)
+
+
+def test_another_instruction_is_paid_from_its_stage_on() -> None:
+    usual = Job("P", "report", 10, pdr(4))
+
+    def with_prompt(**prompts: str) -> Job:
+        return replace(usual, workflow=usual.workflow.model_copy(update={"prompts": Prompts(**prompts)}))
+
+    assert cost([usual, with_prompt(refine="checking")], CONFIG).calls == 10 * (6 + 1)
+    assert cost([usual, with_prompt(distill="disagreements")], CONFIG).calls == 10 * (6 + 2)
+    assert cost([usual, with_prompt(draft="brief")], CONFIG).calls == 10 * (6 + 6)
+    assert cost([usual, with_prompt(analyse="errors_only")], CONFIG).calls == 10 * 6
 
 
 def test_sides_sets_and_admission_rules_share_what_they_can() -> None:
