@@ -11,7 +11,7 @@ et al. 2012, NeurIPS 25, section 3.2, with the same hope for every step). Pure: 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from optimize.points.shapes import Choice, Params, parse_topology
 from optimize.points.space import Candidate, Fixed, Space
@@ -42,26 +42,25 @@ def neighbours(space: Space, params: Params) -> Iterator[Candidate]:
 
 
 def move(
-    space: Space, members: Sequence[Params], tried: Sequence[Params], known: Collection[str], source: random.Random
+    space: Space, members: Sequence[Params], tried: Mapping[str, Params], source: random.Random
 ) -> Candidate | None:
     """An untried neighbour of the members; None where all were tried.
 
     Args:
         space: What to choose from.
         members: The front's points.
-        tried: All points that were tried.
-        known: Their candidates' keys.
+        tried: All points that were tried, by their candidates' keys.
         source: Of the random choice.
     """
-    new = {c.key: c for params in members for c in neighbours(space, params) if c.key not in known}
+    new = {c.key: c for params in members for c in neighbours(space, params) if c.key not in tried}
     if not new:
         return None
-    drawn = widths(tried)
+    drawn = widths(tried.values())
     steps = list(new.values())
     return source.choices(steps, [fresh(step, drawn) ** -0.5 for step in steps])[0]
 
 
-def widths(tried: Sequence[Params]) -> dict[Drafts, int]:
+def widths(tried: Iterable[Params]) -> dict[Drafts, int]:
     """How many first drafts of each kind were drawn a problem."""
     drawn: dict[Drafts, int] = {}
     for params in tried:

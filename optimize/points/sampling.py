@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -38,9 +38,7 @@ class Sampling:
     startup: int = 8
     moves: float = 0.75
 
-    def sampler(
-        self, space: Space, members: Sequence[Params], tried: Sequence[Params], known: Collection[str], seed: int
-    ) -> BaseSampler:
+    def sampler(self, space: Space, members: Sequence[Params], tried: Mapping[str, Params], seed: int) -> BaseSampler:
         """The sampler of one suggestion.
 
         Running trials count as bad ones in what TPE learns from (its constant liar, Optuna's default), so that several
@@ -49,13 +47,12 @@ class Sampling:
         Args:
             space: What to choose from.
             members: The front's points.
-            tried: The points that were tried, or are being tried.
-            known: Their candidates' keys.
+            tried: The points that were tried, or are being tried, by their candidates' keys.
             seed: Of this suggestion.
         """
         model = TPESampler(seed=seed, multivariate=True, n_startup_trials=self.startup)
         source = random.Random(seed)
-        moved = move(space, members, tried, known, source) if source.random() < self.moves else None
+        moved = move(space, members, tried, source) if source.random() < self.moves else None
         if moved is None:
             return model
         with warnings.catch_warnings():

@@ -257,8 +257,8 @@ class Study(Trials):
             seed = sampler_seed(self._seed, len(trials), self._owner)
         measured = self.feasible
         members = [measured[i].params for i in front([self.point(t) for t in measured])]
-        known = {str(t.user_attrs[KEY]): t.params for t in trials if KEY in t.user_attrs}
-        return self._sampling.sampler(self.space, members, list(known.values()), known.keys(), seed)
+        tried = {str(t.user_attrs[KEY]): t.params for t in trials if KEY in t.user_attrs}
+        return self._sampling.sampler(self.space, members, tried, seed)
 
     def recover(self) -> None:
         """Fail what a dead process left running, and enqueue it again."""

@@ -42,13 +42,13 @@ def test_a_neighbour_differs_in_one_dimension_and_what_comes_with_it(params: Par
 @given(st.lists(POINTS, min_size=1, max_size=2), st.integers(0, 99))
 def test_moves_try_every_neighbour_once_and_end(members: list[Params], seed: int) -> None:
     source = random.Random(seed)
-    known = {SPACE.candidate(params).key for params in members}
-    around = {c.key for params in members for c in neighbours(SPACE, params)} - known
-    tried: set[str] = set()
-    while (step := move(SPACE, members, members, known | tried, source)) is not None:
-        assert step.key in around - tried
-        tried.add(step.key)
-    assert tried == around
+    known = {SPACE.candidate(params).key: params for params in members}
+    around = {c.key for params in members for c in neighbours(SPACE, params)} - known.keys()
+    tried: dict[str, Params] = {}
+    while (step := move(SPACE, members, known | tried, source)) is not None:
+        assert step.key in around - tried.keys()
+        tried[step.key] = step.params
+    assert tried.keys() == around
 
 
 def test_drafts_that_were_drawn_cost_nothing_again() -> None:
@@ -67,13 +67,13 @@ def test_cheap_steps_are_drawn_more_often() -> None:
     front = SPACE.plain("8-1").params
     drawn = widths([front])
     costs = {c.key: fresh(c, drawn) for c in neighbours(SPACE, front)}
-    picked = [move(SPACE, [front], [front], {SPACE.candidate(front).key}, random.Random(i)) for i in range(400)]
+    picked = [move(SPACE, [front], {SPACE.candidate(front).key: front}, random.Random(i)) for i in range(400)]
     mean = sum(costs[step.key] for step in picked if step) / len(picked)
     assert mean < 0.8 * sum(costs.values()) / len(costs)
 
 
 def test_without_a_front_there_is_no_move() -> None:
-    assert move(SPACE, [], [], set(), random.Random(0)) is None
+    assert move(SPACE, [], {}, random.Random(0)) is None
 
 
 def searched(moves: float, count: int) -> Study:
