@@ -15,7 +15,7 @@ from experiments.questions.strategies import Job
 from pdr_dspy.budget import Budget
 from pdr_dspy.workflow import PlannedStep, Workflow, plan
 
-RATE = 4_000
+RATE = 6_000
 """Generated tokens a second of the embedded server on two quiet cores, for the estimate of its time."""
 
 
