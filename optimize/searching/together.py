@@ -39,7 +39,7 @@ async def await_turn(crew: Crew, complete: Callable[[], int], stop: asyncio.Even
     crew.leave()
     said = ""
     while True:
-        turn = crew.turn(complete())
+        turn = crew.turn(complete)
         if turn.whose != "theirs" or not patient:
             return turn
         if turn.who != said:

@@ -7,6 +7,7 @@ what decides wherever two workers want the same thing at the same instant; no cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -82,24 +83,27 @@ class Crew:
             self._end(self._me)
             self._me = None
 
-    def turn(self, trials: int) -> Turn:
+    def turn(self, complete: Callable[[], int]) -> Turn:
         """Ask for the turn to report, after having left.
 
-        Two that ask at once both see each other, and the first in the storage's order has it.
+        Two that ask at once both see each other, and the first in the storage's order has it. A report that is not
+        seen running once the turn was asked for has either ended, and is seen then, or begins later and sees this.
 
         Args:
-            trials: How many complete trials there are to report on.
+            complete: How many complete trials there are to report on; asked when nobody searches any more.
         """
         if others := self.others:
             return Turn("theirs", f"{', '.join(others)} still at it")
-        told = [t for t in self._all("report", TrialState.COMPLETE) if t.number not in self._known]
-        if here := [t for t in told if t.user_attrs.get(TRIALS) == trials]:
-            return Turn("done", here[-1].user_attrs[PLACE])
+        trials = complete()
         claim = self._begin("report", trials=trials)
         earlier = [t for t in self._running() if t.number < claim.number and t.user_attrs.get(ROLE) != "worker"]
         if earlier:
             self._end(claim)
             return Turn("theirs", f"{earlier[0].user_attrs.get(OWNER, 'another worker')} reports")
+        told = [t for t in self._all("report", TrialState.COMPLETE) if t.number not in self._known]
+        if here := [t for t in told if t.user_attrs.get(TRIALS) == trials]:
+            self._end(claim)
+            return Turn("done", here[-1].user_attrs[PLACE])
         self._report = claim
         return Turn("mine")
 
