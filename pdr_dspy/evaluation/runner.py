@@ -163,10 +163,11 @@ class _Run:
                     gate.started()
                     running.add(asyncio.create_task(self._one(*waiting.popleft())))
                 pause = gate.look_again(len(running)) if waiting else None
-                done, running = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     gate.ended()
-                    result = task.result()
+                    result = task.result()  # where one ends the run, the others done with it are still looked at below
+                    running.discard(task)
                     results[result.problem, result.sample] = result
                     if self._on_result is not None:
                         self._on_result(result)

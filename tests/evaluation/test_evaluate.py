@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -127,6 +129,29 @@ async def test_an_endpoint_that_can_not_be_used_stops_everything(wrap: Callable[
         await evaluate(Program(solve), dataset(50), concurrency=4)
     assert raised.value is error
     assert sorted(ended) == [0, 2, 3]  # those in flight were cancelled, the rest never started
+
+
+MISTAKEN = """
+import asyncio, dspy
+from pdr_dspy.data import Dataset, Problem, make_grader
+from pdr_dspy.errors import SpendExhausted
+from pdr_dspy.evaluation import evaluate
+
+class Program(dspy.Module):
+    async def aforward(self, problem):
+        raise SpendExhausted(90, 100)
+
+problems = tuple(Problem(f"p{i}", {"problem": str(i)}, str(i)) for i in range(6))
+try:
+    asyncio.run(evaluate(Program(), Dataset("d", dspy.Signature("problem -> answer"), problems, make_grader("exact"))))
+except SpendExhausted:
+    print("told once")
+"""
+
+
+def test_problems_that_all_meet_the_same_mistake_tell_it_once() -> None:
+    done = subprocess.run([sys.executable, "-c", MISTAKEN], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("told once\n", "")  # no "Task exception was never retrieved"
 
 
 async def test_cancelling_cancels_what_is_in_flight() -> None:
