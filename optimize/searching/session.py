@@ -135,6 +135,7 @@ class Session:
 
             async def measure(suggestion: Suggestion) -> Measurement:
                 started[suggestion.number] = time.time()
+                self._keep_back()  # earlier trials have been told by now
                 workflow, data = suggestion.candidate.workflow, self.problems.search
 
                 def on_result(result: ProblemResult) -> None:
@@ -152,7 +153,6 @@ class Session:
                 )
                 self.study.attach(suggestion, TRACKED, run)
                 progress.done = len(self.study.complete)  # other workers have done some of them
-                self._keep_back()
 
             search = Search(
                 self.study,
@@ -169,11 +169,15 @@ class Session:
                 self.begun = search.begun
 
     def _keep_back(self) -> None:
-        """Leave of the allowance what the report will take, as far as the search can tell."""
+        """Leave of the allowance what the report will take, as far as the search can tell.
+
+        Called before trials start: until the next one does, no more than `--jobs` are not told and may join the front.
+        """
         if self.allowance.limit is None:
             return
         runs = sum(self.parts.values()) * self.options.samples
-        self.allowance.kept = round(reporting(entries(self.study, self.space, self.sizes.front), runs))
+        chosen = entries(self.study, self.space, self.sizes.front)
+        self.allowance.kept = round(reporting(chosen, runs, self.options.jobs))
 
     def _judge(self, seen: Evaluation) -> Beaten | None:
         objectives = self.study.objectives

@@ -32,11 +32,17 @@ def parse_spend(text: str | None) -> int | None:
     return budget.tokens
 
 
-def reporting(entries: Sequence[Entry], runs: int) -> float:
-    """Tokens that measuring these workflows `runs` times each will generate; a guess where one was not searched."""
+def reporting(entries: Sequence[Entry], runs: int, joining: int = 0) -> float:
+    """Tokens to keep back for measuring these workflows `runs` times each.
+
+    A workflow that was not searched yet, and each of `joining` trials that may still come to the front, is taken to
+    generate as much as the dearest that was. On top comes the longest call's cap: the last request of a report must
+    find it free, however little it generates of it.
+    """
     known = [e.searched.metrics["mean_total_generated"] for e in entries if e.searched]
-    usual = max(known, default=0.0)
-    return MARGIN * runs * (sum(known) + usual * (len(entries) - len(known)))
+    guessed = max(known, default=0.0) * (len(entries) - len(known) + joining)
+    longest = max((step.caps.total for e in entries for step in e.candidate.plan.steps), default=0)
+    return MARGIN * runs * (sum(known) + guessed) + longest
 
 
 def spent_text(allowance: FileAllowance) -> str:
