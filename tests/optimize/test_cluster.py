@@ -259,7 +259,8 @@ def assert_replayed(cluster: Cluster, reporter: str, names: list[str]) -> None:
 def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
     server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storages, "GRACE", 3)
+    # Longer than the living may be kept from a sign of life on a busy machine: what they do is measured once only.
+    monkeypatch.setattr(storages, "GRACE", 10)
     monkeypatch.setattr(loop, "LOOK", 0.2)
     space = make_space(parse_budget("tokens=16k"), 2048, topologies=["1", "2-1", "4-1", "8-1"])
     url, dice, lost = server.create("many"), random.Random(7), []

@@ -64,8 +64,8 @@ def join(tmp_path: Path, empty: Path) -> Iterator[Join]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lost is who is silent for a second."""
-    monkeypatch.setattr(storages, "GRACE", 1)
+    """Lost is who is silent for a few seconds: fewer, and a busy machine would lose the living."""
+    monkeypatch.setattr(storages, "GRACE", 3)
     monkeypatch.setattr(loop, "LOOK", 0.2)
 
 
@@ -80,7 +80,7 @@ def die(study: Study) -> None:
 
 def until_lost(study: Study, number: int) -> None:
     """Wait for the heartbeat to expire."""
-    for _ in range(100):
+    for _ in range(300):
         study.recover()
         if study.trials[number].state.name == "FAIL":
             return
