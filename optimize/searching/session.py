@@ -120,7 +120,6 @@ class Session:
 
     async def _search(self, stop: asyncio.Event) -> Ending:
         started: dict[int, float] = {}
-        self._keep_back()
         with self._progress(
             "search",
             self.sizes.trials,

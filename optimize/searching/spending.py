@@ -32,7 +32,7 @@ def parse_spend(text: str | None) -> int | None:
     return budget.tokens
 
 
-def reporting(entries: Sequence[Entry], runs: int, joining: int = 0) -> float:
+def reporting(entries: Sequence[Entry], runs: int, joining: int) -> float:
     """Tokens to keep back for measuring these workflows `runs` times each.
 
     A workflow that was not searched yet, and each of `joining` trials that may still come to the front, is taken to

@@ -37,10 +37,10 @@ def test_what_the_report_needs_is_kept_back() -> None:
     known = type(known)(**{**known.as_dict(), "metrics": {**known.metrics, "mean_total_generated": 300.0}})
     entries = [Entry("a", baselines["sr"], known), Entry("b", baselines["majority"], None)]
     longest = max(step.caps.total for e in entries for step in e.candidate.plan.steps)
-    assert reporting(entries, 10) == MARGIN * 10 * 600 + longest
+    assert reporting(entries, 10, joining=0) == MARGIN * 10 * 600 + longest
     assert reporting(entries, 10, joining=2) == MARGIN * 10 * 1200 + longest
-    assert reporting(entries[1:], 10) == entries[1].candidate.plan.steps[0].caps.total
-    assert reporting([], 10) == 0
+    assert reporting(entries[1:], 10, joining=2) == entries[1].candidate.plan.steps[0].caps.total
+    assert reporting([], 10, joining=2) == 0
 
 
 def generated(model: FakeVLLM) -> int:
@@ -64,7 +64,7 @@ def test_a_search_ends_in_time_for_its_report_and_its_runs_share_one_limit(
         "--topologies",
         "1,1-1-1-1,8-vote,4-1",
     )
-    limit = 24_000
+    limit = 12_000
     assert command("search", *arguments, "--spend", f"tokens={limit}") == 0
     out, err = capsys.readouterr()
     first = generated(model)
