@@ -51,13 +51,16 @@ def check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -
     Raises:
         InputError: it was, or was made by others.
     """
-    study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
-    if study is None:
+    try:
+        study = storage.get_study_id_from_name(name)
+    except KeyError:
         return
-    stored = study.user_attrs.get(FINGERPRINT)
+    # In this order: a worker that starts at the same instant describes the study before it has a trial.
+    begun = storage.get_n_trials(study) > 0
+    stored = storage.get_study_user_attrs(study).get(FINGERPRINT)
     if stored is None:
-        if storage.get_n_trials(study._study_id) == 0:
-            return  # killed between making the study and describing it
+        if not begun:
+            return  # killed, or not yet come, between making the study and describing it
         raise InputError("study", f"{name!r} was not made by this search", "Give another name with --study")
     _compare(name, stored, now)
 

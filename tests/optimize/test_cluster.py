@@ -136,6 +136,11 @@ class Cluster:
         """Wait for a worker to end well."""
         assert self.workers[name].wait(1200) == 0, self.log(name)
 
+    def asked(self, name: str) -> bool:
+        """Whether a worker, which must not have ended, has asked the model."""
+        assert self.workers[name].poll() is None, self.log(name)
+        return any(self.asked_by(name, call) for call in self.model.calls)
+
     @staticmethod
     def asked_by(name: str, call: Call) -> bool:
         """Whether a request is this worker's."""
@@ -147,7 +152,7 @@ class Cluster:
         for name in names:
             self.start(name, study, TRIALS)
         for name in names:
-            until(lambda name=name: any(self.asked_by(name, c) for c in self.model.calls), 900, f"{name} never asked")
+            until(lambda name=name: self.asked(name), 900, f"{name} never asked")
         self.model.held = False
         began = time.time()
         time.sleep(30)

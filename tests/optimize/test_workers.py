@@ -13,8 +13,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from fakes.vllm import FakeVLLM
+from optuna.storages._rdb import storage as rdb
 from optuna.trial import TrialState, create_trial
 from search_support import Command, Notes, Silent, measured
 
@@ -27,6 +29,7 @@ from optimize.studies.storages import open_storage, without_password
 from optimize.studies.study import Study, TrialTaken
 from optimize.studies.taking import KEY, STARTED, verdict
 from optimize.studies.trials import Suggestion
+from optimize.weighing.criteria import Objectives
 from optimize.weighing.front import Point
 from optimize.weighing.objective import Measurement
 from pdr_dspy.budget import parse_budget
@@ -196,6 +199,30 @@ def test_another_search_under_this_name_is_refused_even_at_the_same_instant(join
     a._study.set_user_attr("fingerprint", {"budget": "tokens=8k", "directions": ["maximize", "minimize"]})
     with pytest.raises(InputError, match="budget was tokens=16k, now tokens=8k"):
         join("b", {"budget": "tokens=8k"})
+
+
+@pytest.mark.parametrize("at", range(1, 11))
+def test_whatever_another_worker_does_while_one_joins_both_are_in(
+    join: Join, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has made the study and no more, and does the rest before any of the one's first transactions."""
+    optuna.create_study(
+        storage=open_storage(f"sqlite:///{tmp_path / 'x.db'}", tmp_path),
+        study_name="s",
+        directions=Objectives().directions,
+    )
+    begin, left = rdb._create_scoped_session, [at]
+
+    def interrupted(*arguments: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            join("b").ask()
+        return begin(*arguments)
+
+    monkeypatch.setattr(rdb, "_create_scoped_session", interrupted)
+    a = join("a")
+    assert left[0] < 0 and a.crew is not None and len(a.crew.others) == 1
+    assert a.ask().number != a.trials[0].number
 
 
 def test_the_last_to_leave_reports_and_who_comes_after_a_death_does(join: Join) -> None:
