@@ -1,7 +1,7 @@
 """From `--propose` to the proposals of a study: those it was made with, or new ones, told at the start.
 
 A study keeps its proposals in its fingerprint, as a part of its space, so that they are made once, whoever joins it
-later.
+later. Workers that begin it at the same instant take those that were written first.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 
 from optimize.points.space import PROPOSALS, Space
 from optimize.proposals.ask import Ask, proposer
 from optimize.proposals.propose import propose
 from optimize.proposals.values import Proposals
 from optimize.searching.sources import Problems
+from optimize.studies.facts import Facts
 from optimize.studies.fingerprint import FINGERPRINT
 from optimize.studies.storages import open_storage
 from pdr_dspy.endpoint import Allowance, Endpoint, FileStore
@@ -53,7 +54,7 @@ def joined(
     if ask is None:
         return None  # a study that has proposals refuses to go on without them
     storage = open_storage(options.storage, directory)
-    found = _kept(storage, name, ask)
+    found = _kept(storage, name, ask) or _settled(storage, name, ask)
     if found is None:
         tried, stages = space.for_proposals()
         with proposer(ask, endpoint, options, FileStore(directory / "store"), allowance) as writer:
@@ -70,7 +71,7 @@ def joined(
                 proposer=writer,
                 seed=options.seed,
             )
-        found = _kept(storage, name, ask) or made  # of two that began the study at once, one is first
+        found = _settled(storage, name, ask, made) or made
     _tell(found)
     return found
 
@@ -89,6 +90,15 @@ def _kept(storage: BaseStorage, name: str, ask: Ask) -> Proposals | None:
             f"Give {f'--propose {had}' if had else 'no --propose'}, or the new search another name with --study",
         )
     return found
+
+
+def _settled(storage: BaseStorage, name: str, ask: Ask, made: Proposals | None = None) -> Proposals | None:
+    """The proposals that were written first, of those that workers wrote; with `made` these are among them."""
+    if not isinstance(storage, RDBStorage):
+        return None  # one process has the study
+    facts, kind = Facts(storage, name), f"{PROPOSALS} {ask.count}"
+    said = facts.facts(kind)[:1] if made is None else [facts.settle(kind, made.as_dict())]
+    return Proposals.from_dict(said[0]) if said else None
 
 
 def _tell(proposals: Proposals) -> None:

@@ -1,8 +1,8 @@
-"""The workers of one study: who is there, what they have settled between them, and who of them reports.
+"""The workers of one study: who is there, and who of them reports.
 
-Kept in a study of its own beside the search's, `<name> (workers)`: a trial a worker and a trial a report, with signs of
-life like any trial, and a failed trial for every fact. The storage numbers trials in one order for everybody: that is
-what decides wherever two workers want the same thing at the same instant; no clock is asked but the storage's own.
+Kept where their facts are: a trial a worker and a trial a report, with signs of life like any trial. The storage
+numbers trials in one order for everybody: that is what decides wherever two workers want the same thing at the same
+instant; no clock is asked but the storage's own.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from optimize.studies.facts import Facts
 from optimize.studies.pulse import Pulse
 from optimize.studies.recovery import OWNER, Gone, Undertaker, fail
 
 ROLE = "role"
 PLACE = "place"
 TRIALS = "trials"
-FACT = "fact"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Turn:
     who: str = ""
 
 
-class Crew:
+class Crew(Facts):
     """One worker's view of all of them; it has joined when this returns.
 
     Args:
@@ -51,10 +50,10 @@ class Crew:
     """
 
     def __init__(self, storage: RDBStorage, name: str, owner: str, gone: Gone, pulse: Pulse) -> None:
+        super().__init__(storage, name)
         self.owner = owner
         self._storage = storage
         self._pulse = pulse
-        self._study = optuna.create_study(storage=storage, study_name=f"{name} (workers)", load_if_exists=True)
         self._undertaker = Undertaker(self._study, storage, gone)
         self._report: Trial | None = None
         self._known = {t.number for t in self._all("report", TrialState.COMPLETE)}
@@ -67,15 +66,6 @@ class Crew:
         mine = None if self._me is None else self._me.number
         there = [t for t in self._all("worker", TrialState.RUNNING) if t.number != mine]
         return [t.user_attrs[OWNER] for t in there]
-
-    def facts(self, kind: str) -> list[Any]:
-        """What was said of this kind, in one order for everybody."""
-        found = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        return [t.user_attrs[FACT][1] for t in found if t.user_attrs.get(FACT, [None])[0] == kind]
-
-    def state(self, kind: str, value: Any) -> None:
-        """Say something, for good; of several that say the same kind of thing the first one counts."""
-        self._study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={FACT: [kind, value]}))
 
     def leave(self) -> None:
         """Be there no longer."""

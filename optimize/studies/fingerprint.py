@@ -40,9 +40,7 @@ def agree(crew: Crew, name: str, now: Mapping[str, Any]) -> None:
     Raises:
         InputError: one was faster, with something else.
     """
-    if not crew.facts(FINGERPRINT):
-        crew.state(FINGERPRINT, now)
-    _compare(name, crew.facts(FINGERPRINT)[0], now)
+    _compare(name, crew.settle(FINGERPRINT, now), now)
 
 
 def check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -> None:

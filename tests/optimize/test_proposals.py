@@ -26,7 +26,7 @@ from optimize.studies.study import Study
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.data import Dataset, Problem, load_data
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
-from pdr_dspy.errors import EndpointError, SpendExhausted
+from pdr_dspy.errors import EndpointError, InputError, SpendExhausted
 from pdr_dspy.workflow import Instruction, dump_workflow, parse_workflow
 from pdr_dspy.workspace import ByteTokenizer
 from tests.endpoint.support import open_endpoint
@@ -249,20 +249,32 @@ def test_methods_take_turns() -> None:
     assert MAGIC not in Slot("draft", 1).id
 
 
-def test_of_two_that_begin_a_study_at_once_the_second_takes_the_firsts_proposals(
+def test_who_begins_a_study_at_the_same_instant_takes_the_proposals_that_were_written_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: FakeVLLM, dataset: Dataset
 ) -> None:
-    storage = open_storage(None, tmp_path)
-
-    def late(*_: object, **__: object) -> Proposals:
-        plain = {"space": replace(SPACE, proposals=MADE).fingerprint()}
-        Study(storage, "s", SPACE, plain, seed=0, owner="the first")
-        return Proposals(asked=2, proposer="the second")
-
-    monkeypatch.setattr("optimize.proposals.join.propose", late)
-    options = Namespace(storage=None, seed=0, load=4, thinking="auto")
+    url = f"sqlite:///{tmp_path / 'x.db'}"
     data = Problems("d", dataset, dataset, 6, 6)
-    allowance = FileAllowance(tmp_path / "spend")
-    with open_endpoint(model) as endpoint:
-        found = joined(Ask(2), options, "s", tmp_path, SPACE, data, endpoint, allowance)
-    assert found == MADE and model.calls == []
+    written: list[str] = []
+
+    def join(who: str, count: int = 2) -> Proposals | None:
+        def write(*_: object, **__: object) -> Proposals:
+            written.append(who)
+            if who == "the slower one":
+                assert join("the faster one") == replace(MADE, proposer="the faster one")
+            return replace(MADE, proposer=who)
+
+        monkeypatch.setattr("optimize.proposals.join.propose", write)
+        options = Namespace(storage=url, seed=0, load=4, thinking="auto")
+        allowance = FileAllowance(tmp_path / "spend")
+        with open_endpoint(model) as endpoint:
+            return joined(Ask(count), options, "s", tmp_path, SPACE, data, endpoint, allowance)
+
+    found = join("the slower one")
+    assert found is not None and found.proposer == "the faster one"
+    # The study has not been made yet: who comes now writes nothing, and takes them as well.
+    assert join("a late one") == found and written == ["the slower one", "the faster one"]
+    plain = {"space": replace(SPACE, proposals=found).fingerprint()}
+    Study(open_storage(url, tmp_path), "s", SPACE, plain, seed=0, owner="the faster one").close()
+    assert join("a later one") == found
+    with pytest.raises(InputError, match="was made with 2 proposals a stage, now 3"):
+        join("another search", 3)
