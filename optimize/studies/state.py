@@ -11,7 +11,6 @@ import os
 import platform
 import re
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -80,9 +79,11 @@ class StateDir:
     def identity(self) -> str:
         """A name of the directory that is the same on every machine that sees it."""
         path = self.path / "id"
-        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-            file.write(uuid.uuid4().hex)
-        return path.read_text(encoding="utf-8")
+        with path.open("a+", encoding="utf-8") as file:  # of several that add one at once, the first line counts
+            file.seek(0)
+            if "\n" not in file.read():
+                file.write(f"{uuid.uuid4().hex}\n")
+        return path.read_text(encoding="utf-8").partition("\n")[0]
 
     def gone(self, owner: str) -> bool:
         """Whether a worker (`host:name`) has surely ended: it worked here on this machine, and dropped its lock."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,16 @@ def test_a_worker_that_died_here_is_known_at_once_and_a_living_one_is_not(tmp_pa
     assert not state.gone(f"elsewhere:{name.partition(':')[2]}") and not state.gone(f"{platform.node()}:1-abc")
     assert StateDir(tmp_path, shared=True).identity == state.identity
     state.close()
+
+
+def test_a_directory_has_one_name_also_while_it_is_being_written(tmp_path: Path) -> None:
+    (tmp_path / "id").touch()  # another worker was killed there, or has not got further yet
+    states = [StateDir(tmp_path, shared=True) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        names = set(pool.map(lambda state: state.identity, states))
+    assert len(names) == 1 and "" not in names
+    for state in states:
+        state.close()
 
 
 def test_a_trial_of_a_worker_known_to_be_dead_is_not_waited_for(join: Join) -> None:
