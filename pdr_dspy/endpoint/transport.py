@@ -10,6 +10,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,9 @@ class Transport:
 
         litellm.suppress_debug_info = True
         litellm.telemetry = False
+        # Cancelled while it prepares a request it forgets the coroutine that would have sent it: nothing is lost.
+        forgotten = "coroutine 'BaseLLMHTTPHandler.async_completion' was never awaited"
+        warnings.filterwarnings("ignore", message=forgotten, category=RuntimeWarning)
         self._complete = litellm.acompletion
         self._key = settings.api_key
         # A little more than the limit of an attempt, which is enforced outside: this one must not come first.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 
 import dspy
 import pytest
 from fakes.vllm import FakeVLLM, Reply
 
 from pdr_dspy.calls import CallTag
-from pdr_dspy.endpoint import MemoryStore, endpoint_of
+from pdr_dspy.endpoint import EndpointSettings, MemoryStore, endpoint_of
 from pdr_dspy.endpoint.transport import Transport
 
 from .support import KEY, call, open_endpoint, outcome, recorded
@@ -157,3 +159,18 @@ async def test_plain_numbers_stay_within_the_attempt(fake_vllm: FakeVLLM) -> Non
         transport = Transport(endpoint.settings)
         assert transport._timeout.read == 8.0
         assert transport._timeout.connect == 2.0
+
+
+def test_a_call_that_is_cancelled_while_litellm_prepares_it_is_not_warned_of() -> None:
+    async def cancelled(transport: Transport) -> None:
+        sending = asyncio.ensure_future(transport.send("http://127.0.0.1:9/v1", {"model": "m", "messages": []}))
+        await asyncio.sleep(0)  # its thread has begun
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        asyncio.run(cancelled(Transport(EndpointSettings(urls=("http://127.0.0.1:9/v1",)))))
+        gc.collect()
+    assert [str(warning.message) for warning in seen if "never awaited" in str(warning.message)] == []
