@@ -7,6 +7,7 @@ instant; no clock is asked but the storage's own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,12 +85,13 @@ class Crew(Facts):
         """
         if others := self.others:
             return Turn("theirs", f"{', '.join(others)} still at it")
+        if reporting := self._reporting():  # who waits asks again and again: that shall leave nothing behind
+            return reporting
         trials = complete()
         claim = self._begin("report", trials=trials)
-        earlier = [t for t in self._running() if t.number < claim.number and t.user_attrs.get(ROLE) != "worker"]
-        if earlier:
+        if reporting := self._reporting(before=claim.number):
             self._end(claim)
-            return Turn("theirs", f"{earlier[0].user_attrs.get(OWNER, 'another worker')} reports")
+            return reporting
         told = [t for t in self._all("report", TrialState.COMPLETE) if t.number not in self._known]
         if here := [t for t in told if t.user_attrs.get(TRIALS) == trials]:
             self._end(claim)
@@ -125,8 +127,11 @@ class Crew(Facts):
         self._pulse.end(trial._trial_id)
         fail(self._storage, trial._trial_id)
 
-    def _running(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    def _reporting(self, before: float = math.inf) -> Turn | None:
+        """The turn of another worker that reports, or asked for it before the trial of this number did."""
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        earlier = [t for t in running if t.number < before and t.user_attrs.get(ROLE) != "worker"]
+        return Turn("theirs", f"{earlier[0].user_attrs.get(OWNER, 'another worker')} reports") if earlier else None
 
     def _all(self, role: str, state: TrialState) -> list[FrozenTrial]:
         found = self._study.get_trials(deepcopy=False, states=(state,))
