@@ -44,11 +44,13 @@ def verdict(number: int, attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]
         return "never"
     if any(t.state == TrialState.RUNNING and t.number < number for t in equal):
         return "later"
-    # A suggestion's number says when it was asked for, so the first ones have the places that are left; it also makes
-    # way for what is to be measured again. What comes from the queue has an old number, and makes way for who started.
+    # A suggestion's number says when it was asked for, so the first ones have the places that are left. All of them
+    # make way for what is to be measured again, whatever its number; that makes way for who has started.
     own = queued(attrs)
-    ahead = sum(t.number < number or bool(own and t.user_attrs.get(STARTED)) for t in running)
-    if not own:
+    if own:
+        ahead = sum(STARTED in t.user_attrs or (queued(t.user_attrs) and t.number < number) for t in running)
+    else:
+        ahead = sum(t.number < number or queued(t.user_attrs) for t in running)
         ahead += sum(t.state == TrialState.WAITING for t in others) + sum(1 for _ in lost(others))
     if len(evaluated(others)) + ahead >= most:
         return "later" if own else "never"

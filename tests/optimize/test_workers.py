@@ -17,14 +17,16 @@ from typing import Any
 import optuna
 import pytest
 from fakes.vllm import FakeVLLM
+from optuna.distributions import CategoricalDistribution
 from optuna.storages._rdb import storage as rdb
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from search_support import Command, Notes, Silent, measured
 
 from optimize.points.fitting import make_space
 from optimize.searching import loop
 from optimize.searching.loop import Ending, Search
 from optimize.studies import storages
+from optimize.studies.recovery import RETRY_OF
 from optimize.studies.state import StateDir
 from optimize.studies.storages import open_storage, without_password
 from optimize.studies.study import Study, TrialTaken
@@ -75,6 +77,14 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def finish(study: Study, suggestion: Suggestion, accuracy: float = 0.5) -> None:
     study.tell(suggestion, Point(accuracy, 1.0), overrun=-1.0, attrs={})
+
+
+def made(number: int, state: TrialState, **attrs: Any) -> FrozenTrial:
+    """A trial as a storage would show it."""
+    choice = CategoricalDistribution((1,))
+    trial = create_trial(state=TrialState.RUNNING, params={"x": 1}, distributions={"x": choice}, user_attrs=dict(attrs))
+    trial.number, trial.state = number, state
+    return trial
 
 
 def die(study: Study) -> None:
@@ -167,10 +177,8 @@ def test_whatever_the_order_of_their_steps_two_workers_never_measure_one_point()
             elif step == "start":
                 attrs[me][STARTED] = True
             else:
-                made = [create_trial(state=TrialState.RUNNING, user_attrs=dict(a)) for a in attrs]
-                for number, trial in enumerate(made):
-                    trial.number = number
-                back[me] = verdict(me, attrs[me], made, 99) != "take"
+                both = [made(number, TrialState.RUNNING, **own) for number, own in enumerate(attrs)]
+                back[me] = verdict(me, attrs[me], both, 99) != "take"
             if back[me]:
                 attrs[me].clear()
         assert not all(kept is False for kept in back), turns
@@ -185,6 +193,38 @@ def test_the_last_place_goes_to_the_lower_number_and_what_was_queued_is_asked_fo
     assert b.taken == 1
     b.recover()
     assert any(t.user_attrs.get("retry_of") == second.number for t in b.trials)
+
+
+def test_whatever_the_order_of_their_steps_what_was_lost_has_the_last_place() -> None:
+    """One worker suggests something; others find a dead one's trial, ask for it again, and take that: all 56 orders."""
+    outcomes = set()
+    for turns in combinations(range(8), 3):
+        trials = [made(0, TrialState.RUNNING, **{KEY: "lost", STARTED: True})]
+        steps = {"new": iter(("ask", "start", "look")), "again": iter(("fail", "enqueue", "pop", "start", "look"))}
+        mine: dict[str, FrozenTrial] = {}
+        seen: dict[str, str] = {}
+        for turn in range(8):
+            who = "new" if turn in turns else "again"
+            step = next(steps[who])
+            if step == "ask":
+                mine[who] = made(len(trials), TrialState.RUNNING, **{KEY: "new"})
+                trials.append(mine[who])
+            elif step == "fail":
+                trials[0].state = TrialState.FAIL
+            elif step == "enqueue":
+                mine[who] = made(len(trials), TrialState.WAITING, **{RETRY_OF: 0})
+                trials.append(mine[who])
+            elif step == "pop":
+                mine[who].state = TrialState.RUNNING
+                mine[who].user_attrs[KEY] = "lost"
+            elif step == "start":
+                mine[who].user_attrs[STARTED] = True
+            else:
+                seen[who] = verdict(mine[who].number, mine[who].user_attrs, trials, 1)
+                mine[who].state = TrialState.RUNNING if seen[who] == "take" else TrialState.FAIL
+        assert seen["new"] == "never", turns
+        outcomes.add(seen["again"])
+    assert outcomes == {"take", "later"}  # later: while the new one has started and not looked yet
 
 
 def test_workers_draw_different_points(join: Join) -> None:
