@@ -144,8 +144,8 @@ class Search:
             if suggestion.copy_of is not None:
                 self.study.tell_copy(suggestion, suggestion.copy_of)
                 self.watcher.repeated(suggestion.number, suggestion.copy_of.number)
-            elif self.study.in_flight(suggestion):
-                self.study.drop(suggestion, interrupted=False)
+            elif equal := self.study.in_flight(suggestion):
+                self.study.make_way(suggestion, equal)
             else:
                 return suggestion if self.study.take(suggestion, self.trials) else "wait"
         except TrialTaken:

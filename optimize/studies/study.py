@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import platform
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -30,7 +30,7 @@ from optimize.studies.crew import Crew
 from optimize.studies.fingerprint import FINGERPRINT, agree, check_fingerprint
 from optimize.studies.pulse import Pulse
 from optimize.studies.recovery import INTERRUPTED, OWNER, RETRY_OF, START, Gone, Undertaker, lost, superseded
-from optimize.studies.taking import DUPLICATE_OF, KEY, STARTED, verdict
+from optimize.studies.taking import DUPLICATE_OF, KEY, STARTED, TAKEN, owed, verdict
 from optimize.studies.trials import SCORES, Suggestion, Trials, baseline_of
 from optimize.weighing.criteria import Objectives
 from optimize.weighing.front import Point, front
@@ -158,9 +158,21 @@ class Study(Trials):
         with self._mine(suggestion.trial):
             suggestion.trial.set_user_attr(STARTED, True)
             seen = verdict(suggestion.number, suggestion.trial.user_attrs, self.trials, trials)
-            if seen != "take":
+            if seen == "take":
+                suggestion.trial.set_user_attr(TAKEN, True)
+            else:
                 self._close(suggestion.trial, interrupted=seen == "later")
         return seen == "take"
+
+    def make_way(self, suggestion: Suggestion, equal: Sequence[FrozenTrial]) -> None:
+        """Close a trial whose point is in flight (see `in_flight`). Where the others may yet go back it is asked again.
+
+        Raises:
+            TrialTaken: others have taken it for lost.
+        """
+        again = self.crew is not None and owed(suggestion.trial.user_attrs, equal)
+        with self._mine(suggestion.trial):
+            self._close(suggestion.trial, interrupted=again)
 
     def confirm(self, suggestion: Suggestion) -> None:
         """Check that a trial is still this worker's.

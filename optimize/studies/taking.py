@@ -3,7 +3,9 @@
 A worker (1) writes its trial's point, (2) goes back if an equal trial has started, (3) writes that its own has started,
 (4) goes back if it now sees an equal trial of a lower number. Of two with one point at least one goes back: where the
 higher one does not see the lower one's point at (4), that was written later, so that the lower one sees at (2) that the
-higher one has started. What goes back at (4) is asked for again, since at (2) the other may have gone back as well.
+higher one has started. What goes back at (4) is asked for again, since at (2) the other may have gone back as well; so
+is what was in the queue and goes back at (2), until the other one writes (5) that it is being measured: it may go back
+at (4) for want of a place, and for good.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from optimize.studies.recovery import KEY as KEY
 from optimize.studies.recovery import lost, queued
 
 STARTED = "started"
+TAKEN = "taken"
 DUPLICATE_OF = "duplicate_of"
 
 Verdict = Literal["take", "never", "later"]
@@ -26,6 +29,16 @@ Verdict = Literal["take", "never", "later"]
 def evaluated(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Trials that were evaluated to the end (copies of others left out)."""
     return [t for t in trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs]
+
+
+def owed(attrs: Mapping[str, Any], equal: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial that goes back because equal ones have started must be asked for again.
+
+    Args:
+        attrs: Its user attributes.
+        equal: The trials with its point that are running.
+    """
+    return queued(attrs) and not any(TAKEN in t.user_attrs for t in equal)
 
 
 def verdict(number: int, attrs: Mapping[str, Any], trials: Sequence[FrozenTrial], most: int) -> Verdict:

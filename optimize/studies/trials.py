@@ -97,15 +97,16 @@ class Trials:
         """What was kept with the study, or None."""
         return self._study.user_attrs.get(name)
 
-    def in_flight(self, suggestion: Suggestion) -> bool:
-        """Whether an equal trial is being evaluated right now."""
-        return any(
-            t.state == TrialState.RUNNING
+    def in_flight(self, suggestion: Suggestion) -> list[FrozenTrial]:
+        """Equal trials that are being evaluated right now, or (where several workers search) are about to be."""
+        return [
+            t
+            for t in self.trials
+            if t.state == TrialState.RUNNING
             and t.number != suggestion.number
             and t.user_attrs.get(KEY) == suggestion.candidate.key
             and (self.crew is None or t.user_attrs.get(STARTED))
-            for t in self.trials
-        )
+        ]
 
     @property
     def taken(self) -> int:

@@ -18,6 +18,7 @@ import optuna
 import pytest
 from fakes.vllm import FakeVLLM
 from optuna.distributions import CategoricalDistribution
+from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.storages._rdb import storage as rdb
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from search_support import Command, Notes, Silent, measured
@@ -147,7 +148,7 @@ def test_of_two_with_one_point_one_goes_back(join: Join) -> None:
     a._enqueue(first.candidate.params, None)
     while (second := b.ask()).candidate.key != first.candidate.key:
         assert b.take(second, 99)
-    assert not b.in_flight(second)  # the first has not started yet
+    assert b.in_flight(second) == []  # the first has not started yet
     assert a.take(first, 99)
     assert b.in_flight(second)
     assert not b.take(second, 99)
@@ -225,6 +226,39 @@ def test_whatever_the_order_of_their_steps_what_was_lost_has_the_last_place() ->
         assert seen["new"] == "never", turns
         outcomes.add(seen["again"])
     assert outcomes == {"take", "later"}  # later: while the new one has started and not looked yet
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_what_was_lost_is_not_given_up_for_an_equal_one_that_goes_back(join: Join) -> None:
+    a, b, c = join("a"), join("b"), join("c")
+    for _ in SPACE.starters():
+        begun = a.ask()
+        assert a.take(begun, 99)
+        finish(a, begun)
+    places = len(a.complete) + 1
+    lost = a.ask()
+    assert a.take(lost, places)
+    a._close(lost.trial, interrupted=True)
+    # Another one suggests the same by chance, and says that it starts, before the lost one is asked for again.
+    fixed = dict(lost.candidate.params)
+    b._sampler = lambda: PartialFixedSampler(fixed, RandomSampler())  # type: ignore[method-assign]
+    chance = b.ask()
+    assert chance.candidate.key == lost.candidate.key and not b.in_flight(chance)
+    chance.trial.set_user_attr(STARTED, True)
+    c.recover()
+    again = c.ask()
+    assert again.candidate.key == lost.candidate.key
+    c.make_way(again, c.in_flight(again))
+    assert not b.take(chance, places)  # the place is the lost one's
+    c.recover()
+    at_last = c.ask()
+    assert at_last.candidate.key == lost.candidate.key and c.take(at_last, places)
+    # It is certain now: who comes with it from here on goes back for good.
+    b._enqueue(lost.candidate.params, None, retry_of=999)
+    late = b.ask()
+    b.make_way(late, b.in_flight(late))
+    b.recover()
+    assert late.candidate.key == lost.candidate.key and not b.waiting
 
 
 def test_workers_draw_different_points(join: Join) -> None:
