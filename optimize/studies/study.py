@@ -269,7 +269,8 @@ class Study(Trials):
             seed = sampler_seed(self._seed, len(trials), self._owner)
         measured = self.feasible
         members = [measured[i].params for i in front([self.point(t) for t in measured])]
-        tried = {str(t.user_attrs[KEY]): t.params for t in trials if KEY in t.user_attrs}
+        kept = (t for t in trials if KEY in t.user_attrs and t.user_attrs.get(INTERRUPTED) is not False)
+        tried = {str(t.user_attrs[KEY]): t.params for t in kept}
         return self._sampling.sampler(self.space, members, tried, seed)
 
     def recover(self) -> None:

@@ -1,11 +1,13 @@
 """Whose trial it is, where several workers ask at once and no lock is held. Pure: all that counts is in the trials.
 
 A worker (1) writes its trial's point, (2) goes back if an equal trial has started, (3) writes that its own has started,
-(4) goes back if it now sees an equal trial of a lower number. Of two with one point at least one goes back: where the
-higher one does not see the lower one's point at (4), that was written later, so that the lower one sees at (2) that the
-higher one has started. What goes back at (4) is asked for again, since at (2) the other may have gone back as well; so
-is what was in the queue and goes back at (2), until the other one writes (5) that it is being measured: it may go back
-at (4) for want of a place, and for good.
+(4) goes back if it now sees an equal trial of a lower number, or no place left, and (5) writes that its trial is taken.
+Of two with one point at least one goes back: where the higher one does not see the lower one's point at (4), that was
+written later, so that the lower one sees at (2) that the higher one has started.
+
+A suggestion of the sampler's goes back for good: nobody is owed its point. What was in the queue (what a search begins
+with, what was lost) is asked for again, unless an equal one is complete or taken: one that has only started may itself
+go back at (4), and for good.
 """
 
 from __future__ import annotations
@@ -55,8 +57,9 @@ def verdict(number: int, attrs: Mapping[str, Any], trials: Sequence[FrozenTrial]
     equal = [t for t in others if t.user_attrs.get(KEY) == attrs[KEY]]
     if any(t.state == TrialState.COMPLETE for t in equal):
         return "never"
-    if any(t.state == TrialState.RUNNING and t.number < number for t in equal):
-        return "later"
+    alike = [t for t in equal if t.state == TrialState.RUNNING]
+    if any(t.number < number for t in alike):
+        return "later" if owed(attrs, alike) else "never"
     # A suggestion's number says when it was asked for, so the first ones have the places that are left. All of them
     # make way for what is to be measured again, whatever its number; that makes way for who has started.
     own = queued(attrs)

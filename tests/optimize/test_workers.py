@@ -17,6 +17,8 @@ from typing import Any
 import optuna
 import pytest
 from fakes.vllm import FakeVLLM
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.storages._rdb import storage as rdb
@@ -31,7 +33,7 @@ from optimize.studies.recovery import RETRY_OF
 from optimize.studies.state import StateDir
 from optimize.studies.storages import open_storage, without_password
 from optimize.studies.study import Study, TrialTaken
-from optimize.studies.taking import KEY, STARTED, verdict
+from optimize.studies.taking import KEY, STARTED, TAKEN, verdict
 from optimize.studies.trials import Suggestion
 from optimize.weighing.criteria import Objectives
 from optimize.weighing.front import Point
@@ -145,17 +147,18 @@ def test_what_was_taken_for_lost_cannot_be_told_any_more(join: Join) -> None:
 def test_of_two_with_one_point_one_goes_back(join: Join) -> None:
     a, b = join("a"), join("b")
     first = a.ask()
-    a._enqueue(first.candidate.params, None)
+    a._enqueue(first.candidate.params, None, retry_of=999)
     while (second := b.ask()).candidate.key != first.candidate.key:
         assert b.take(second, 99)
     assert b.in_flight(second) == []  # the first has not started yet
     assert a.take(first, 99)
     assert b.in_flight(second)
     assert not b.take(second, 99)
-    finish(a, first)
     b.recover()
-    while (again := b.ask()).candidate.key != first.candidate.key:
-        pass
+    assert not b.waiting  # the first one is certain to be measured
+    finish(a, first)
+    a._enqueue(first.candidate.params, None, retry_of=998)
+    again = b.ask()
     assert again.copy_of is not None and again.copy_of.number == first.number
 
 
@@ -226,6 +229,35 @@ def test_whatever_the_order_of_their_steps_what_was_lost_has_the_last_place() ->
         assert seen["new"] == "never", turns
         outcomes.add(seen["again"])
     assert outcomes == {"take", "later"}  # later: while the new one has started and not looked yet
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b"]),
+            st.sampled_from([TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL]),
+            st.sets(st.sampled_from([STARTED, TAKEN, RETRY_OF])),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.data(),
+)
+def test_only_what_is_owed_is_asked_for_again_and_it_is_until_it_is_certain(
+    drawn: list[tuple[str, TrialState, set[str]]], data: st.DataObject
+) -> None:
+    trials = [made(n, state, **{KEY: key, **dict.fromkeys(marks, n)}) for n, (key, state, marks) in enumerate(drawn)]
+    mine = data.draw(st.sampled_from(trials))
+    mine.state = TrialState.RUNNING
+    seen = verdict(mine.number, mine.user_attrs, trials, data.draw(st.integers(1, 4)))
+    equal = [t for t in trials if t is not mine and t.user_attrs[KEY] == mine.user_attrs[KEY]]
+    certain = any(
+        t.state == TrialState.COMPLETE or (t.state == TrialState.RUNNING and TAKEN in t.user_attrs) for t in equal
+    )
+    if RETRY_OF not in mine.user_attrs:
+        assert seen in ("take", "never")
+    elif not certain:
+        assert seen in ("take", "later")
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
