@@ -29,6 +29,7 @@ from optimize.points.fitting import make_space
 from optimize.searching import loop
 from optimize.searching.loop import Ending, Search
 from optimize.studies import storages
+from optimize.studies.crew import Crew
 from optimize.studies.recovery import RETRY_OF
 from optimize.studies.state import StateDir
 from optimize.studies.storages import open_storage, without_password
@@ -355,11 +356,16 @@ def test_the_last_to_leave_reports_and_who_comes_after_a_death_does(join: Join) 
     assert later.turn(lambda: 4).whose == "mine"  # who asks again later is told again
 
 
-def test_of_two_that_ask_for_the_turn_at_once_one_has_it(join: Join) -> None:
+def two_that_left(join: Join) -> tuple[Crew, Crew]:
     a, b = join("a").crew, join("b").crew
     assert a and b
     a.leave()
     b.leave()
+    return a, b
+
+
+def test_of_two_that_ask_for_the_turn_at_once_one_has_it(join: Join) -> None:
+    a, b = two_that_left(join)
 
     def meanwhile() -> int:
         assert b.turn(lambda: 4).whose == "mine"
@@ -371,10 +377,7 @@ def test_of_two_that_ask_for_the_turn_at_once_one_has_it(join: Join) -> None:
 
 
 def test_a_report_that_comes_and_goes_while_the_turn_is_asked_for_is_not_made_again(join: Join) -> None:
-    a, b = join("a").crew, join("b").crew
-    assert a and b
-    a.leave()
-    b.leave()
+    a, b = two_that_left(join)
 
     def meanwhile() -> int:
         assert b.turn(lambda: 4).whose == "mine"
