@@ -54,7 +54,11 @@ def joined(
     if ask is None:
         return None  # a study that has proposals refuses to go on without them
     storage = open_storage(options.storage, directory)
-    found = _kept(storage, name, ask) or _settled(storage, name, ask)
+    facts = Facts(storage, name) if isinstance(storage, RDBStorage) else None  # else one process has the study
+    kind = f"{PROPOSALS} {ask.count}"
+    found = _kept(storage, name, ask)
+    if found is None and facts is not None and (written := facts.facts(kind)):
+        found = Proposals.from_dict(written[0])
     if found is None:
         tried, stages = space.for_proposals()
         with proposer(ask, endpoint, options, FileStore(directory / "store"), allowance) as writer:
@@ -71,7 +75,7 @@ def joined(
                 proposer=writer,
                 seed=options.seed,
             )
-        found = _settled(storage, name, ask, made) or made
+        found = made if facts is None else Proposals.from_dict(facts.settle(kind, made.as_dict()))
     _tell(found)
     return found
 
@@ -90,15 +94,6 @@ def _kept(storage: BaseStorage, name: str, ask: Ask) -> Proposals | None:
             f"Give {f'--propose {had}' if had else 'no --propose'}, or the new search another name with --study",
         )
     return found
-
-
-def _settled(storage: BaseStorage, name: str, ask: Ask, made: Proposals | None = None) -> Proposals | None:
-    """The proposals that were written first, of those that workers wrote; with `made` these are among them."""
-    if not isinstance(storage, RDBStorage):
-        return None  # one process has the study
-    facts, kind = Facts(storage, name), f"{PROPOSALS} {ask.count}"
-    said = facts.facts(kind)[:1] if made is None else [facts.settle(kind, made.as_dict())]
-    return Proposals.from_dict(said[0]) if said else None
 
 
 def _tell(proposals: Proposals) -> None:

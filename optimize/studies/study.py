@@ -165,14 +165,9 @@ class Study(Trials):
         return seen == "take"
 
     def make_way(self, suggestion: Suggestion, equal: Sequence[FrozenTrial]) -> None:
-        """Close a trial whose point is in flight (see `in_flight`). Where the others may yet go back it is asked again.
-
-        Raises:
-            TrialTaken: others have taken it for lost.
-        """
+        """Close a trial whose point is in flight (see `in_flight`); it is asked again if the others may yet go back."""
         again = self.crew is not None and owed(suggestion.trial.user_attrs, equal)
-        with self._mine(suggestion.trial):
-            self._close(suggestion.trial, interrupted=again)
+        self.drop(suggestion, interrupted=again)
 
     def confirm(self, suggestion: Suggestion) -> None:
         """Check that a trial is still this worker's.
@@ -269,6 +264,7 @@ class Study(Trials):
             seed = sampler_seed(self._seed, len(trials), self._owner)
         measured = self.feasible
         members = [measured[i].params for i in front([self.point(t) for t in measured])]
+        # What went back for good is as new as before.
         kept = (t for t in trials if KEY in t.user_attrs and t.user_attrs.get(INTERRUPTED) is not False)
         tried = {str(t.user_attrs[KEY]): t.params for t in kept}
         return self._sampling.sampler(self.space, members, tried, seed)
