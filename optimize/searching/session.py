@@ -186,7 +186,7 @@ class Session:
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
         """Measure what was chosen, first at the search's load, then at the others."""
         chosen = entries(self.study, self.space, self.sizes.front)
-        self.allowance.kept = 0
+        self.allowance.free()
         found: dict[int, list[Row]] = {}
         for load, count in self.parts.items():
             data, before = self.problems.report.head(count), self.endpoint.stats

@@ -2,7 +2,9 @@
 
 Before a request is sent its `max_tokens` are set aside; when it ends, what was really generated is booked instead. So
 the limit holds at every instant, whatever is killed when. Not counted: prompts. Counted in full, because nobody knows
-better: a request that was cut off, timed out, or was in flight when its process died. Knows nothing of calls.
+better: a request that was cut off, timed out, or was in flight when its process died. Once a request was refused, so is
+every other: the refusal ends the run, and what was sent after it would be cut off by that end, paid for and lost. Knows
+nothing of calls.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Allowance(Protocol):
         """Set tokens aside; None: not before one of the requests in flight ends.
 
         Raises:
-            SpendExhausted: nothing is in flight, and still there is not room enough.
+            SpendExhausted: nothing is in flight, and still there is not room enough, for this request or one before it.
             DiskError: it can't be written down; the request must not be sent.
         """
 
@@ -79,6 +81,7 @@ class FileAllowance:
         self._open: dict[str, int] = {}  # held, by anyone, as far as the segments say
         self._settled = 0
         self._mine: dict[str, Hold] = {}
+        self._refused = False
         self._gate = self._file = -1  # opened when first needed: who only reads leaves no trace
         self._name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_SUFFIX}"
         try:
@@ -100,9 +103,10 @@ class FileAllowance:
         with self._lock, self._alone():
             self._scan()
             spent = self._settled + sum(self._open.values())
-            if self.limit is not None and spent + tokens > self.limit - self.kept:
+            if self.limit is not None and (self._refused or spent + tokens > self.limit - self.kept):
                 if self._mine:
                     return None
+                self._refused = True
                 raise SpendExhausted(spent, self.limit - self.kept)
             hold = Hold(uuid.uuid4().hex[:12], tokens)
             self._write(f"+{hold.id} {tokens}\n")
@@ -117,6 +121,11 @@ class FileAllowance:
                 # What can't be written down stays set aside, in full: the next `hold` says why.
                 with contextlib.suppress(DiskError):
                     self._write(f"-{hold.id} {tokens}\n")
+
+    def free(self) -> None:
+        """Keep nothing back any longer; who was refused may ask again."""
+        with self._lock:
+            self.kept, self._refused = 0, False
 
     def close(self) -> None:
         """Let go of the files."""

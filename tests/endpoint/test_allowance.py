@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -12,24 +13,27 @@ from fakes.vllm import HANG, FakeVLLM, Reply
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pdr_dspy import bridge
 from pdr_dspy.endpoint import FileAllowance, FileStore, Hold
 from pdr_dspy.errors import InputError, ServerFailure, SpendExhausted, TimedOut
 
-from .support import burst, call, drafts, open_endpoint, outcome
+from .support import burst, call, drafts, open_endpoint, outcome, typed
 
 
 @given(st.integers(1, 500), st.lists(st.tuples(st.integers(0, 60), st.floats(0, 1), st.integers(0, 3)), max_size=30))
 def test_the_limit_holds_and_every_process_counts_the_same(limit: int, requests: list[tuple[int, float, int]]) -> None:
     with TemporaryDirectory() as directory:
         mine, other = FileAllowance(directory, limit), FileAllowance(directory, limit)
-        booked, held = 0, list[tuple[Hold, int]]()
+        booked, held, refused = 0, list[tuple[Hold, int]](), set[FileAllowance]()
         for cap, share, keep in requests:
             who = (mine, other)[keep % 2]
             try:
                 hold = who.hold(cap)
             except SpendExhausted as error:
-                assert error.spent + cap > limit
+                assert error.spent + cap > limit or who in refused
+                refused.add(who)
                 continue
+            assert who not in refused
             if hold is None:
                 assert held
             elif keep > 1:
@@ -61,7 +65,7 @@ os.kill(os.getpid(), 9)
     with pytest.raises(SpendExhausted) as caught:
         again.hold(771)
     assert caught.value.field == "spend" and (caught.value.spent, caught.value.limit) == (230, 1000)
-    assert again.hold(770) is not None
+    assert FileAllowance(tmp_path, 1000).hold(770) is not None
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -83,6 +87,27 @@ def test_an_endpoint_spends_no_more_than_it_may_and_replays_for_nothing(fake_vll
         assert {type(r) for r in results if isinstance(r, BaseException)} == {SpendExhausted}
         first, _ = burst(endpoint, drafts(1))
     assert first == answered[:1] and allowance.spent == generated
+
+
+def test_nothing_is_sent_that_the_end_of_the_run_would_cut_off(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
+    fake_vllm.answer = lambda c: Reply(text="word " * 20, delay=0.1)
+    allowance = FileAllowance(tmp_path, 110)
+    with open_endpoint(fake_vllm, allowance=allowance, load=3) as endpoint:
+
+        async def run() -> None:
+            async with asyncio.TaskGroup() as group:
+                for text, cap in (("first", 100), ("too long for what is left", 100), ("short", 25)):
+                    group.create_task(endpoint.lm.acall(text, max_tokens=cap))
+                    await asyncio.sleep(0.02)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            bridge.run(run())
+        assert all(isinstance(typed(error), SpendExhausted) for error in caught.value.exceptions)
+        assert [c.cap for c in fake_vllm.calls] == [100] and allowance.spent == fake_vllm.completion_tokens
+        assert isinstance(outcome(endpoint, "short", max_tokens=25), SpendExhausted)
+        allowance.free()
+        call(endpoint, "short", max_tokens=25)
+        assert allowance.spent == fake_vllm.completion_tokens
 
 
 def test_what_was_refused_costs_nothing_and_what_was_cut_off_its_cap(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
