@@ -90,15 +90,19 @@ def test_an_endpoint_spends_no_more_than_it_may_and_replays_for_nothing(fake_vll
 
 
 def test_nothing_is_sent_that_the_end_of_the_run_would_cut_off(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
-    fake_vllm.answer = lambda c: Reply(text="word " * 20, delay=0.1)
+    fake_vllm.answer = lambda c: Reply(text="word " * 20)
+    fake_vllm.held = True
     allowance = FileAllowance(tmp_path, 110)
     with open_endpoint(fake_vllm, allowance=allowance, load=3) as endpoint:
 
         async def run() -> None:
             async with asyncio.TaskGroup() as group:
                 for text, cap in (("first", 100), ("too long for what is left", 100), ("short", 25)):
+                    before = endpoint.in_flight
                     group.create_task(endpoint.lm.acall(text, max_tokens=cap))
-                    await asyncio.sleep(0.02)
+                    while endpoint.in_flight == before:
+                        await asyncio.sleep(0.01)
+                fake_vllm.held = False
 
         with pytest.raises(ExceptionGroup) as caught:
             bridge.run(run())
