@@ -1,10 +1,14 @@
-"""Stand-ins for the search's tests: a model that is right by a hash (more often when it refines), a silent tracker."""
+"""Stand-ins for the search's tests: a model right by a hash (more often when it refines), a silent tracker, a rival."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fakes import stages
@@ -135,3 +139,22 @@ def measured(accuracy: float, seconds: float, *, calls: float = 30.0, path: floa
         {"truncated": 1},
         10,
     )
+
+
+@contextmanager
+def held_elsewhere(directory: Path, *, shared: bool) -> Iterator[str]:
+    """Another process holds a study's directory, and is killed at the end; its name among workers."""
+    code = (
+        "import sys, time; from pathlib import Path; from optimize.studies.state import StateDir\n"
+        f"state = StateDir(Path(sys.argv[1]), shared={shared}); print(state.worker, flush=True); time.sleep(60)"
+    )
+    arguments = [sys.executable, "-c", code, str(directory)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            name = process.stdout.readline().strip()
+            assert name
+            yield name
+        finally:
+            process.kill()

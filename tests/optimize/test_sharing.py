@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from search_support import held_elsewhere
 
 from optimize.studies.state import StateDir
 from optimize.studies.storages import open_storage, without_password
@@ -19,22 +19,14 @@ from pdr_dspy.errors import InputError
 
 
 def test_a_worker_that_died_here_is_known_at_once_and_a_living_one_is_not(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from optimize.studies.state import StateDir\n"
-        "state = StateDir(Path(sys.argv[1]), shared=True); print(state.worker, flush=True); time.sleep(60)"
-    )
-    root = Path(__file__).parents[2]
-    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True)
-    assert other.stdout is not None
-    name = f"{platform.node()}:{other.stdout.readline().strip()}"
-    state = StateDir(tmp_path, shared=True)
-    assert not state.gone(name) and not state.gone(f"{platform.node()}:{state.worker}")
-    with pytest.raises(InputError, match="another process"):
-        StateDir(tmp_path)  # a search of one process does not come between
-    other.kill()
-    other.wait()
+    with held_elsewhere(tmp_path, shared=True) as worker:
+        name = f"{platform.node()}:{worker}"
+        state = StateDir(tmp_path, shared=True)
+        assert not state.gone(name) and not state.gone(f"{platform.node()}:{state.worker}")
+        with pytest.raises(InputError, match="another process"):
+            StateDir(tmp_path)  # a search of one process does not come between
     assert state.gone(name)
-    assert not state.gone(f"elsewhere:{name.partition(':')[2]}") and not state.gone(f"{platform.node()}:1-abc")
+    assert not state.gone(f"elsewhere:{worker}") and not state.gone(f"{platform.node()}:1-abc")
     assert StateDir(tmp_path, shared=True).identity == state.identity
     state.close()
 

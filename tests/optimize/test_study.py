@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from search_support import held_elsewhere
 
 from optimize.points.fitting import make_space
 from optimize.points.sampling import sampler_seed
@@ -193,17 +192,8 @@ def test_a_torn_journal_and_a_stale_lock_do_not_block(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time_and_a_dead_one_never_blocks(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from optimize.studies.state import StateDir\n"
-        "state = StateDir(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
-    )
-    root = Path(__file__).parents[2]
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    with pytest.raises(InputError, match="another process"):
+    with held_elsewhere(tmp_path, shared=False), pytest.raises(InputError, match="another process"):
         StateDir(tmp_path)
-    holder.kill()
-    holder.wait()
     StateDir(tmp_path).close()
 
 
