@@ -56,22 +56,23 @@ class SpendExhausted(InputError):
 
 
 class CallError(PDRError):
-    """One call gave no usable answer. `kind` is what the ledger and the tables count it under."""
+    """One call gave no usable answer.
 
-    kind = "error"
-
-
-class Truncated(CallError):
-    """The call reached its token cap before it had written its answer (`finish_reason: length`).
-
-    `text` is what stands after the thinking, as far as it came.
+    `kind` is what the ledger and the tables count it under; `text` is what was written after the thinking, as far as it
+    came ("" where nothing was).
     """
 
-    kind = "truncated"
+    kind = "error"
 
     def __init__(self, message: str, text: str = "") -> None:
         self.text = text
         super().__init__(message)
+
+
+class Truncated(CallError):
+    """The call reached its token cap before it had written its answer (`finish_reason: length`)."""
+
+    kind = "truncated"
 
 
 class EmptyAnswer(CallError):

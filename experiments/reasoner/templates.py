@@ -11,7 +11,7 @@ import dspy
 import pdr_dspy  # noqa: F401  (settings that must precede other imports)
 from pdr_dspy.data.worksheets import Worksheet
 from pdr_dspy.modules.signatures import STAGES, stage_signature
-from pdr_dspy.prompts import catalogue
+from pdr_dspy.prompts import REASONER, catalogue, family
 from pdr_dspy.workflow import Stage
 
 STAGE_INPUTS: dict[Stage, tuple[str, ...]] = {
@@ -32,13 +32,19 @@ def adapter_messages(stage: Stage, instruction: str, inputs: dict[str, object], 
     return [{"role": str(message["role"]), "content": str(message["content"])} for message in messages]
 
 
+def trained(stage: Stage) -> dict[str, str]:
+    """The instructions that the reasoner learns, by style (`default`, `brief`, ...)."""
+    texts = {key: catalogue(stage)[key].strip() for key in family(stage, REASONER)}
+    return {key.removeprefix(REASONER).removeprefix("-") or "default": text for key, text in texts.items()}
+
+
 class Prompts:
     """Templates of every stage, and the fixed texts worth a token of their own."""
 
     def __init__(self) -> None:
         self.heads: dict[Stage, str] = {}
         self.pieces: dict[Stage, list[str]] = {}
-        self.instructions = {stage: {key: text.strip() for key, text in catalogue(stage).items()} for stage in STAGES}
+        self.instructions = {stage: trained(stage) for stage in STAGES}
         for stage in STAGES:
             names = ("problem", *STAGE_INPUTS[stage])
             marks = {name: f"@{name}@" for name in names}

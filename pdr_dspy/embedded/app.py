@@ -45,6 +45,7 @@ def build_app(service: Service) -> Starlette:
             "root": service.model.revision,
             "parent": None,
             "max_model_len": service.model.context,
+            "pdr": dict(service.model.card),
         }
         return JSONResponse({"object": "list", "data": [card]})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ NETWORK = ("openvino_model.xml", "openvino_model.bin")
 TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
 GENERATION = "generation_config.json"
+CARD = "pdr.json"
 _HASHED = (*NETWORK, TOKENIZER, CONFIG, GENERATION, "tokenizer_config.json", "chat_template.jinja")
 _SAMPLING_DEFAULTS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 
@@ -34,6 +35,7 @@ class ModelFiles:
         defaults: Sampling parameters for requests that don't set them (from `generation_config.json`, as vLLM does).
         revision: Hash over everything that decides what the model answers.
         kv_bytes_per_token: Bytes of f32 keys and values for one token of context.
+        card: How it wants to be asked (from `pdr.json`; see `pdr_dspy.endpoint.recommended`).
     """
 
     directory: Path
@@ -42,6 +44,7 @@ class ModelFiles:
     defaults: Mapping[str, float]
     revision: str
     kv_bytes_per_token: int
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     def kv_blocks(self, megabytes: int) -> int:
         """Blocks of KV cache in this much memory, at least one full context.
@@ -99,6 +102,7 @@ def read_model(directory: Path, max_model_len: int | None = None) -> ModelFiles:
         defaults={k: float(generation[k]) for k in _SAMPLING_DEFAULTS if generation.get(k) is not None},
         revision=_revision(directory),
         kv_bytes_per_token=2 * layers * kv_heads * head_dim * 4,
+        card=_read_json(directory / CARD) if (directory / CARD).is_file() else {},
     )
 
 

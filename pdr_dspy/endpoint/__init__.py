@@ -7,6 +7,7 @@ from pdr_dspy.endpoint.endpoint import Endpoint, connect, endpoint_of
 from pdr_dspy.endpoint.engine import EndpointLM
 from pdr_dspy.endpoint.file_store import FileStore, StoreReport
 from pdr_dspy.endpoint.preflight import Identity
+from pdr_dspy.endpoint.recommended import Recommended
 from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.stats import EndpointStats
@@ -23,6 +24,7 @@ __all__ = [
     "Hold",
     "Identity",
     "MemoryStore",
+    "Recommended",
     "Secret",
     "Store",
     "StoreReport",

@@ -5,11 +5,12 @@ Also what identifies the model: the name it is served under, its revision, its l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from pdr_dspy.endpoint.recommended import Recommended, recommendation
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.errors import EndpointError
 
@@ -24,12 +25,14 @@ class Identity:
             states, else where the server loaded the model from, else "".
         context: The model's length in tokens, prompt and answer together; None where the server does not say.
         root: Where the server loaded the model from (a directory or a repository), as it says, or "".
+        recommended: How the model's card says that it is to be asked.
     """
 
     model: str
     revision: str
     context: int | None
     root: str = ""
+    recommended: Recommended = field(default_factory=Recommended)
 
 
 def identify(settings: EndpointSettings, http: httpx.Client) -> Identity:
@@ -50,7 +53,9 @@ def identify(settings: EndpointSettings, http: httpx.Client) -> Identity:
             )
     lengths = [int(c["max_model_len"]) for c in cards if c.get("max_model_len")]
     revision = settings.revision or first.get("revision") or first.get("root") or ""
-    return Identity(str(first["id"]), str(revision), min(lengths, default=None), str(first.get("root") or ""))
+    root = str(first.get("root") or "")
+    recommended = recommendation(first, root)
+    return Identity(str(first["id"]), str(revision), min(lengths, default=None), root, recommended)
 
 
 def _card(settings: EndpointSettings, url: str, http: httpx.Client) -> dict[str, Any]:

@@ -70,12 +70,20 @@ def call_seed(seed: int, rollout: int, tag: CallTag) -> int:
 
 
 async def ask(
-    predictor: dspy.Predict, inputs: Mapping[str, Any], *, desk: Desk, tag: CallTag, caps: Caps, keep: int = 0
+    predictor: dspy.Predict,
+    signature: type[dspy.Signature],
+    inputs: Mapping[str, Any],
+    *,
+    desk: Desk,
+    tag: CallTag,
+    caps: Caps,
+    keep: int = 0,
 ) -> dspy.Prediction:
     """One call. Returns the prediction of the stage's signature.
 
     Args:
         predictor: The stage's predictor.
+        signature: The signature it is to follow: its own, or with the instruction that suits the model.
         inputs: Its input fields.
         desk: What the calls of the run share.
         tag: The call's place in the run.
@@ -104,7 +112,7 @@ async def ask(
         config["rollout_id"] = config["seed"]  # distinct drafts must not share an entry of DSPy's cache
     prompt = 0
     if desk.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request
-        prompt = await asyncio.to_thread(_prompt_tokens, predictor, inputs, desk)
+        prompt = await asyncio.to_thread(_prompt_tokens, predictor, signature, inputs, desk)
     second = endpoint.second_prompt(prompt, caps.thinking) if endpoint is not None else 0
     held = [desk.spend.reserve(caps.total + prompt + second, keep=keep)]
     if not second:  # the call may still turn out to need a second request
@@ -115,7 +123,7 @@ async def ask(
         tag = replace(tag, more=more)
     with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine):
         try:
-            prediction: dspy.Prediction = await predictor.acall(**inputs, config=config)
+            prediction: dspy.Prediction = await predictor.acall(**inputs, signature=signature, config=config)
         except Exception as error:
             # Not `from error`: what is found may be the error itself or its cause, and that would close a circle.
             raise typed(error)  # noqa: B904
@@ -126,9 +134,11 @@ async def ask(
     return prediction
 
 
-def _prompt_tokens(predictor: dspy.Predict, inputs: Mapping[str, Any], desk: Desk) -> int:
+def _prompt_tokens(
+    predictor: dspy.Predict, signature: type[dspy.Signature], inputs: Mapping[str, Any], desk: Desk
+) -> int:
     adapter = dspy.settings.adapter or dspy.ChatAdapter()
-    messages = adapter.format(predictor.signature, predictor.demos, dict(inputs))
+    messages = adapter.format(signature, predictor.demos, dict(inputs))
     # The chat template's own tokens are not seen here: 16 a message covers the templates we know.
     return sum(desk.tokenizer.count(str(m["content"])) + 16 for m in messages)
 

@@ -8,6 +8,7 @@ engine with another workflow.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ import dspy
 from pdr_dspy import bridge
 from pdr_dspy.budget import Budget, Spend, parse_budget
 from pdr_dspy.calls import current_tag
-from pdr_dspy.endpoint import endpoint_of
+from pdr_dspy.endpoint import Recommended, endpoint_of
 from pdr_dspy.errors import TimedOut, WorkflowError, WorkflowFailed
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
-from pdr_dspy.modules.signatures import own_field, stage_signature
-from pdr_dspy.prompts import instruction
+from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
+from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import Plan, Previous, Round, Stage, Workflow, load_workflow, plan
 from pdr_dspy.workspace import ByteTokenizer
 
@@ -71,8 +72,7 @@ class PDR(dspy.Module):
                     f"rounds[{number}].models", "a model for each draft can't be run yet", "Leave it out"
                 )
         for stage in _stages(plan(self.workflow, self.budget)):
-            text = instruction(stage, getattr(self.workflow.prompts, stage))
-            setattr(self, stage, dspy.Predict(stage_signature(self.signature, stage, text)))
+            setattr(self, stage, dspy.Predict(stage_signature(self.signature, stage, *self._told(stage, None))))
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
@@ -85,6 +85,24 @@ class PDR(dspy.Module):
     def plan(self, context: int | None = None) -> Plan:
         """Every call's caps, given the model's length in tokens (None: unknown)."""
         return plan(self.workflow, self.budget, context=context)
+
+    def _told(self, stage: Stage, recommended: str | None) -> tuple[str, bool]:
+        """A stage's instruction, and whether it is one that the embedded reasoner was trained on."""
+        chosen = resolved(stage, getattr(self.workflow.prompts, stage), recommended)
+        return instruction(stage, chosen), isinstance(chosen, str) and chosen in family(stage, REASONER)
+
+    def _signatures(self, stages: Sequence[Stage], recommended: Recommended) -> dict[Stage, type[dspy.Signature]]:
+        """The signature of each stage's predictor, with the instruction that the model's card recommends.
+
+        One that somebody has given other instructions (an optimiser) stays as it is.
+        """
+        found: dict[Stage, type[dspy.Signature]] = {}
+        for stage in stages:
+            found[stage] = getattr(self, stage).signature
+            usual, told = self._told(stage, None), self._told(stage, recommended.prompts)
+            if told != usual and found[stage].instructions == stage_instructions(self.signature, stage, *usual):
+                found[stage] = found[stage].with_instructions(stage_instructions(self.signature, stage, *told))
+        return found
 
     async def _solve(self, inputs: dict[str, Any]) -> dspy.Prediction:
         endpoint = endpoint_of(self.draft.lm or dspy.settings.lm)
@@ -101,7 +119,9 @@ class PDR(dspy.Module):
             )
             made = self.plan(context)
             predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
-            run = Run(made, predictors, self.signature, inputs, desk, ledger, self.admit)
+            recommended = endpoint.identity.recommended if endpoint else Recommended()
+            signatures = self._signatures(_stages(made), recommended)
+            run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit)
             try:
                 async with asyncio.timeout(self.budget.seconds):
                     accepted = await run.solve()

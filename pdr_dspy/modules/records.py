@@ -14,21 +14,47 @@ from pdr_dspy.workflow import Plan
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A draft that came: its number in the round, its written solution, and the user's output fields."""
+    """A draft that came.
+
+    Attributes:
+        index: Its number in the round.
+        solution: Its written solution.
+        outputs: The user's output fields.
+        read: How its outputs were found in what the model wrote: `marks` (as the format asks for), or, read
+            leniently, one of the steps of `pdr_dspy.formats.reading`.
+    """
 
     index: int
     solution: str
     outputs: Mapping[str, Any]
+    read: str = "marks"
+
+    @property
+    def lenient(self) -> bool:
+        """Whether the outputs were not written as the format asks for."""
+        return self.read != "marks"
 
 
 @dataclass(frozen=True, slots=True)
 class FailedCall:
-    """A call that gave nothing usable: its stage, its number in the step, the kind it counts under, and why."""
+    """A call that gave nothing usable.
+
+    Attributes:
+        stage: Its stage.
+        index: Its number in the step.
+        kind: What it counts under.
+        detail: Why, in words.
+        text: What it wrote after its thinking, as far as it came.
+        fallback: What was used in its place so that the run could go on (`unmarked`, `answers`, `random`, `vote`,
+            `best`), or "" where nothing was.
+    """
 
     stage: str
     index: int
     kind: str
     detail: str
+    text: str = ""
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +96,13 @@ class RunRecord:
     def dropped(self) -> Counter[str]:
         """Failed calls by kind."""
         return Counter(f.kind for f in self.failed)
+
+    @property
+    def fallbacks(self) -> tuple[FailedCall, ...]:
+        """The failed calls in whose place something else was used."""
+        return tuple(f for f in self.failed if f.fallback)
+
+    @property
+    def drafts(self) -> tuple[Draft, ...]:
+        """The drafts of all rounds, in order."""
+        return tuple(draft for each in self.rounds for draft in each.drafts)

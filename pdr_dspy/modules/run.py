@@ -23,7 +23,7 @@ from pdr_dspy.modules.distillers import distiller, majority, text_of, valid_pick
 from pdr_dspy.modules.gather import gather
 from pdr_dspy.modules.records import Draft, FailedCall, RoundRecord, RunRecord
 from pdr_dspy.modules.signatures import own_field
-from pdr_dspy.workflow import Plan, PlannedStep, Round
+from pdr_dspy.workflow import Plan, PlannedStep, Round, Stage
 from pdr_dspy.workspace import Tokenizer, bound, render_drafts, written
 
 _READING_MARGIN = 512
@@ -40,6 +40,7 @@ class Run:
         self,
         plan: Plan,
         predictors: Mapping[str, dspy.Predict],
+        signatures: Mapping[Stage, type[dspy.Signature]],
         signature: type[dspy.Signature],
         inputs: Mapping[str, Any],
         desk: Desk,
@@ -48,6 +49,7 @@ class Run:
     ) -> None:
         self._plan = plan
         self._predictors = predictors
+        self._signatures = signatures
         self._signature = signature
         self._inputs = dict(inputs)
         self._desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
@@ -124,7 +126,8 @@ class Run:
     async def _ask(self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]) -> dspy.Prediction:
         tag = replace(self._desk.tag, stage=step.stage, step=place, round=step.round, index=index)
         keep = self._plan.tokens_after(place)
-        return await ask(self._predictors[step.stage], inputs, desk=self._desk, tag=tag, caps=step.caps, keep=keep)
+        predictor, signature = self._predictors[step.stage], self._signatures[step.stage]
+        return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=step.caps, keep=keep)
 
     # What distillers and the closing step ask for (`Crew`).
 

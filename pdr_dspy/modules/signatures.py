@@ -49,13 +49,43 @@ def own_field(signature: type[dspy.Signature], name: str) -> str:
     return name
 
 
-def stage_signature(signature: type[dspy.Signature], stage: Stage, instruction: str) -> type[dspy.Signature]:
+def stage_instructions(signature: type[dspy.Signature], stage: Stage, instruction: str, as_trained: bool) -> str:
+    """What a stage is told: the user's instruction and the stage's.
+
+    Args:
+        signature: The user's signature.
+        stage: Which stage.
+        instruction: The stage's instruction.
+        as_trained: Put the stage's instruction below the user's in every stage, as the embedded reasoner learnt it.
+    """
+    if as_trained:
+        return f"{signature.instructions}\n\n{instruction}"
+    own = "" if signature.instructions == _generated(signature) else signature.instructions.strip()
+    if not own:
+        return instruction
+    if stage in ("draft", "refine"):
+        return f"{own}\n\n{instruction}"
+    # "Do not solve" below "Solve the problem" would be two orders that contradict each other.
+    return f"The drafts are about this task: {own}\n\n{instruction}"
+
+
+def _generated(signature: type[dspy.Signature]) -> str:
+    """What DSPy says of a signature that has no instruction; it says nothing beyond the fields."""
+    sides = (signature.input_fields, signature.output_fields)
+    inputs, outputs = (", ".join(f"`{name}`" for name in fields) for fields in sides)
+    return f"Given the fields {inputs}, produce the fields {outputs}."
+
+
+def stage_signature(
+    signature: type[dspy.Signature], stage: Stage, instruction: str, as_trained: bool = True
+) -> type[dspy.Signature]:
     """The signature of one stage.
 
     Args:
         signature: The user's signature.
         stage: Which stage.
-        instruction: The stage's instruction (a text of the prompt catalogue); it stands below the user's own.
+        instruction: The stage's instruction (a text of the prompt catalogue).
+        as_trained: As in `stage_instructions`.
     """
     inputs = {name: (field.annotation, copy(field)) for name, field in signature.input_fields.items()}
     outputs = {name: (field.annotation, copy(field)) for name, field in signature.output_fields.items()}
@@ -79,7 +109,8 @@ def stage_signature(signature: type[dspy.Signature], stage: Stage, instruction: 
         case "analyse":
             fields = {**inputs, **take("draft"), **give("analysis")}
     name = f"{signature.__name__}{stage.capitalize()}"
-    return dspy.Signature(fields, f"{signature.instructions}\n\n{instruction}", signature_name=name)
+    instructions = stage_instructions(signature, stage, instruction, as_trained)
+    return dspy.Signature(fields, instructions, signature_name=name)
 
 
 def render_draft(outputs: Mapping[str, Any], solution: str) -> str:

@@ -1,6 +1,8 @@
 """The catalogue of stage instructions: one YAML a stage, `id: text`. A workflow names them by id, or has its own text.
 
-The texts are the paper's roles in our words (its own prompts were never published).
+The texts are the paper's roles in our words (its own prompts were never published). Those whose ids begin with
+`reasoner` are what the embedded reasoner was trained on; other models are not asked with them unless a workflow names
+them. `default` is what a model's card recommends, where it recommends anything.
 """
 
 from __future__ import annotations
@@ -13,12 +15,35 @@ import yaml
 
 from pdr_dspy.errors import WorkflowError
 
+REASONER = "reasoner"
+"""The id, and the beginning of the ids, of the embedded reasoner's instructions."""
+
 
 @cache
 def catalogue(stage: str) -> dict[str, str]:
     """All instructions of a stage by id, in the order of its YAML (`default` first)."""
     text = files(__package__).joinpath(f"{stage}.yaml").read_text(encoding="utf-8")
     return cast(dict[str, str], yaml.safe_load(text))
+
+
+def family(stage: str, recommended: str | None) -> tuple[str, ...]:
+    """The ids of the instructions that suit a model, its usual one first.
+
+    Args:
+        stage: The stage.
+        recommended: The id that the model's card recommends, with those that begin with it and a hyphen; None: those
+            that are no model's own.
+    """
+    if recommended is None:
+        return tuple(key for key in catalogue(stage) if key.partition("-")[0] != REASONER)
+    return tuple(key for key in catalogue(stage) if key == recommended or key.startswith(f"{recommended}-"))
+
+
+def resolved(stage: str, prompt: str | Own, recommended: str | None) -> str | Own:
+    """What `default` stands for: the instruction that the model's card recommends, where there is such a one."""
+    if prompt == "default" and recommended is not None and recommended in catalogue(stage):
+        return recommended
+    return prompt
 
 
 class Own(Protocol):

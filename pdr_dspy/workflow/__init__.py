@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pdr_dspy.workflow.describe import topology
 from pdr_dspy.workflow.plan import Caps, Plan, PlannedStep, Stage, plan
-from pdr_dspy.workflow.prompting import Instruction, Prompts
+from pdr_dspy.workflow.prompting import FORMATS, Format, Instruction, Prompts
 from pdr_dspy.workflow.schema import (
     Analysis,
     Answers,
@@ -23,10 +23,12 @@ from pdr_dspy.workflow.schema import (
 from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, load_workflow, parse_workflow
 
 __all__ = [
+    "FORMATS",
     "Analysis",
     "Answers",
     "Caps",
     "Distill",
+    "Format",
     "Instruction",
     "Plan",
     "PlannedStep",

@@ -12,7 +12,7 @@ Knows neither the catalogue's texts nor signatures.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -55,23 +55,38 @@ Prompt = Annotated[Annotated[str, Tag(CATALOGUE)] | Annotated[Instruction, Tag(O
 """An id of `pdr_dspy/prompts/*.yaml`, or a text of the workflow's own."""
 
 
+Format = Literal["plain", "markers", "json", "xml"]
+"""How a stage is asked and answered: as a person would write it, between DSPy's markers, as JSON, between XML tags."""
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
 class Prompts(Frozen):
-    """Which instruction each stage has."""
+    """Which instruction each stage has, and the format all of them are asked in.
+
+    The instruction `default` and a format of None leave the choice to the served model's card, where it recommends
+    something, else to the library (`plain`, or the adapter of `dspy.configure`).
+    """
 
     draft: Prompt = "default"
     refine: Prompt = "default"
     distill: Prompt = "default"
     pick: Prompt = "default"
     analyse: Prompt = "default"
+    format: Format | None = None
 
     @property
     def ids(self) -> dict[str, str]:
         """The instruction's id by stage."""
-        chosen = ((stage, getattr(self, stage)) for stage in type(self).model_fields)
+        chosen = ((stage, getattr(self, stage)) for stage in PROMPTED)
         return {stage: prompt.id if isinstance(prompt, Instruction) else prompt for stage, prompt in chosen}
 
     @property
     def own(self) -> dict[str, Instruction]:
         """The workflow's own instructions by stage."""
-        chosen = ((stage, getattr(self, stage)) for stage in type(self).model_fields)
+        chosen = ((stage, getattr(self, stage)) for stage in PROMPTED)
         return {stage: prompt for stage, prompt in chosen if isinstance(prompt, Instruction)}
+
+
+PROMPTED = tuple(name for name in Prompts.model_fields if name != "format")
+"""The stages that have an instruction."""

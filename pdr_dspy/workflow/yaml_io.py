@@ -17,7 +17,7 @@ from pdr_dspy.errors import WorkflowError
 from pdr_dspy.prompts import catalogue
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
 from pdr_dspy.workflow.marks import line_of, read
-from pdr_dspy.workflow.prompting import OWN, Instruction, Prompts
+from pdr_dspy.workflow.prompting import OWN, PROMPTED, Instruction
 from pdr_dspy.workflow.schema import Workflow
 
 _SUFFIXES = (".yaml", ".yml")
@@ -113,7 +113,7 @@ def _validate(data: Any) -> Workflow:
     except ValidationError as error:
         raise _Refused(complaints(error.errors(include_url=False))) from None
     unknown = []
-    for stage in Prompts.model_fields:
+    for stage in PROMPTED:
         known, chosen = catalogue(stage), getattr(workflow.prompts, stage)
         if isinstance(chosen, Instruction):
             if chosen.id in known:

@@ -149,6 +149,7 @@ class FakeVLLM:
         self.refuses = set(refuses)  # request fields answered with a 400 that names them
         self.models_reply = models_reply  # instead of the list of models
         self.root = root or model
+        self.card: dict[str, Any] = {"format": "markers"}  # what the model's card recommends: the fakes speak so
         self.states_context = True  # max_model_len in /v1/models
         self.opens = ""  # what the chat template ends a prompt with, where a generation prompt is asked for
         self.renders: Callable[[str], str] = str  # what the chat template makes of an assistant's message
@@ -307,6 +308,8 @@ class FakeVLLM:
         card: dict[str, Any] = {"id": self.model, "object": "model", "owned_by": "vllm", "root": self.root}
         if self.states_context:
             card["max_model_len"] = self.context
+        if self.card:
+            card["pdr"] = self.card
         await _send(writer, 200, json.dumps({"object": "list", "data": [card]}))
 
     async def _tokenize(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
