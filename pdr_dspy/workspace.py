@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pdr_dspy.errors import WorkflowError
+from pdr_dspy.written import written
 
 LEAST_PER_DRAFT = 32
 """Tokens a workspace of whole drafts must have for each: a frame's 27 bytes and a little text, in any tokenizer."""
@@ -20,9 +21,6 @@ LEAST_PER_ANSWER = 8
 
 LEAST_WITH_ANALYSIS = 64
 """Tokens a workspace of a draft and its analysis must have."""
-
-_OPEN, _CLOSE = "<think>", "</think>"
-
 
 class Tokenizer(Protocol):
     """Counts and cuts text in some model's tokens. Pure: the same text gives the same result."""
@@ -48,15 +46,6 @@ class ByteTokenizer:
         while 0 < end < len(data) and data[end] & 0xC0 == 0x80:  # a continuation byte: its character began before
             end -= 1
         return data[:end].decode("utf-8", "surrogatepass")
-
-
-def written(text: str) -> str:
-    """What a model wrote after its thinking: the text after the last `</think>`.
-
-    A `<think>` that is opened after that and not closed means that all of it is thinking: "".
-    """
-    after = text.rpartition(_CLOSE)[2]
-    return "" if _OPEN in after else after.strip()
 
 
 def render_drafts(drafts: Sequence[str]) -> str:

@@ -21,7 +21,6 @@ from pdr_dspy.workspace import (
     previous_workspace,
     render_drafts,
     summary_workspace,
-    written,
 )
 
 
@@ -59,24 +58,6 @@ def test_bound_is_a_prefix_within_kappa(text: str, kappa: int, tokenizer: Tokeni
     short = bound(text, kappa, tokenizer)
     assert text.startswith(short) and tokenizer.count(short) <= kappa
     assert bound(short, kappa, tokenizer) == short
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("just written", "just written"),
-        ("<think>hm</think>\nan answer ", "an answer"),
-        ("hm</think>an answer", "an answer"),  # the template opened the thinking
-        ("<think>a</think>b<think>c</think>d", "d"),
-        ("<think>never ends", ""),
-        ("<think>a</think>b<think>c", ""),
-        ("</think>", ""),
-        ("", ""),
-    ],
-)
-def test_only_what_is_written_counts(text: str, what: str) -> None:
-    assert written(text) == what
-    assert written(written(text)) == what
 
 
 def test_a_summary_is_bounded_and_without_thinking() -> None:

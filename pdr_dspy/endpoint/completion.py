@@ -14,7 +14,7 @@ from dspy.lm15 import DataPart, Message, Response, TextPart, ThinkingPart, ToolC
 
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.errors import CallError, EmptyAnswer, Truncated
-from pdr_dspy.workspace import written
+from pdr_dspy.written import has_thinking, parted, without_ends
 
 OPEN, CLOSE = "<think>", "</think>"
 """The marks around a thinking, as the models know them that write it as text."""
@@ -87,11 +87,8 @@ def verdict(response: Response, finish: str, note: str = "") -> CallError | None
 
 
 def _parted(text: str) -> list[TextPart | ThinkingPart]:
-    if OPEN not in text and CLOSE not in text:
+    found = parted(text)
+    if not found.thinking and not has_thinking(text) and without_ends(text) == text:
         return [TextPart(text)]
-    answer = written(text)
-    thinking = text[: text.rindex(answer)] if answer else text
-    for mark in (OPEN, CLOSE):
-        thinking = thinking.replace(mark, "")
-    kept: list[TextPart | ThinkingPart] = [ThinkingPart(thinking.strip())] if thinking.strip() else []
-    return [*kept, TextPart(answer)] if answer else kept
+    kept: list[TextPart | ThinkingPart] = [ThinkingPart(found.thinking)] if found.thinking else []
+    return [*kept, TextPart(found.written)] if found.written else kept

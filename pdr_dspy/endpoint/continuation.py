@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pdr_dspy.endpoint.completion import CLOSE, OPEN, finish_of, usage_of
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.store import StoredCompletion
-from pdr_dspy.workspace import Tokenizer, written
+from pdr_dspy.workspace import Tokenizer
+from pdr_dspy.written import written
 
 MARGIN = 32
 """Tokens of thinking above the cap that a server which keeps to it may still report: vLLM can be told to close the

@@ -31,10 +31,13 @@ from pdr_dspy.errors import (
     InputError,
     ServerFailure,
     TimedOut,
+    Truncated,
     Unparseable,
 )
+from pdr_dspy.formats import DEFAULT, MARKS, Unread, adapter, collecting, read
 from pdr_dspy.workflow import Caps, Sampling
 from pdr_dspy.workspace import Tokenizer
+from pdr_dspy.written import written
 
 _HELPERS = ("distill", "pick", "analyse")
 
@@ -78,8 +81,8 @@ async def ask(
     tag: CallTag,
     caps: Caps,
     keep: int = 0,
-) -> dspy.Prediction:
-    """One call. Returns the prediction of the stage's signature.
+) -> tuple[dspy.Prediction, str]:
+    """One call. Returns the prediction of the stage's signature, and how it was read (`pdr_dspy.formats.reading`).
 
     Args:
         predictor: The stage's predictor.
@@ -121,24 +124,46 @@ async def ask(
             held.append(desk.spend.reserve(tokens, keep=keep))
 
         tag = replace(tag, more=more)
-    with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine):
+    with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine), collecting() as notes:
         try:
             prediction: dspy.Prediction = await predictor.acall(**inputs, signature=signature, config=config)
         except Exception as error:
-            # Not `from error`: what is found may be the error itself or its cause, and that would close a circle.
-            raise typed(error)  # noqa: B904
+            problem = typed(error)
+            if (found := _read_all_the_same(problem, signature, tag.stage)) is None:
+                # Not `from error`: what is found may be the error itself or its cause, and that would close a circle.
+                raise problem  # noqa: B904
+            return found
         finally:
             desk.spend.reconcile(held[0], sum(r.tokens for r in mine.records))
             for reservation in held[1:]:  # after it: in between, the account must not look emptier than it is
                 desk.spend.reconcile(reservation, 0)
-    return prediction
+    return prediction, notes[-1] if notes else MARKS
+
+
+def _read_all_the_same(
+    problem: Exception, signature: type[dspy.Signature], stage: str
+) -> tuple[dspy.Prediction, str] | None:
+    """What a failed call wrote, where all fields can be read in it; None where they can't.
+
+    An answer that another adapter could not parse, and a draft that reached its cap behind its answer.
+    """
+    finished = isinstance(problem, Unparseable)
+    if not isinstance(problem, Unparseable | Truncated) or not problem.text:
+        return None
+    if not finished and stage in _HELPERS:
+        return None  # half a summary is for the distiller to judge
+    try:
+        fields, how = read(signature, written(problem.text), finished=finished)
+    except Unread:
+        return None
+    return dspy.Prediction(**fields), how
 
 
 def _prompt_tokens(
     predictor: dspy.Predict, signature: type[dspy.Signature], inputs: Mapping[str, Any], desk: Desk
 ) -> int:
-    adapter = dspy.settings.adapter or dspy.ChatAdapter()
-    messages = adapter.format(signature, predictor.demos, dict(inputs))
+    chosen = dspy.settings.adapter or adapter(DEFAULT)
+    messages = chosen.format(signature, predictor.demos, dict(inputs))
     # The chat template's own tokens are not seen here: 16 a message covers the templates we know.
     return sum(desk.tokenizer.count(str(m["content"])) + 16 for m in messages)
 
@@ -151,8 +176,9 @@ def typed(error: Exception) -> Exception:
             return cause
         cause = cause.__cause__
     if isinstance(error, dspy.utils.exceptions.AdapterParseError):
-        empty = "empty or null" in str(error)
-        return EmptyAnswer("the model wrote nothing") if empty else Unparseable(_first_line(error))
+        if "empty or null" in str(error):
+            return EmptyAnswer("the model wrote nothing")
+        return Unparseable(_first_line(error), str(error.lm_response or ""))
     if isinstance(error, dspy_errors.ContextWindowExceededError):
         return ContextOverflow(_first_line(error))
     if isinstance(error, dspy_errors.LMTimeoutError):

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import dspy
+from dspy.adapters.base import Adapter
 
 from pdr_dspy import bridge
 from pdr_dspy.budget import Budget, Spend, parse_budget
 from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint import Recommended, endpoint_of
 from pdr_dspy.errors import TimedOut, WorkflowError, WorkflowFailed
+from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.records import RunRecord
@@ -104,11 +106,19 @@ class PDR(dspy.Module):
                 found[stage] = found[stage].with_instructions(stage_instructions(self.signature, stage, *told))
         return found
 
+    def _adapter(self, recommended: Recommended) -> Adapter:
+        """The workflow's format; else the adapter of `dspy.configure`, what the model's card recommends, the usual."""
+        named = self.workflow.prompts.format
+        if named is None and dspy.settings.adapter is not None:
+            configured: Adapter = dspy.settings.adapter
+            return configured
+        return adapter(named or recommended.format or DEFAULT)
+
     async def _solve(self, inputs: dict[str, Any]) -> dspy.Prediction:
         endpoint = endpoint_of(self.draft.lm or dspy.settings.lm)
         context = endpoint.context if endpoint else None
-        adapter = dspy.settings.adapter or dspy.ChatAdapter(use_json_adapter_fallback=False)
-        with open_ledger() as ledger, dspy.context(adapter=adapter):
+        recommended = endpoint.identity.recommended if endpoint else Recommended()
+        with open_ledger() as ledger, dspy.context(adapter=self._adapter(recommended)):
             desk = Desk(
                 tag=run_tag(current_tag()),
                 seed=self.seed,
@@ -119,7 +129,6 @@ class PDR(dspy.Module):
             )
             made = self.plan(context)
             predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
-            recommended = endpoint.identity.recommended if endpoint else Recommended()
             signatures = self._signatures(_stages(made), recommended)
             run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit)
             try:

@@ -24,7 +24,8 @@ from pdr_dspy.modules.gather import gather
 from pdr_dspy.modules.records import Draft, FailedCall, RoundRecord, RunRecord
 from pdr_dspy.modules.signatures import own_field
 from pdr_dspy.workflow import Plan, PlannedStep, Round, Stage
-from pdr_dspy.workspace import Tokenizer, bound, render_drafts, written
+from pdr_dspy.workspace import Tokenizer, bound, render_drafts
+from pdr_dspy.written import written
 
 _READING_MARGIN = 512
 """Tokens left for instructions and markers when drafts are fitted into the model's context for reading."""
@@ -117,13 +118,17 @@ class Run:
         inputs = dict(self._inputs)
         if step.stage == "refine":
             inputs[own_field(self._signature, "workspace")] = workspace
-        prediction = await self._ask(place, step, index, inputs)
+        prediction, read = await self._asked(place, step, index, inputs)
         solution = own_field(self._signature, "solution")
-        text = str(prediction[solution])
         outputs = {name: prediction[name] for name in self._signature.output_fields}
-        return Draft(index, written(text) if "</think>" in text else text, outputs)
+        return Draft(index, written(str(prediction[solution])), outputs, read)
 
     async def _ask(self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]) -> dspy.Prediction:
+        return (await self._asked(place, step, index, inputs))[0]
+
+    async def _asked(
+        self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]
+    ) -> tuple[dspy.Prediction, str]:
         tag = replace(self._desk.tag, stage=step.stage, step=place, round=step.round, index=index)
         keep = self._plan.tokens_after(place)
         predictor, signature = self._predictors[step.stage], self._signatures[step.stage]

@@ -21,6 +21,7 @@ from typing import Any
 
 import dspy
 
+from pdr_dspy.formats.fields import ROLE
 from pdr_dspy.workflow import Stage
 
 STAGES: tuple[Stage, ...] = ("draft", "refine", "distill", "pick", "analyse")
@@ -91,10 +92,11 @@ def stage_signature(
     outputs = {name: (field.annotation, copy(field)) for name, field in signature.output_fields.items()}
 
     def take(name: str, kind: type = str) -> dict[str, Any]:
-        return {own_field(signature, name): (kind, dspy.InputField(desc=_DESCRIPTIONS[name]))}
+        return {own_field(signature, name): (kind, _marked(dspy.InputField(desc=_DESCRIPTIONS[name]), name))}
 
     def give(name: str, kind: Any = str, desc: str | None = None) -> dict[str, Any]:
-        return {own_field(signature, name): (kind, dspy.OutputField(desc=desc or _DESCRIPTIONS[name]))}
+        field = dspy.OutputField(desc=desc or _DESCRIPTIONS[name])
+        return {own_field(signature, name): (kind, _marked(field, name))}
 
     fields: dict[str, Any]
     match stage:
@@ -111,6 +113,12 @@ def stage_signature(
     name = f"{signature.__name__}{stage.capitalize()}"
     instructions = stage_instructions(signature, stage, instruction, as_trained)
     return dspy.Signature(fields, instructions, signature_name=name)
+
+
+def _marked(field: Any, role: str) -> Any:
+    """A field that says which of our own it is, whatever its name beside the user's."""
+    field.json_schema_extra[ROLE] = role
+    return field
 
 
 def render_draft(outputs: Mapping[str, Any], solution: str) -> str:

@@ -1,0 +1,107 @@
+"""`markers`, `json` and `xml`: DSPy's own adapters, never a second request behind the caller's back, read leniently."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import dspy
+from dspy.adapters.chat_adapter import ChatAdapter
+from dspy.adapters.json_adapter import JSONAdapter
+from dspy.adapters.utils import parse_value
+from dspy.adapters.xml_adapter import XMLAdapter
+from dspy.utils.exceptions import AdapterParseError
+
+from pdr_dspy.formats.parsing import parsed
+
+_MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
+_COMPLETED = "[[ ## completed ## ]]"
+_PLACEHOLDER = re.compile(r"\{\w+\}\Z")
+
+
+class MarkersAdapter(ChatAdapter):
+    """DSPy's `[[ ## field ## ]]` markers; its prompts are `dspy.ChatAdapter`'s to the letter."""
+
+    def __init__(self) -> None:
+        super().__init__(use_json_adapter_fallback=False)
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """The fields.
+
+        Raises:
+            AdapterParseError: one of them can't be found.
+        """
+        return parsed(signature, completion, _between_markers, type(self).__name__)
+
+
+class PDRJSONAdapter(JSONAdapter):
+    """A JSON object, guided by its schema where the server takes one."""
+
+    def __init__(self) -> None:
+        super().__init__(use_native_function_calling=False)
+        self.use_json_adapter_fallback = False
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """The fields.
+
+        Raises:
+            AdapterParseError: one of them can't be found.
+        """
+        return parsed(signature, completion, self._object, type(self).__name__)
+
+    def _object(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+        if not text.lstrip().startswith("{"):
+            raise ValueError("not a JSON object")
+        return _strictly(super().parse, signature, text)
+
+
+class PDRXMLAdapter(XMLAdapter):
+    """Every field between tags of its name."""
+
+    def __init__(self) -> None:
+        super().__init__(use_json_adapter_fallback=False)
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """The fields.
+
+        Raises:
+            AdapterParseError: one of them can't be found.
+        """
+        return parsed(signature, completion, self._tags, type(self).__name__)
+
+    def _tags(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+        return _strictly(super().parse, signature, text)
+
+
+def _strictly(parse: Any, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = parse(signature, text)
+    except AdapterParseError as error:
+        raise ValueError(str(error)) from None
+    if any(isinstance(value, str) and _PLACEHOLDER.match(value.strip()) for value in fields.values()):
+        raise ValueError("a copy of the prompt's placeholder")
+    return fields
+
+
+def _between_markers(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+    """The fields of the first completed answer; of a field that is there twice the last one, as it corrects the other.
+
+    Raises:
+        ValueError: a field is missing, or is not of its type.
+    """
+    problem = ValueError("no marker")
+    for part in text.split(_COMPLETED)[:8]:
+        marks = list(_MARKER.finditer(part))
+        found: dict[str, Any] = {}
+        try:
+            for i, mark in enumerate(marks):
+                end = marks[i + 1].start() if i + 1 < len(marks) else len(part)
+                value = part[mark.end() : end].strip()
+                if mark[1] in signature.output_fields and not _PLACEHOLDER.match(value):
+                    found[mark[1]] = parse_value(value, signature.output_fields[mark[1]].annotation)
+        except ValueError as error:
+            problem = error
+            continue
+        if found.keys() == signature.output_fields.keys():
+            return {name: found[name] for name in signature.output_fields}
+    raise problem

@@ -1,0 +1,225 @@
+"""From what a model wrote to the fields of a signature, when it was not written as the format asks for.
+
+The steps, in this order; the first that gives every field decides, and is on record with the draft:
+
+1. `marks`: the format's own marks (its own parser; not here).
+2. `spelling`: other spellings of marks, of whatever format: `[## answer ##]`, the marker on the line of its value,
+   `## Answer`, `**Answer:**`, `Answer: ...`, `<answer>`, a JSON object; of several the last one that can be read.
+3. `boxed`: the last `\\boxed{...}`.
+4. `answer is`: behind the last "the answer is".
+5. `last line`: the last line, or what stands behind its `=` or `is` where it is a short statement.
+
+Steps 3 to 5 are for one value, `answer` or the only one. A stage whose only field is a text takes the whole text. What
+stands before the values is the body (the written solution). Thinking is taken away before, in every spelling. Each
+step takes time linear in the text. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import dspy
+from dspy.adapters.utils import apply_output_field_defaults
+
+from pdr_dspy.formats.boxed import last_boxed
+from pdr_dspy.formats.coerce import bare, lenient, strict
+from pdr_dspy.formats.fields import body_of, main_value, values_of
+from pdr_dspy.formats.marks import Section, sections, value_lines
+from pdr_dspy.formats.objects import found_object
+
+STEPS = ("spelling", "boxed", "answer is", "last line")
+"""The lenient steps by name, in their order."""
+
+_ANSWER_IS = re.compile(
+    r"\b(?:answer|result)\b(?:\s+(?:to|of|for|in)\b[^.\n:=]{0,80}?)?\s*"
+    r"(?:is|are|was|equals|would be|should be|must be|=|:)[\s*:]*(?P<value>[^\n]+)",
+    re.IGNORECASE,
+)
+_STATEMENT = re.compile(r"\b(?:is|are|was|were|equals|equal to|gives|get|has|have)\b\s*:?\s*(?P<value>[^\n]{1,60})\Z")
+_SENTENCE = re.compile(r"[.!?](?=\s+\S|\s*\Z)")
+_WORDS = 6
+"""More words than this behind `is` are a sentence, not a value."""
+_LONGEST_LINE = 400
+"""Characters of a last line that may be an answer; a longer one is a paragraph."""
+_REFUSAL = re.compile(
+    r"(?:I'm sorry|I am sorry|Sorry|I apologi[sz]e|As an AI|Unfortunately, I"
+    r"|I (?:can ?not|can't|could not|couldn't|won't|refuse|am unable|am not able))\b",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"\A\s*(?:[-*\u2022>]|\d+[.)])\s+")
+
+
+class Unread(ValueError):
+    """A text that lacks a field of its signature, or has something else in its place."""
+
+
+def read(signature: type[dspy.Signature], text: str, *, finished: bool = True) -> tuple[dict[str, Any], str]:
+    """The fields, and the step that found them.
+
+    Args:
+        signature: Whose fields are wanted.
+        text: What was written, the thinking taken away.
+        finished: False where the text was cut off: then its last line is nobody's answer, and a text without an end
+            is no whole text.
+
+    Raises:
+        Unread: a field can't be found; says which.
+    """
+    body, values = body_of(signature), values_of(signature)
+    if not text.strip():
+        raise Unread("nothing was written")
+    if not values:
+        assert body is not None
+        return {body: whole(signature, body, text)}, "marks"
+    # A line that was cut off may have half a value in it.
+    sure = text if finished else text.rpartition("\n")[0]
+    found = _marked(signature, values, sure)
+    missing = [name for name in values if name not in found]
+    step = "spelling"
+    if missing:
+        _defaults(signature, found, missing)
+        missing = [name for name in missing if name not in found]
+    if missing:
+        wanted = main_value(list(values))
+        if wanted is None or missing != [wanted]:
+            raise Unread(f"no {' and no '.join(repr(name) for name in missing)} in it")
+        step, found[wanted] = _unmarked(text, sure, values[wanted], finished)
+    if body is not None:
+        found[body] = _body(signature, body, text)
+    return {name: found[name] for name in signature.output_fields}, step
+
+
+def whole(signature: type[dspy.Signature], body: str, text: str) -> str:
+    """The text of a stage whose only field is text: what stands behind its mark, else all of it."""
+    own = [section for section in sections(text, _names(signature)) if section.name == body and section.text.strip()]
+    obj = found_object(text, {body})
+    if obj is not None and isinstance(obj.get(body), str):
+        return str(obj[body]).strip()
+    return own[-1].text.strip() if own else text.strip()
+
+
+def _names(signature: type[dspy.Signature]) -> list[str]:
+    return list(signature.output_fields)
+
+
+def _marked(signature: type[dspy.Signature], values: dict[str, Any], text: str) -> dict[str, Any]:
+    """The values that stand behind a mark, the last readable one of each."""
+    found: dict[str, Any] = {}
+    known = sections(text, _names(signature))
+    for name, kind in values.items():
+        for section in reversed([s for s in known if s.name == name]):
+            value = _readable(_candidates(section), kind)
+            if value is not _NOTHING:
+                found[name] = value
+                break
+    if len(found) < len(values):
+        obj = found_object(text, set(values)) or {}
+        for name, kind in values.items():
+            if name not in found and name in obj:
+                value = _from_object(obj[name], kind)
+                if value is not _NOTHING:
+                    found[name] = value
+    return found
+
+
+_NOTHING = object()
+
+
+def _candidates(section: Section) -> Iterator[str]:
+    """The value behind a mark: all of the section, its first paragraph, its first line."""
+    text = section.text.strip()
+    if section.one_line:  # `Answer: 42`, and whatever follows on other lines
+        yield value_lines(text)
+        yield text.split("\n", 1)[0]
+        return
+    yield text
+    yield text.split("\n\n", 1)[0]
+    yield text.split("\n", 1)[0]
+
+
+def _readable(candidates: Iterable[str], kind: Any) -> Any:
+    for candidate in candidates:
+        if not candidate.strip() or re.fullmatch(r"\{\w+\}", candidate.strip()):  # a copy of the prompt's placeholder
+            continue
+        try:
+            return lenient(candidate, kind)
+        except (ValueError, RecursionError):
+            continue
+    return _NOTHING
+
+
+def _from_object(value: Any, kind: Any) -> Any:
+    try:
+        return strict(value, kind)
+    except (ValueError, RecursionError):
+        return _readable([str(value)], kind)
+
+
+def _defaults(signature: type[dspy.Signature], found: dict[str, Any], missing: Sequence[str]) -> None:
+    """Optional fields that were left out, as DSPy fills them."""
+    if not found:
+        return
+    for name, value in apply_output_field_defaults(signature, found).items():
+        if name in missing:
+            found[name] = value
+
+
+def _unmarked(text: str, sure: str, kind: Any, finished: bool) -> tuple[str, Any]:
+    boxed = last_boxed(text)  # a box that is closed is whole
+    told = [match["value"] for match in _ANSWER_IS.finditer(sure)]
+    lines = [line for line in text.splitlines() if line.strip()]
+    steps: list[tuple[str, list[str]]] = [("boxed", [boxed] if boxed is not None else [])]
+    steps.append(("answer is", _said(told[-1]) if told else []))
+    if finished and lines and len(lines[-1]) <= _LONGEST_LINE and not _REFUSAL.match(lines[-1].strip()):
+        steps.append(("last line", _line(lines[-1], kind)))
+    for step, candidates in steps:
+        value = _readable(candidates, kind)
+        if value is not _NOTHING:
+            return step, value
+    raise Unread(f"no answer in it that can be read as {getattr(kind, '__name__', kind)}")
+
+
+def _said(rest: str) -> list[str]:
+    """What "the answer is" is followed by: the first sentence of it."""
+    rest = rest.strip()
+    end = _SENTENCE.search(rest)
+    first = rest[: end.start()] if end and end.start() else rest
+    return [bare(_after_statement(first)), bare(rest)]
+
+
+def _line(line: str, kind: Any) -> list[str]:
+    """What the last line may say: all of it for a type that finds its own value, what it states for a text."""
+    line = _BULLET.sub("", line).strip().strip("*_ ")
+    stated = bare(_after_statement(line.rstrip(".!")))
+    return [stated] if kind is str else [line, stated]
+
+
+def _after_statement(text: str) -> str:
+    """`2 + 3 = 5` says 5, `The capital is Lima` says Lima; a longer statement says itself."""
+    _, equals, right = text.rpartition("=")
+    if equals and right.strip() and len(right.split()) <= _WORDS and "==" not in text:
+        return right.strip()
+    found = _STATEMENT.search(text)
+    if found and len(found["value"].split()) <= _WORDS:
+        return _after_statement(found["value"]) if found.start() >= 0 and found["value"] != text else found["value"]
+    return text
+
+
+def _body(signature: type[dspy.Signature], body: str, text: str) -> str:
+    """The body: what stands behind its own mark, else what stands before the values' marks, else all of it."""
+    known = sections(text, _names(signature))
+    own = [s.text.strip() for s in known if s.name == body and s.text.strip()]
+    if own:
+        return own[-1]
+    obj = found_object(text, {body})
+    if obj is not None and isinstance(obj.get(body), str):
+        return str(obj[body]).strip()
+    return body_before(text, known)
+
+
+def body_before(text: str, known: Sequence[Section]) -> str:
+    """What stands before the last run of marks, else all of it."""
+    start = min((section.start for section in known), default=len(text))
+    return text[:start].strip() or text.strip()
