@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class _Engine:
-    """What both engines share: the endpoint behind them, if any."""
+    """What both engines share: the endpoint behind them, if any, and what DSPy's adapters ask of an engine."""
+
+    supports_response_schema = True
+    supported_params: ClassVar[frozenset[str]] = frozenset({"response_format"})
 
     def __init__(self, model: str, endpoint: Endpoint | None = None) -> None:
         self.model = model

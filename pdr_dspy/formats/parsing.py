@@ -12,6 +12,8 @@ from pdr_dspy.formats.reading import Unread, read
 from pdr_dspy.formats.record import MARKS, note
 from pdr_dspy.written import written
 
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u2060\ufeff"))
+
 Own = Callable[[type[dspy.Signature], str], dict[str, Any]]
 """A format's own parser; a ValueError where a text is not written as the format asks for."""
 
@@ -28,7 +30,7 @@ def parsed(signature: type[dspy.Signature], completion: str, own: Own, adapter: 
     Raises:
         AdapterParseError: a field can't be found.
     """
-    text = written(completion)
+    text = written(completion.translate(_INVISIBLE))
     try:
         fields = own(signature, text)
     except (ValueError, RecursionError):

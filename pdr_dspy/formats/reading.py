@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dspy
-from dspy.adapters.utils import apply_output_field_defaults
+from dspy.adapters.utils import annotation_allows_none, apply_output_field_defaults
 
 from pdr_dspy.formats.boxed import last_boxed
 from pdr_dspy.formats.coerce import bare, lenient, strict
@@ -48,6 +48,7 @@ _REFUSAL = re.compile(
     r"|I (?:can ?not|can't|could not|couldn't|won't|refuse|am unable|am not able))\b",
     re.IGNORECASE,
 )
+_MARK_LINE = re.compile(r"\[{1,2}[ \t]*#{1,3}[ \t]*\w{1,60}[ \t]*#{1,3}[ \t]*\]{1,2}|</?\w{1,60}>|^[ \t]*```\w*[ \t]*$")
 _BULLET = re.compile(r"\A\s*(?:[-*\u2022>]|\d+[.)])\s+")
 
 
@@ -111,6 +112,8 @@ def _marked(signature: type[dspy.Signature], values: dict[str, Any], text: str) 
     for name, kind in values.items():
         for section in reversed([s for s in known if s.name == name]):
             value = _readable(_candidates(section), kind)
+            if value is _NOTHING and not section.text.strip() and kind is not str and annotation_allows_none(kind):
+                value = None  # marked, and left empty
             if value is not _NOTHING:
                 found[name] = value
                 break
@@ -169,7 +172,7 @@ def _defaults(signature: type[dspy.Signature], found: dict[str, Any], missing: S
 def _unmarked(text: str, sure: str, kind: Any, finished: bool) -> tuple[str, Any]:
     boxed = last_boxed(text)  # a box that is closed is whole
     told = [match["value"] for match in _ANSWER_IS.finditer(sure)]
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in (_MARK_LINE.sub("", each) for each in text.splitlines()) if line.strip(" *_`#-")]
     steps: list[tuple[str, list[str]]] = [("boxed", [boxed] if boxed is not None else [])]
     steps.append(("answer is", _said(told[-1]) if told else []))
     if finished and lines and len(lines[-1]) <= _LONGEST_LINE and not _REFUSAL.match(lines[-1].strip()):
@@ -186,7 +189,7 @@ def _said(rest: str) -> list[str]:
     rest = rest.strip()
     end = _SENTENCE.search(rest)
     first = rest[: end.start()] if end and end.start() else rest
-    return [bare(_after_statement(first)), bare(rest)]
+    return [bare(_after_statement(first).strip("*_ ")), bare(rest)]
 
 
 def _line(line: str, kind: Any) -> list[str]:
