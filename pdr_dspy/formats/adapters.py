@@ -12,6 +12,7 @@ from dspy.adapters.utils import parse_value
 from dspy.adapters.xml_adapter import XMLAdapter
 from dspy.utils.exceptions import AdapterParseError
 
+from pdr_dspy.formats.objects import repairable
 from pdr_dspy.formats.parsing import parsed
 
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
@@ -50,7 +51,7 @@ class PDRJSONAdapter(JSONAdapter):
         return parsed(signature, completion, self._object, type(self).__name__)
 
     def _object(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
-        if not text.lstrip().startswith("{"):
+        if not text.lstrip().startswith("{") or not repairable(text):
             raise ValueError("not a JSON object")
         return _strictly(super().parse, signature, text)
 

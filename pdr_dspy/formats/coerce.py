@@ -18,6 +18,7 @@ from dspy.adapters.utils import annotation_allows_none, parse_value
 from pydantic import BaseModel
 
 from pdr_dspy.formats.boxed import last_boxed
+from pdr_dspy.formats.objects import repairable
 
 _NUMBER = r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _NUMBERS = re.compile(_NUMBER)
@@ -159,7 +160,7 @@ def _structures(text: str, annotation: Any) -> list[Any]:
     found: list[Any] = []
     for left, right in (("[", "]"), ("{", "}")):
         start, end = text.find(left), text.rfind(right)
-        if 0 <= start < end:
+        if 0 <= start < end and repairable(text[start : end + 1]):
             loaded = json_repair.loads(text[start : end + 1])
             found.append(loaded)
             if isinstance(loaded, dict) and get_origin(annotation) is list:

@@ -60,13 +60,13 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     final = r"(?:final[ _])?"
     # [[ ## answer ## ]], [## answer ##], [[##answer##]]; any field's ends the one before it
     bracket = (
-        rf"\**\[{{1,2}}[ \t]*\#{{1,3}}[ \t]*(?:(?P<bracket>{final}(?:{known}))|(?P<any>\w{{1,60}}))"
-        r"[ \t]*\#{1,3}[ \t]*\]{1,2}\**:?"
+        rf"\*{{0,3}}\[{{1,2}}[ \t]*\#{{1,3}}[ \t]*(?:(?P<bracket>{final}(?:{known}))|(?P<any>\w{{1,60}}))"
+        r"[ \t]*\#{1,3}[ \t]*\]{1,2}\*{0,3}:?"
     )
     # <answer> and </answer>
     tag = rf"</?(?P<tag>{final}(?:{known}))[ \t]*/?>"
     # ## answer ##, ### Final answer:
-    heading = rf"^[ \t]*\#{{1,6}}[ \t]+\**(?P<heading>{final}(?:{known}))\**[ \t]*\#*[ \t]*:?\**[ \t]*(?=$|\n)"
+    heading = rf"^[ \t]*\#{{1,6}}[ \t]+\*{{0,3}}(?P<heading>{final}(?:{known}))\*{{0,3}}[ \t]*\#*[ \t]*:?\*{{0,3}}[ \t]*(?=$|\n)"
     # Answer: 42, **Answer:** 42, - **Answer**: 42
     lead = r"^[ \t]*(?:[-*\u2022>][ \t]+)?[*_`]{0,3}"
     value = rf"{lead}(?P<label>{final}(?:{known}))[*_`]{{0,3}}[ \t]*[:\uff1a][ \t]*[*_`]{{0,3}}"

@@ -21,7 +21,7 @@ from dspy.adapters.utils import format_field_value, translate_field_type
 
 from pdr_dspy.formats.coerce import strict
 from pdr_dspy.formats.fields import body_of, label, role_of, values_of
-from pdr_dspy.formats.marks import value_lines
+from pdr_dspy.formats.marks import sections, value_lines
 from pdr_dspy.formats.parsing import parsed
 
 _HEADINGS = {"workspace": "Notes from earlier attempts", "drafts": "Drafts", "draft": "Draft"}
@@ -102,6 +102,8 @@ def _own(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
     body, values = body_of(signature), values_of(signature)
     if not values:
         assert body is not None
+        if sections(text, [body]):
+            raise ValueError("it has marks of another format")
         return {body: text.strip()}
     found: dict[str, Any] = {}
     begins = len(text)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 import dspy
 from dspy.adapters.utils import annotation_allows_none, apply_output_field_defaults
@@ -176,7 +176,8 @@ def _unmarked(text: str, sure: str, kind: Any, finished: bool) -> tuple[str, Any
     steps: list[tuple[str, list[str]]] = [("boxed", [boxed] if boxed is not None else [])]
     steps.append(("answer is", _said(told[-1]) if told else []))
     if finished and lines and len(lines[-1]) <= _LONGEST_LINE and not _REFUSAL.match(lines[-1].strip()):
-        steps.append(("last line", _line(lines[-1], kind)))
+        listed = get_origin(kind) is list and len(text) <= _LONGEST_LINE
+        steps.append(("last line", [text, *_line(lines[-1], kind)] if listed else _line(lines[-1], kind)))
     for step, candidates in steps:
         value = _readable(candidates, kind)
         if value is not _NOTHING:
