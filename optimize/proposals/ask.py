@@ -109,7 +109,7 @@ def proposer(
 def _open(
     ask: Ask, url: str, options: argparse.Namespace, store: Store | None, allowance: Allowance | None
 ) -> Endpoint:
-    key = Secret(os.environ.get(KEY_VARIABLE, ""))
+    key = Secret(os.environ.get(KEY_VARIABLE, ""), KEY_VARIABLE)
     try:
         settings = EndpointSettings(
             (url,), model=ask.model, api_key=key, load=min(parse_loads(options.load)[-1], 32), thinking=options.thinking

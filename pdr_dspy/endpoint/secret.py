@@ -1,37 +1,90 @@
 """A value that must not be shown: an API key.
 
 It prints as stars and goes into no pickle or JSON; `reveal()` is the one way to it, called where a request is made.
-`scrub` takes it out of other people's text (a server that echoes the key in its error message).
+`scrub` takes it out of other people's text (a server that echoes the key in its error message), however it is spelled
+there (see `spelled`).
+
+What a file or a shell left around the key (white space, a line's end, quotation marks, `Bearer`) is taken off when it
+is read. A key of less than 4 characters (`x`) is a placeholder: it is hidden only where a text says that it is a key
+(`Bearer x`), for else ordinary text would turn into stars. One of less than 8 (`EMPTY`) is hidden where it stands alone.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+import unicodedata
+from typing import Any, NoReturn
 
-_STARS = "***"
+from pdr_dspy.endpoint.spelled import ALONE, Spellings
+from pdr_dspy.errors import EndpointError
+
+STARS = "***"
+
+_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+_UNSEEN = " \t\r\n\v\f\u00a0\u200b\u200c\u200d\u2060\ufeff"  # white space, and what a copied text may carry unseen
+_BEARER = "bearer "
 
 
 class Secret:
-    """An API key, or none (`Secret("")`, which is falsy)."""
+    """An API key, or none (`Secret("")`, which is falsy).
 
-    __slots__ = ("_value",)
+    Args:
+        value: The key; what surrounds it is taken off.
+        source: Where it was read (the name of a variable), for error messages.
+    """
 
-    def __init__(self, value: str = "") -> None:
-        self._value = value
+    __slots__ = ("_raw", "_source", "_spellings", "_value")
+
+    def __init__(self, value: str = "", source: str = "") -> None:
+        self._raw = value
+        self._value = _bare(value)
+        self._source = source
+        self._spellings: Spellings | None = None
 
     def reveal(self) -> str:
-        """The key itself."""
+        """The key itself, without what surrounded it."""
         return self._value
 
-    def scrub(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self._value, _STARS) if self._value else text
+    def checked(self) -> Secret:
+        """The secret, if it can be sent.
+
+        Raises:
+            EndpointError: there is something in it that no key can have; the error says what, and nothing of the key.
+        """
+        if fault := _fault(self._value):
+            name = self._source or "the key"
+            mend = f"Set {self._source} again" if self._source else "Give api_key again"
+            raise EndpointError("api key", f"{name} holds {fault}", f"{mend}: the key alone, as plain letters and signs")
+        return self
+
+    def scrub(self, text: str, stars: str = STARS) -> str:
+        """The text without the key, whichever way it is spelled there."""
+        return self._all().hidden(text, stars) if self._value else text
+
+    def scrub_body(self, value: Any) -> Any:
+        """JSON without a key of at least 8 characters (a shorter one may be a word of an answer)."""
+        return self._scrubbed(value) if len(self._value) >= ALONE else value
+
+    def _scrubbed(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.scrub(value) if self._hinted(value) else value
+        if isinstance(value, dict):
+            return {self._scrubbed(name): self._scrubbed(kept) for name, kept in value.items()}
+        return [self._scrubbed(kept) for kept in value] if isinstance(value, list) else value
+
+    def _hinted(self, text: str) -> bool:
+        # Most answers are long, and none of them holds the key: what can be had cheaply first.
+        return any(needle[:ALONE] in text for needle in self._all().needles)
+
+    def _all(self) -> Spellings:
+        if self._spellings is None:
+            self._spellings = Spellings(self._value, self._raw)
+        return self._spellings
 
     def __bool__(self) -> bool:
         return bool(self._value)
 
     def __repr__(self) -> str:
-        return f"Secret({_STARS if self._value else ''})"
+        return f"Secret({STARS if self._value else ''})"
 
     __str__ = __repr__
 
@@ -40,3 +93,25 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not saved: give the key again where it is needed")
+
+
+def _bare(value: str) -> str:
+    """The key without white space, a pair of quotation marks and `Bearer` around it, in any order."""
+    while True:
+        kept = value.strip(_UNSEEN).strip()
+        if len(kept) >= 2 and _QUOTES.get(kept[0]) == kept[-1]:
+            kept = kept[1:-1]
+        if f"{kept} "[: len(_BEARER)].lower() == _BEARER:
+            kept = kept[len(_BEARER) :]
+        if kept == value:
+            return kept
+        value = kept
+
+
+def _fault(value: str) -> str:
+    """What is in a key that can't be in a header, or ""."""
+    if any(unicodedata.category(c) == "Cc" for c in value):
+        return "a line break or another control character"
+    if not value.isascii():
+        return "a character that is not ASCII (a quotation mark or dash of a text editor, perhaps)"
+    return ""

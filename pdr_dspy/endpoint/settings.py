@@ -23,7 +23,8 @@ _PER_HOST = 500  # connections LiteLLM's HTTP client opens to one address; more 
 def key_from_environment(environ: Mapping[str, str] | None = None) -> Secret:
     """The API key of the environment, or an empty secret."""
     values = os.environ if environ is None else environ
-    return Secret(next((values[name] for name in KEY_VARIABLES if values.get(name)), ""))
+    keys = (Secret(values.get(name, ""), name) for name in KEY_VARIABLES)
+    return next((key for key in keys if key), Secret(""))
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class EndpointSettings:
     Attributes:
         urls: Base addresses of the replicas, `http://host:port` or with a path (`/v1` is added where there is none).
         model: Name the model is served under; None takes the only one served.
-        api_key: Never shown nor saved. Default: from the environment (`KEY_VARIABLES`).
+        api_key: Never shown nor saved; see `Secret`. Default: from the environment (`KEY_VARIABLES`).
         load: Requests in flight at most, all replicas together.
         timeout: Seconds one attempt may take.
         connect_timeout: Seconds to open a connection.
@@ -67,6 +68,7 @@ class EndpointSettings:
         object.__setattr__(self, "urls", tuple(_base(url) for url in urls))
         if isinstance(self.api_key, str):
             object.__setattr__(self, "api_key", Secret(self.api_key))
+        self.api_key.checked()
         if not self.urls:
             raise EndpointError("endpoint", "no address", "Write at least one, as http://localhost:8000/v1")
         if len(set(self.urls)) < len(self.urls):

@@ -15,6 +15,7 @@ KEY_LENGTH = 250
 
 SECRET_VARIABLES = (
     "PDR_API_KEY",
+    "PDR_PROPOSER_API_KEY",
     "OPENAI_API_KEY",
     "HOSTED_VLLM_API_KEY",
     "HF_TOKEN",
@@ -36,7 +37,7 @@ _ODD = re.compile(r"[^\w\-. :/]")
 def without_secrets(text: str) -> str:
     """The text with API keys of the environment, credentials in addresses and the like hidden."""
     for name in SECRET_VARIABLES:
-        value = os.environ.get(name, "")
+        value = os.environ.get(name, "").strip()  # a file leaves a line's end behind it
         if len(value) >= _SHORTEST:
             text = text.replace(value, HIDDEN)
     return _KEY_LIKE.sub(HIDDEN, _USER_INFO.sub(f"{HIDDEN}@", text))
