@@ -22,6 +22,7 @@ LEAST_PER_ANSWER = 8
 LEAST_WITH_ANALYSIS = 64
 """Tokens a workspace of a draft and its analysis must have."""
 
+
 class Tokenizer(Protocol):
     """Counts and cuts text in some model's tokens. Pure: the same text gives the same result."""
 

@@ -7,8 +7,10 @@ Lives on the library's event loop. Every attempt is recorded; whatever goes wron
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dspy.lm15 import Request, Response
@@ -17,6 +19,7 @@ from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.attempts import Attempts
 from pdr_dspy.endpoint.capped import Answered, Capped
+from pdr_dspy.endpoint.chat_body import checked
 from pdr_dspy.endpoint.completion import finish_of, response_of, verdict
 from pdr_dspy.endpoint.continuation import continuable
 from pdr_dspy.endpoint.fitting import Fitting
@@ -105,12 +108,13 @@ class Caller:
         body, keyed, way = self._worded(wire_body(request, extras, self._identity), log)
         if self._store is None:
             return self._deliver(await self._capped.answer(body, way, log), log)
-        key = store_key(keyed, self._identity, log.tag, extras, candidate)
-        if (kept := self._store.get(key)) is not None:
+        key, kept = self._kept(store_key(keyed, self._identity, log.tag, extras, candidate))
+        if kept is not None:
             return self._deliver(Answered(kept, kept), log, replayed=True)
         async with self._flights.alone(key):
             # Whoever had the key before may have answered it for us.
-            if (kept := self._store.get(key)) is not None:
+            key, kept = self._kept(key)
+            if kept is not None:
                 return self._deliver(Answered(kept, kept), log, replayed=True)
             self.keep_rest()
             answered = await self._capped.answer(body, way, log)
@@ -141,6 +145,22 @@ class Caller:
         if error is not None:
             raise error
         return response
+
+    def _kept(self, key: str) -> tuple[str, StoredCompletion | None]:
+        """What the store holds of a call, if it can be read, and the key under which an answer is to be kept.
+
+        The first of a key stays, so an answer that is asked for anew is kept under another one.
+        """
+        assert self._store is not None
+        while (kept := self._store.get(key)) is not None:
+            try:
+                body = checked(kept.body)
+                response_of(body)
+                return key, replace(kept, body=body)
+            except Exception as error:  # whatever it does to who reads it, it must not do so for ever
+                self.warn(f"an answer in the store can't be read ({error}) and is asked for again")
+                key = hashlib.sha256(f"{key}/again".encode()).hexdigest()
+        return key, None
 
     def _keep(self, key: str, completion: StoredCompletion) -> None:
         assert self._store is not None

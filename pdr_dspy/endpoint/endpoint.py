@@ -7,11 +7,9 @@ the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an
 from __future__ import annotations
 
 import contextlib
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import httpx
@@ -19,9 +17,11 @@ from dspy.lm15 import Request, Response
 
 from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.caller import Caller
+from pdr_dspy.endpoint.connections import side_client
 from pdr_dspy.endpoint.continuation import second_prompt
 from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
 from pdr_dspy.endpoint.preflight import Identity, identify
+from pdr_dspy.endpoint.proxies import proxies_of
 from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import EndpointSettings, key_from_environment, split_urls
 from pdr_dspy.endpoint.stats import EndpointStats, Tally
@@ -32,11 +32,6 @@ from pdr_dspy.errors import DiskError, EndpointError
 from pdr_dspy.workspace import Tokenizer
 
 _SIDE_SECONDS = 30.0  # for /v1/models and /tokenize
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()  # reads all root certificates: once
 
 
 class Endpoint:
@@ -66,9 +61,10 @@ class Endpoint:
         self.tokenizer: Tokenizer
         self.tokenizer, counter = find_tokenizer(server, identity, self._tally.warn)
         if identity.context is None and counter is not None:
-            identity = Identity(identity.model, identity.revision, counter.context(), identity.root)
+            identity = replace(identity, context=counter.context())
         if identity.context is None:
-            self._tally.warn("the server does not state the model's context: caps are sent unclamped")
+            said = f" ({identity.odd_context})" if identity.odd_context else ""
+            self._tally.warn(f"the server does not state the model's context{said}: caps are sent unclamped")
         self.identity = identity
         transport = Transport(settings)
         self._caller = Caller(settings, identity, transport, self.tokenizer, counter, store, self._tally, allowance)
@@ -94,9 +90,8 @@ class Endpoint:
         Raises:
             EndpointError: unreachable, not an OpenAI-style server, a refused key, another model.
         """
-        headers = {"Authorization": f"Bearer {settings.api_key.reveal()}"} if settings.api_key else {}
         timeout = httpx.Timeout(_SIDE_SECONDS, connect=settings.connect_timeout)
-        http = httpx.Client(headers=headers, timeout=timeout, verify=_tls())
+        http = side_client(settings.api_key, timeout, proxies_of(settings.urls))
         try:
             return cls(settings, identify(settings, http), http, store, allowance)
         except BaseException:

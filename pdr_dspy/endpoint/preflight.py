@@ -10,9 +10,15 @@ from typing import Any
 
 import httpx
 
+from pdr_dspy.characters import whole_json
+from pdr_dspy.endpoint.cards import model_cards, stated_context, stated_text, unreadable_length
+from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
 from pdr_dspy.endpoint.recommended import Recommended, recommendation
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.errors import EndpointError
+
+_SHOWN = 300  # characters of what a server says that are passed on
+_READ = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Identity:
         context: The model's length in tokens, prompt and answer together; None where the server does not say.
         root: Where the server loaded the model from (a directory or a repository), as it says, or "".
         recommended: How the model's card says that it is to be asked.
+        odd_context: What the server says of the length that is none, or "".
     """
 
     model: str
@@ -33,6 +40,7 @@ class Identity:
     context: int | None
     root: str = ""
     recommended: Recommended = field(default_factory=Recommended)
+    odd_context: str = ""
 
 
 def identify(settings: EndpointSettings, http: httpx.Client) -> Identity:
@@ -45,22 +53,29 @@ def identify(settings: EndpointSettings, http: httpx.Client) -> Identity:
     first = cards[0]
     for url, card in zip(settings.urls, cards, strict=True):
         if card["id"] != first["id"] or card.get("root") != first.get("root"):
-            raise EndpointError(
-                "endpoint",
+            problem = (
                 f"the replicas serve different models: {first['id']} ({first.get('root')}) at {settings.urls[0]}, "
-                f"{card['id']} ({card.get('root')}) at {url}",
-                "Give replicas of one model",
+                f"{card['id']} ({card.get('root')}) at {url}"
             )
-    lengths = [int(c["max_model_len"]) for c in cards if c.get("max_model_len")]
-    revision = settings.revision or first.get("revision") or first.get("root") or ""
-    root = str(first.get("root") or "")
-    recommended = recommendation(first, root)
-    return Identity(str(first["id"]), str(revision), min(lengths, default=None), root, recommended)
+            raise EndpointError("endpoint", settings.api_key.scrub(problem), "Give replicas of one model")
+    lengths = [length for card in cards if (length := stated_context(card)) is not None]
+    root = stated_text(first, "root")
+    revision = settings.revision or stated_text(first, "revision") or root
+    return Identity(
+        first["id"],
+        revision,
+        min(lengths, default=None),
+        root,
+        recommendation(first, root),
+        unreadable_length(first),
+    )
 
 
 def _card(settings: EndpointSettings, url: str, http: httpx.Client) -> dict[str, Any]:
-    served = {str(card["id"]): card for card in _served(settings, url, http)}
-    names = ", ".join(sorted(served))
+    served: dict[str, dict[str, Any]] = {}
+    for card in _served(settings, url, http):
+        served.setdefault(card["id"], card)
+    names = settings.api_key.scrub(", ".join(sorted(served))[:_SHOWN])
     if settings.model is None:
         if len(served) == 1:
             return next(iter(served.values()))
@@ -72,12 +87,16 @@ def _card(settings: EndpointSettings, url: str, http: httpx.Client) -> dict[str,
 
 def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[dict[str, Any]]:
     mend = "Start an OpenAI-style server there (vllm serve MODEL) or correct the address"
-    problem: str
+    proxy = proxies_of([url]).get(url)
+    through = "" if proxy is None else f" through {proxy}"
     try:
         reply = http.get(f"{url}/models")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        problem = settings.api_key.scrub(f"{url} is unreachable ({type(error).__name__}: {error})")
-        raise EndpointError("endpoint", problem, mend) from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        problem = settings.api_key.scrub(f"{url} is unreachable{through} ({type(error).__name__}: {error})"[:_READ])
+        raise EndpointError("endpoint", problem, mend if proxy is None else proxy.mend) from None
+    if proxy is not None and reply.status_code in GATEWAY_STATUS:
+        problem = f"{url} is unreachable{through}, which answers HTTP {reply.status_code}"
+        raise EndpointError("endpoint", problem, proxy.mend)
     if reply.status_code in (401, 403):
         given = "the key was refused" if settings.api_key else "a key is required"
         problem = f"{given} at {url} (HTTP {reply.status_code})"
@@ -85,12 +104,12 @@ def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[di
     if reply.status_code != 200:
         raise EndpointError("endpoint", f"{url}/models answers HTTP {reply.status_code}", mend)
     try:
-        cards = [card for card in reply.json()["data"] if card["id"]]
-    except (ValueError, KeyError, TypeError):
-        kind = reply.headers.get("content-type", "no content type")
-        raise EndpointError(
-            "endpoint", f"{url}/models does not answer as an OpenAI-style server ({kind})", mend
-        ) from None
+        cards = model_cards(whole_json(reply.json()))
+    except (ValueError, RecursionError):
+        cards = None
+    if cards is None:
+        kind = settings.api_key.scrub(reply.headers.get("content-type", "no content type")[:_SHOWN])
+        raise EndpointError("endpoint", f"{url}/models does not answer as an OpenAI-style server ({kind})", mend)
     if not cards:
         raise EndpointError("model", f"{url} serves no model", "Load one")
     return cards

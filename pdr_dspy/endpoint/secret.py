@@ -6,7 +6,8 @@ there (see `spelled`).
 
 What a file or a shell left around the key (white space, a line's end, quotation marks, `Bearer`) is taken off when it
 is read. A key of less than 4 characters (`x`) is a placeholder: it is hidden only where a text says that it is a key
-(`Bearer x`), for else ordinary text would turn into stars. One of less than 8 (`EMPTY`) is hidden where it stands alone.
+(`Bearer x`), for else ordinary text would turn into stars. One of less than 8
+(`EMPTY`) is hidden where it stands alone.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Secret:
         if fault := _fault(self._value):
             name = self._source or "the key"
             mend = f"Set {self._source} again" if self._source else "Give api_key again"
-            raise EndpointError("api key", f"{name} holds {fault}", f"{mend}: the key alone, as plain letters and signs")
+            raise EndpointError("api key", f"{name} holds {fault}", f"{mend}: the key alone")
         return self
 
     def scrub(self, text: str, stars: str = STARS) -> str:

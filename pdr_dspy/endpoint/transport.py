@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
+from pdr_dspy.endpoint.chat_body import MalformedBody
+from pdr_dspy.endpoint.completion import response_of
+from pdr_dspy.endpoint.connections import litellm_client
+from pdr_dspy.endpoint.overflow import has_overflow_code, is_overflow
+from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.secret import Secret
@@ -28,12 +35,20 @@ _OPENAI_FIELDS = frozenset(
         "user",
     }
 )  # fmt: skip
-_OVERFLOW = ("maximum context length", "max_model_len", "context length", "context_length_exceeded")
 _SHOWN = 300  # characters of a server's message that are passed on
+_READ = 4000  # characters of it that are looked at
+_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 class Transport:
-    """Sends request bodies. Belongs to the event loop it is first used on."""
+    """Sends request bodies.
+
+    Args:
+        settings: The addresses, the key and the limits.
+
+    Raises:
+        EndpointError: the environment names a proxy that can't be used.
+    """
 
     def __init__(self, settings: EndpointSettings) -> None:
         import litellm  # takes seconds: here, not at the top, so that `--help` does not wait for it
@@ -44,6 +59,8 @@ class Transport:
         forgotten = "coroutine 'BaseLLMHTTPHandler.async_completion' was never awaited"
         warnings.filterwarnings("ignore", message=forgotten, category=RuntimeWarning)
         self._complete = litellm.acompletion
+        self._proxies = proxies_of(settings.urls)
+        self._client = litellm_client(self._proxies)
         self._key = settings.api_key
         # A little more than the limit of an attempt, which is enforced outside: this one must not come first.
         self._timeout = httpx.Timeout(settings.timeout + 5, connect=settings.connect_timeout)
@@ -60,23 +77,40 @@ class Transport:
                 api_key=self._key.reveal() or "EMPTY",  # LiteLLM would look for one of its own
                 timeout=self._timeout,
                 num_retries=0,
+                client=self._client,
                 cache={"no-cache": True, "no-store": True},
                 extra_body=rest,
                 **named,
             )
-            answer: dict[str, Any] = _plain(raw)
         except Exception as error:
-            return read_failure(error, self._key)
-        if not answer.get("choices"):
-            return Failure("server", "an answer without a choice", status=200)
-        return answer
+            return self._by_proxy(read_failure(error, self._key), url)
+        return self._read(_plain(raw))
+
+    def _read(self, answer: Any) -> dict[str, Any] | Failure:
+        try:
+            body: dict[str, Any] = self._key.scrub_body(answer)
+            response_of(body)
+        except Exception as error:  # whatever a body does to who reads it costs this attempt alone
+            why = self._key.scrub(f"{type(error).__name__}: {error}"[:_READ])[:_SHOWN]
+            return Failure("server", f"a body that can't be read ({why})", status=200)
+        return body
+
+    def _by_proxy(self, failure: Failure, url: str) -> Failure:
+        """A failure that a proxy may have made names it."""
+        proxy = self._proxies.get(url)
+        if proxy is None or not (failure.connection or failure.status in GATEWAY_STATUS):
+            return failure
+        return replace(failure, detail=f"{failure.detail} through {proxy}. {proxy.mend}")
 
 
 def read_failure(error: BaseException, key: Secret) -> Failure:
     """What an exception of LiteLLM's says, in our terms and without the key."""
     chain = list(_chain(error))
-    said = _message(error)
-    detail = key.scrub(said)[:_SHOWN]
+    said = _message(error)[:_READ]
+    detail = _USER_INFO.sub("", key.scrub(said))[:_SHOWN]
+    if (malformed := next((e for e in chain if isinstance(e, MalformedBody)), None)) is not None:
+        why = key.scrub(str(malformed)[:_READ])[:_SHOWN]
+        return Failure("server", f"a body that is not a chat completion ({why})", status=200)
     if any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout | ConnectionRefusedError) for e in chain):
         return Failure("server", f"no connection ({detail})", connection=True)
     if any(isinstance(e, httpx.TimeoutException) for e in chain):
@@ -86,19 +120,21 @@ def read_failure(error: BaseException, key: Secret) -> Failure:
     status = getattr(error, "status_code", None)
     if status == 200 or any(isinstance(e, json.JSONDecodeError) for e in chain):
         return Failure("server", f"a body that is not a chat completion ({detail})", status=status)
-    return _refusal(int(status or 500), said, detail, _retry_after(chain))
+    too_long = is_overflow(said) or has_overflow_code(str(error)[:_READ])
+    return _refusal(int(status or 500), said, detail, too_long, _retry_after(chain))
 
 
-def _refusal(status: int, said: str, detail: str, retry_after: float | None) -> Failure:
+def _refusal(status: int, said: str, detail: str, too_long: bool, retry_after: float | None) -> Failure:
     if status in (401, 403):
         problem, mend = f"the server refuses the key (HTTP {status})", "Set PDR_API_KEY or give api_key"
         return Failure("endpoint", problem, "api key", mend, status)
     if status == 404:
         return Failure("endpoint", f"not found: {detail}", "model", "Compare the name with GET /v1/models", status)
     if status in (400, 413, 422):
-        too_long = any(words in said for words in _OVERFLOW)
         refuses = not too_long and THINKING_FIELD in said
         return Failure("context" if too_long else "request", detail, status=status, refuses_thinking=refuses)
+    if status == 500 and too_long:  # llama.cpp, where it notices while it generates
+        return Failure("context", detail, status=status)
     if status in (408, 504):
         return Failure("timeout", detail, status=status, retry_after=retry_after)
     return Failure("server", detail, status=status, retry_after=retry_after)

@@ -45,7 +45,9 @@ WHOLE: dict[str, Spell] = {
     "as it is": str,
 }
 KEYS = st.text(alphabet=string.ascii_letters + string.digits + "-_.~+/=:@!$*\"'\\<>", min_size=12, max_size=60)
-AROUND = st.sampled_from(["{}", "{}\n", " {}\r\n", '"{}"', "'{}' ", "\u201c{}\u201d", "Bearer {}", '"bearer {}\n"', "\ufeff{}"])
+AROUND = st.sampled_from(
+    ["{}", "{}\n", " {}\r\n", '"{}"', "'{}' ", "\u201c{}\u201d", "Bearer {}", '"bearer {}\n"', "\ufeff{}"]
+)
 
 
 def usable(key: str) -> bool:
@@ -116,7 +118,9 @@ def test_answers_hold_no_long_key_and_keep_short_words() -> None:
     assert choice["message"]["content"] == "the key is ***, a EMPTY set"
 
 
-@pytest.mark.parametrize("value", ["sk-live-0123\x00456789", "sk-live\n-0123456789", "\u201csk-live-0123456789", "sk-l\u00efve-0123456789"])
+@pytest.mark.parametrize(
+    "value", ["sk-live-0123\x00456789", "sk-live\n-0123456789", "\u201csk-live-0123456789", "sk-l\u00efve-0123456789"]
+)
 def test_what_no_key_can_have_is_said_without_the_key(value: str) -> None:
     with pytest.raises(EndpointError) as caught:
         EndpointSettings(("http://h",), api_key=Secret(value))
