@@ -28,11 +28,11 @@ from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.requests import EXTRAS, THINKING_FIELD, Extras, store_key, wire_body
 from pdr_dspy.endpoint.retry import Failure
+from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.stats import Tally
 from pdr_dspy.endpoint.store import Store, StoredCompletion
 from pdr_dspy.endpoint.thinking import ThinkingWay, Way
-from pdr_dspy.endpoint.tokenizer import ServerEncoder
 from pdr_dspy.endpoint.transport import Transport
 from pdr_dspy.errors import DiskError, TimedOut
 from pdr_dspy.workspace import Tokenizer
@@ -69,7 +69,7 @@ class Caller:
         self._tally = tally
         attempts = Attempts(settings, transport, self._failed, allowance)
         self.limiter, self.replicas = attempts.limiter, attempts.replicas
-        fitting = Fitting(identity.context, counter, self.warn)
+        fitting = Fitting(identity.context, counter, tokenizer, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)
         self._flights = Flights()
         self._unkept: dict[str, StoredCompletion] = {}  # paid for, but the store could not be written

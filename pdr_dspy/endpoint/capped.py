@@ -36,9 +36,9 @@ from pdr_dspy.endpoint.continuation import (
 from pdr_dspy.endpoint.fitting import Fitting
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.retry import Failure
+from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.endpoint.thinking import ThinkingWay, Way
-from pdr_dspy.endpoint.tokenizer import ServerEncoder
 from pdr_dspy.errors import BudgetExhausted, EndpointError, ServerFailure, Truncated
 from pdr_dspy.workspace import Tokenizer
 

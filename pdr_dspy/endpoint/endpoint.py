@@ -23,10 +23,11 @@ from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, Endpoi
 from pdr_dspy.endpoint.preflight import Identity, identify
 from pdr_dspy.endpoint.proxies import proxies_of
 from pdr_dspy.endpoint.secret import Secret
+from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.settings import EndpointSettings, key_from_environment, split_urls
 from pdr_dspy.endpoint.stats import EndpointStats, Tally
 from pdr_dspy.endpoint.store import Store
-from pdr_dspy.endpoint.tokenizer import ServerEncoder, find_tokenizer
+from pdr_dspy.endpoint.tokenizer import find_tokenizer
 from pdr_dspy.endpoint.transport import Transport
 from pdr_dspy.errors import DiskError, EndpointError
 from pdr_dspy.workspace import Tokenizer
@@ -60,8 +61,8 @@ class Endpoint:
         counter: ServerEncoder | None
         self.tokenizer: Tokenizer
         self.tokenizer, counter = find_tokenizer(server, identity, self._tally.warn)
-        if identity.context is None and counter is not None:
-            identity = replace(identity, context=counter.context())
+        if identity.context is None:
+            identity = replace(identity, context=server.context())
         if identity.context is None:
             said = f" ({identity.odd_context})" if identity.odd_context else ""
             self._tally.warn(f"the server does not state the model's context{said}: caps are sent unclamped")

@@ -35,7 +35,8 @@ VLLM_FIELDS = frozenset(
 )  # fmt: skip
 """Request fields of vLLM that DSPy's canonical request has no place for."""
 
-_OVERHEAD = 512  # tokens a chat template may add to the messages' own bytes (system preambles, tool descriptions)
+OVERHEAD = 512
+"""Tokens a chat template may add to the messages' own bytes (system preambles, tool descriptions)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,13 @@ def may_overflow(body: Mapping[str, Any], context: int) -> bool:
 
     A token is at least a byte, so bytes are an upper bound.
     """
-    text = json.dumps([body[k] for k in ("messages", "tools") if k in body], ensure_ascii=False)
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return size + _OVERHEAD + int(body.get("max_tokens") or 1) > context
+    size = len(prompt_text(body).encode("utf-8", "surrogatepass"))
+    return size + OVERHEAD + int(body.get("max_tokens") or 1) > context
+
+
+def prompt_text(body: Mapping[str, Any]) -> str:
+    """Everything in a request that becomes its prompt, as one text that has at least as many tokens."""
+    return json.dumps([body[k] for k in ("messages", "tools") if k in body], ensure_ascii=False)
 
 
 def clamped(asked: int | None, prompt_tokens: int, context: int) -> int | None:

@@ -1,35 +1,36 @@
 """The served model's own tokens, for bounding workspaces and clamping caps.
 
 Three ways, the first that is there: the checkpoint's `tokenizer.json` on this machine, where it agrees with the server;
-the server's `/tokenize`; bytes, an upper bound, with a warning. Counting is cached, because a workspace is cut many
-times over while it is fitted. Synchronous: from a coroutine, a server's tokenizer is called in a thread.
+the server's `/tokenize` (`server_tokens`); bytes, an upper bound, with a warning. Counting is cached, because a
+workspace is cut many times over while it is fitted. Synchronous: from a coroutine, a server's tokenizer is called in a
+thread.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
-import httpx
-
+from pdr_dspy.characters import whole
 from pdr_dspy.endpoint.preflight import Identity
+from pdr_dspy.endpoint.server_tokens import PROBE, ServerEncoder
 from pdr_dspy.errors import ServerFailure
 from pdr_dspy.workspace import ByteTokenizer, Tokenizer
 
 _CACHED = 4096  # texts
-_END = 8  # tokens: an opening mark in pieces, and a line break
-_CHAT_FIELDS = (
-    "messages", "tools", "chat_template", "chat_template_kwargs", "add_generation_prompt", "continue_final_message",
-    "add_special_tokens",
-)  # fmt: skip
-_PROBE = "Let $x_1 = 3.14$; Übung, 数学 🙂\n\n  def f(x):\n\treturn x ** 2  # 1234567\n<think>no</think> "
 
 
 class Encoder(Protocol):
-    """Cuts a text into tokens."""
+    """Cuts a text into tokens.
+
+    Attributes:
+        decodes: Whether `decode` can be called.
+    """
+
+    decodes: bool
 
     def encode(self, text: str) -> Sequence[int]:
         """The tokens' ids."""
@@ -55,19 +56,30 @@ class ModelTokenizer:
         ids = self._ids(text)
         if len(ids) <= tokens:
             return text
+        if not self._encoder.decodes:
+            return self._halved(text, tokens)
+        clean = whole(text)
         for kept in range(max(tokens, 0), 0, -1):
-            prefix = _common(text, self._encoder.decode(ids[:kept]))
+            prefix = text[: len(_common(clean, self._encoder.decode(ids[:kept])))]
             # The prefix alone may be cut into other tokens than it was as a part.
             if self.count(prefix) <= tokens:
                 return prefix
         return ""
+
+    def _halved(self, text: str, tokens: int) -> str:
+        """A prefix with at most so many tokens, found by counting alone."""
+        low, high = 0, len(text)  # `low` fits, `high` does not
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.count(text[:middle]) <= tokens else (low, middle)
+        return text[:low]
 
     def _ids(self, text: str) -> tuple[int, ...]:
         with self._lock:
             if (known := self._cache.get(text)) is not None:
                 self._cache.move_to_end(text)
                 return known
-        ids = tuple(self._encoder.encode(text)) if text else ()
+        ids = tuple(self._encoder.encode(whole(text))) if text else ()
         with self._lock:
             self._cache[text] = ids
             while len(self._cache) > _CACHED:
@@ -77,6 +89,8 @@ class ModelTokenizer:
 
 class LocalEncoder:
     """A checkpoint's `tokenizer.json`."""
+
+    decodes = True
 
     def __init__(self, file: Path) -> None:
         from tokenizers import Tokenizer as Loaded
@@ -93,69 +107,28 @@ class LocalEncoder:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
-class ServerEncoder:
-    """vLLM's `/tokenize` and `/detokenize`, at the first replica that answers."""
-
-    def __init__(self, http: httpx.Client, urls: Sequence[str], model: str) -> None:
-        self._http = http
-        # They are not below /v1.
-        self._roots = [url.removesuffix("/v1") for url in urls]
-        self._model = model
-
-    def encode(self, text: str) -> Sequence[int]:
-        """The tokens' ids, no special token added."""
-        ids: list[int] = self._ask("/tokenize", {"prompt": text, "add_special_tokens": False})["tokens"]
-        return ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of some ids."""
-        return str(self._ask("/detokenize", {"tokens": list(ids)})["prompt"])
-
-    def count_chat(self, body: Mapping[str, Any]) -> int:
-        """Tokens of a chat request's prompt, its template applied."""
-        return int(self._ask("/tokenize", {k: body[k] for k in _CHAT_FIELDS if k in body})["count"])
-
-    def chat_end(self, body: Mapping[str, Any]) -> str:
-        """The last few tokens' text of a chat request's prompt, its template applied."""
-        ids = self._ask("/tokenize", {k: body[k] for k in _CHAT_FIELDS if k in body})["tokens"]
-        return self.decode(ids[-_END:])
-
-    def context(self) -> int | None:
-        """The model's length as `/tokenize` states it."""
-        length = self._ask("/tokenize", {"prompt": "1"}).get("max_model_len")
-        return int(length) if length else None
-
-    def _ask(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        problem = ""
-        for root in self._roots:
-            try:
-                reply = self._http.post(f"{root}{path}", json={"model": self._model, **body})
-                if reply.status_code == 200:
-                    answer: dict[str, Any] = reply.json()
-                    return answer
-                problem = f"HTTP {reply.status_code}"
-            except (httpx.HTTPError, ValueError) as error:
-                problem = type(error).__name__
-        raise ServerFailure(f"{path} of the server failed ({problem})")
-
-
 def find_tokenizer(
     server: ServerEncoder, identity: Identity, warn: Callable[[str], object]
 ) -> tuple[Tokenizer, ServerEncoder | None]:
-    """The best tokenizer there is, and the server's if it has one (it alone knows the chat template)."""
+    """The best tokenizer there is, and the server's if it has one that knows the chat template."""
+    why = ""
     try:
-        theirs: list[int] | None = list(server.encode(_PROBE))
-    except (ServerFailure, KeyError):
-        theirs = None
+        theirs: Sequence[int] | None = list(server.find())
+    except ServerFailure as error:
+        theirs, why = None, str(error)
+    counter = server if theirs is not None and server.counts_chat else None
     file = _checkpoint_file(identity.root)
     if file is not None:
         local = LocalEncoder(file)
-        if theirs is None or list(local.encode(_PROBE)) == theirs:
-            return ModelTokenizer(local), None if theirs is None else server
+        if theirs is None or list(local.encode(PROBE)) == theirs:
+            return ModelTokenizer(local), counter
         warn(f"{file} cuts text otherwise than the server does: the server's tokenizer is used")
     if theirs is not None:
-        return ModelTokenizer(server), server
-    warn("the server has no /tokenize and no checkpoint is at hand: tokens are counted as bytes (an upper bound)")
+        return ModelTokenizer(server), counter
+    warn(
+        f"the server has no usable /tokenize ({why}) and no checkpoint is at hand: tokens are counted as bytes, "
+        "an upper bound, and caps are clamped by it"
+    )
     return ByteTokenizer(), None
 
 
