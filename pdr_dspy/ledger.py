@@ -24,6 +24,13 @@ from itertools import groupby
 from threading import Lock
 from typing import Any
 
+PROBE = "probe"
+"""The stage of the request that finds out how a server deals with thinking. It is in the totals, because the server
+counts it, and no call: it is on no path and in no step."""
+
+REFUSED = "refused"
+"""The outcome of a request whose cap on thinking the server does not take: no failure, for it is asked another way."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
@@ -35,7 +42,7 @@ class CallRecord:
         run, stage, step, round, index, sample, problem: As in `CallTag`.
         model: Model as the server names it.
         replica: Address of the endpoint that answered (no credentials).
-        outcome: `ok`, or the `kind` of a `CallError` (`truncated`, `empty`, `server`, `cutoff`, ...).
+        outcome: `ok`, the `kind` of a `CallError` (`truncated`, `empty`, `server`, `cutoff`, ...), or `REFUSED`.
         finish: The server's finish reason, or "" where there was no answer.
         prompt_tokens, completion_tokens: As the server reported; 0 where it reported nothing.
         cached_tokens: Prompt tokens served from the prefix cache; None where the server does not say.
@@ -104,7 +111,7 @@ class Meters:
             a call has no thinking budget).
         seq_calls, calls: Calls on the path, and all calls.
         attempts: All attempts (at least `calls`).
-        failures: Attempts whose outcome is not `ok`.
+        failures: Attempts whose outcome is neither `ok` nor `REFUSED`.
         unreported: Attempts without reported usage.
         seconds: Along the critical path: the slowest call of each step, retries included.
         prompt_tokens, cached_tokens: Over every attempt (`cached_tokens` 0 where the server does not say).
@@ -140,7 +147,7 @@ def meters(records: Iterable[CallRecord]) -> Meters:
     path = _Path()
     for calls in _steps(rows):
         path.add(calls)
-    heads = [r for r in rows if r.attempt == 0]
+    heads = [r for r in rows if r.attempt == 0 and r.stage != PROBE]
     return Meters(
         b_seq=path.tokens,
         b_total=sum(r.tokens for r in rows),
@@ -151,7 +158,7 @@ def meters(records: Iterable[CallRecord]) -> Meters:
         seq_calls=path.calls,
         calls=len(heads),
         attempts=len(rows),
-        failures=sum(r.outcome != "ok" for r in rows),
+        failures=sum(r.outcome not in ("ok", REFUSED) for r in rows),
         unreported=sum(not r.reported for r in rows),
         seconds=path.seconds,
         prompt_tokens=sum(r.prompt_tokens for r in rows),
@@ -182,7 +189,7 @@ def _in_order(records: Iterable[CallRecord]) -> list[CallRecord]:
 
 def _steps(rows: Iterable[CallRecord]) -> Iterator[list[list[CallRecord]]]:
     """The steps of records in order, each as its calls, each as its attempts."""
-    for _, step in groupby(rows, key=_place):
+    for _, step in groupby((r for r in rows if r.stage != PROBE), key=_place):
         yield [list(attempts) for _, attempts in groupby(step, key=lambda r: r.call)]
 
 

@@ -17,10 +17,12 @@ from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.replicas import Replicas
+from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.retry import Failure, delay
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.endpoint.transport import Transport
+from pdr_dspy.ledger import REFUSED
 
 Failed = Callable[[Mapping[str, Any], Failure, CallLog], None]
 """Looks at a failed attempt's request and failure; may raise to end the trying."""
@@ -69,7 +71,7 @@ class Attempts:
         return result
 
     async def tried(
-        self, body: Mapping[str, Any], log: CallLog, preferred: str | None = None
+        self, body: Mapping[str, Any], log: CallLog, preferred: str | None = None, *, retries: int | None = None
     ) -> StoredCompletion | Failure:
         """The answer to a request, not recorded yet, or the failure of the last attempt.
 
@@ -77,8 +79,9 @@ class Attempts:
             body: The request.
             log: The call's log.
             preferred: Address to be asked first.
+            retries: Attempts after the first; None: as the settings say.
         """
-        last = self._settings.retries
+        last = self._settings.retries if retries is None else retries
         for number in range(last + 1):
             async with self.limiter.slot():
                 result = await self._allowed(body, log, preferred)
@@ -147,8 +150,9 @@ class Attempts:
             self.replicas.answered(replica)
         failure = result if isinstance(result, Failure) else broken_off(result)
         if failure is not None:
+            refused = failure.refuses_thinking and THINKING_FIELD in body and log.own_cap
             log.attempt(
-                failure.outcome,
+                REFUSED if refused else failure.outcome,
                 replica=replica.url,
                 usage=None if isinstance(result, Failure) else usage_of(result),
                 finish="" if isinstance(result, Failure) else finish_of(result),

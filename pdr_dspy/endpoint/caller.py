@@ -26,6 +26,7 @@ from pdr_dspy.endpoint.fitting import Fitting
 from pdr_dspy.endpoint.flights import Flights
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.preflight import Identity
+from pdr_dspy.endpoint.probe import Probe
 from pdr_dspy.endpoint.requests import EXTRAS, THINKING_FIELD, Extras, store_key, wire_body
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.server_tokens import ServerEncoder
@@ -49,6 +50,7 @@ class Caller:
 
     Attributes:
         way: How the cap on thinking is kept, as far as it is known.
+        probe: Finds out more about it.
         limiter, replicas: The gate before the server, and the addresses behind it.
     """
 
@@ -71,6 +73,7 @@ class Caller:
         self.limiter, self.replicas = attempts.limiter, attempts.replicas
         fitting = Fitting(identity.context, counter, tokenizer, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)
+        self.probe = Probe(identity, self.way, attempts, self._capped.opening, tally)
         self._flights = Flights()
         self._unkept: dict[str, StoredCompletion] = {}  # paid for, but the store could not be written
 
@@ -107,6 +110,7 @@ class Caller:
     async def _answer(self, request: Request, extras: Extras, candidate: int, log: CallLog) -> Response:
         body, keyed, way = self._worded(wire_body(request, extras, self._identity), log)
         if self._store is None:
+            await self._probed(way)
             return self._deliver(await self._capped.answer(body, way, log), log)
         key, kept = self._kept(store_key(keyed, self._identity, log.tag, extras, candidate))
         if kept is not None:
@@ -117,9 +121,17 @@ class Caller:
             if kept is not None:
                 return self._deliver(Answered(kept, kept), log, replayed=True)
             self.keep_rest()
+            await self._probed(way)
             answered = await self._capped.answer(body, way, log)
             self._keep(key, answered.whole)
             return self._deliver(answered, log)
+
+    async def _probed(self, way: Way) -> None:
+        """Know, before a cap is sent, whether the server takes it. What is in the store needs no server."""
+        if way == "server":
+            await self.probe.before_a_cap()
+            if self.way.way != way:
+                raise _FieldRefused
 
     def _worded(self, plain: dict[str, Any], log: CallLog) -> tuple[dict[str, Any], dict[str, Any], Way]:
         """The request as it is sent first and as its key is made from, and the way its cap on thinking is kept."""

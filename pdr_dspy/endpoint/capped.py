@@ -111,7 +111,7 @@ class Capped:
         if finish_of(first.body) != "length" or (total is not None and total <= stop):
             return self._whole(first)
         left = None if total is None else total - (usage_of(first.body).completion or stop)
-        stood = standing(first.body, await self._opening(body))
+        stood = standing(first.body, await self.opening(body))
         return await self._continue(first, stood, body, left, log, usage_of(first.body).completion)
 
     async def _checked(self, body: dict[str, Any], cap: int, log: CallLog) -> Answered:
@@ -119,7 +119,7 @@ class Capped:
         first = await self._attempts.sent(body, log)
         if usage_of(first.body).completion <= cap + MARKS:
             return self._whole(first)
-        opening = await self._opening(body)
+        opening = await self.opening(body)
         used = await self._overrun(first, cap, opening)
         if used is None:
             return self._whole(first)
@@ -208,7 +208,7 @@ class Capped:
         used = await asyncio.to_thread(thought, completion.body, self._tokenizer)
         return used if used > cap + MARGIN else None
 
-    async def _opening(self, body: Mapping[str, Any]) -> str | None:
+    async def opening(self, body: Mapping[str, Any]) -> str | None:
         """What the chat template opens the thinking with at the end of a prompt, or None; asked once."""
         if self._counter is None:
             return None

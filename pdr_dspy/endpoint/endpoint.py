@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from dspy.lm15 import Request, Response
 
+from pdr_dspy import bridge
 from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.caller import Caller
 from pdr_dspy.endpoint.connections import side_client
@@ -127,6 +128,23 @@ class Endpoint:
         return second_prompt(prompt, max(thinking, 1))
 
     @property
+    def thinks_always(self) -> bool | None:
+        """Whether the model thinks though it is told not to; None: not known yet (see `probed`)."""
+        return self._caller.probe.thinks_always
+
+    async def probed(self) -> bool | None:
+        """`thinks_always`, found out by one tiny request where it is not known yet; None where that request failed.
+
+        Raises:
+            SpendExhausted, DiskError: nothing may be sent.
+        """
+        return await bridge.on_loop(self._caller.probe.before_a_helper())
+
+    def probe(self) -> bool | None:
+        """As `probed`, for those who are in no event loop."""
+        return bridge.run(self._caller.probe.before_a_helper())
+
+    @property
     def load(self) -> int:
         """Requests in flight at most."""
         return self._caller.limiter.load
@@ -161,6 +179,10 @@ class Endpoint:
     def stats(self) -> EndpointStats:
         """The numbers so far."""
         return self._tally.snapshot(*self._caller.limiter.usage())
+
+    def warn(self, text: str) -> None:
+        """Note what was worked around in the stats and, the first time, in the log."""
+        self._caller.warn(text)
 
     def answers(self) -> bool:
         """Whether the server, asked now, still says that it serves this model. Blocks for as long as it takes."""

@@ -17,6 +17,7 @@ import dspy
 from dspy.lm15 import Request, Response, response_to_events
 
 from pdr_dspy import bridge
+from pdr_dspy.characters import whole_json
 from pdr_dspy.endpoint.requests import EXTRAS, VLLM_FIELDS, Extras
 from pdr_dspy.errors import EndpointError
 
@@ -114,12 +115,21 @@ class EndpointLM(dspy.LM):
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         """As `dspy.LM`."""
         with self._lift(kwargs) as rest:
-            return super().__call__(prompt, messages=messages, **rest)
+            return super().__call__(self._sendable(prompt), messages=self._sendable(messages), **rest)
 
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         """As `dspy.LM`."""
         with self._lift(kwargs) as rest:
-            return await super().acall(prompt, messages=messages, **rest)
+            return await super().acall(self._sendable(prompt), messages=self._sendable(messages), **rest)
+
+    def _sendable(self, said: Any) -> Any:
+        """A prompt or messages with whole characters alone: DSPy raises on others, no server could read them."""
+        clean = whole_json(said)
+        if clean != said and isinstance(self.engine, _Engine) and self.engine.endpoint is not None:
+            self.engine.endpoint.warn(
+                "a prompt holds half a character (a lone surrogate), which can't be sent: U+FFFD is sent for it"
+            )
+        return clean
 
     @contextmanager
     def _lift(self, kwargs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -38,6 +38,11 @@ class CallLog:
         self._call = uuid.uuid4().hex
         self._first = 0  # attempt of the part that is being answered
 
+    @property
+    def own_cap(self) -> bool:
+        """Whether the cap on thinking in its request is the library's own, not the caller's."""
+        return self.thinking is not None or self.tag.stage == ledger.PROBE
+
     def next_part(self) -> None:
         """The part so far is answered; what follows continues it."""
         self.part += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from types import MappingProxyType
 
-from pdr_dspy.ledger import CallRecord
+from pdr_dspy.ledger import REFUSED, CallRecord
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Tally:
             if record.replayed:
                 self.counts["replayed"] += 1
                 return
-            if record.outcome != "ok":
+            if record.outcome not in ("ok", REFUSED):
                 self.failures[record.outcome] += 1
             if not record.replica:  # never sent
                 return

@@ -12,7 +12,7 @@ from pdr_dspy import bridge
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store
 from pdr_dspy.errors import CallError, InputError
-from pdr_dspy.ledger import CallRecord, Ledger, open_ledger
+from pdr_dspy.ledger import PROBE, CallRecord, Ledger, open_ledger
 
 KEY = "sk-very-secret-0123456789"
 
@@ -50,10 +50,10 @@ def typed(error: BaseException) -> BaseException:
 
 
 def recorded(endpoint: Endpoint, *args: Any, **kwargs: Any) -> tuple[Any, tuple[CallRecord, ...]]:
-    """`outcome`, and the records it left."""
+    """`outcome`, and the records it left, without the probe's."""
     with open_ledger() as ledger:
         result = outcome(endpoint, *args, **kwargs)
-    return result, ledger.records
+    return result, tuple(r for r in ledger.records if r.stage != PROBE)
 
 
 def burst(endpoint: Endpoint, tags: Sequence[CallTag], **config: Any) -> tuple[list[Any], Ledger]:

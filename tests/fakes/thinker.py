@@ -41,6 +41,10 @@ class Thinker:
     continues: Literal["yes", "no", "lines"] = "yes"
     marks: bool = True
 
+    def probed(self, call: Call) -> Reply:
+        """The answer to a probe: as to any request."""
+        return self(call)
+
     def __call__(self, call: Call) -> Reply:
         """The answer to one request."""
         body = call.body

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TEMPLATE_TOKENS = 4  # added for each message of a chat
+PROBE_MESSAGE, PROBE_TOKENS = "Say: ok", 16  # by which a probe is known
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Call:
     completion_tokens: int = 0
 
     @property
+    def is_probe(self) -> bool:
+        """Whether it is the tiny request by which a client finds out what a server can do."""
+        return self.cap == PROBE_TOKENS and [m.get("content") for m in self.messages] == [PROBE_MESSAGE]
+
+    @property
     def messages(self) -> list[dict[str, Any]]:
         """The chat."""
         return list(self.body.get("messages", []))
@@ -156,6 +162,8 @@ class FakeVLLM:
         self.healthy = True
         self.held = False  # while True, requests are taken and none is answered
         self.calls: list[Call] = []
+        self.probes: list[Call] = []  # requests that only find out what it can do; in no other list
+        self.answer_probes = False  # True: they get what `answer` says; else what they ask for, or its `probed`
         self.other_requests: list[str] = []  # "GET /v1/models", ...
         self.in_flight = 0
         self.max_in_flight = 0
@@ -348,7 +356,7 @@ class FakeVLLM:
         self, headers: dict[str, str], body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         call = Call(json.loads(body), headers, time.time(), len(self.calls))
-        self.calls.append(call)
+        (self.probes if call.is_probe else self.calls).append(call)
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         # A client that waits sends nothing: whatever can be read here is its going away.
@@ -369,7 +377,7 @@ class FakeVLLM:
 
     async def _reply(self, call: Call) -> Reply:
         reply = self._refusal(call) or self._next(call)
-        while self.held:
+        while self.held and not call.is_probe:
             await asyncio.sleep(0.05)
         if reply.fault == "hang":
             await asyncio.Event().wait()
@@ -391,6 +399,9 @@ class FakeVLLM:
         return None
 
     def _next(self, call: Call) -> Reply:
+        if call.is_probe and not self.answer_probes:
+            probed = getattr(self.answer, "probed", None)
+            return probed(call) if probed is not None else Reply()
         if self._queue:
             return self._queue.popleft()
         answer = self.answer(call) if callable(self.answer) else self.answer
