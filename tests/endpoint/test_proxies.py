@@ -1,4 +1,4 @@
-"""Proxies as the environment names them: never to this machine, named where one is in the way, errors that say what is."""
+"""Proxies as the environment names them: never to this machine, and named where one is in the way."""
 
 from __future__ import annotations
 
