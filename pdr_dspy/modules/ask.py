@@ -48,7 +48,7 @@ class Desk:
 
     Attributes:
         tag: The run's tag; each call's own is made from it.
-        seed: Seed of the program.
+        seed: Seed of the run: the program's and the problem's (`run_seed`).
         sampling: The workflow's sampling.
         spend: What is left of the problem's `total` and `seconds` budgets.
         tokenizer: The served model's tokenizer, or an upper bound of it.
@@ -64,9 +64,14 @@ class Desk:
 
 
 def call_seed(seed: int, rollout: int, tag: CallTag) -> int:
-    """The sampling seed of a call: the same place in the same program gives the same seed, whatever the width.
+    """The sampling seed of a call: the same place in the same run gives the same seed, whatever the width.
 
     So the first 8 of 16 drafts are the 8 drafts.
+
+    Args:
+        seed: The run's.
+        rollout: DSPy's rollout id of the LM, 0 where it has none.
+        tag: The call's place.
     """
     place = f"{seed}/{rollout}/{tag.sample}/{tag.stage}/{tag.round}/{tag.index}"
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:4], "big") & 0x7FFFFFFF

@@ -25,6 +25,7 @@ from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
+from pdr_dspy.modules.seeds import run_seed
 from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import Plan, Previous, Round, Stage, Workflow, load_workflow, plan
@@ -38,7 +39,8 @@ class PDR(dspy.Module):
         signature: Any DSPy signature: several inputs, typed and pydantic outputs.
         workflow: A `Workflow`, or the path of a YAML file that declares one.
         budget: What one problem may cost (`"tokens=16k,total=400k,seconds=30"`); none: the workflow's own caps.
-        seed: Seed of all sampling. The same seed gives the same drafts.
+        seed: Seed of all sampling. The same seed gives the same drafts of the same problem; other problems are sampled
+            apart.
         admit: For experiments (an oracle): which of a round's drafts its distiller may read; where it lets none in,
             the next round reads an empty workspace. Code, so neither part of the workflow nor saved with the program.
 
@@ -121,7 +123,9 @@ class PDR(dspy.Module):
         with open_ledger() as ledger, dspy.context(adapter=self._adapter(recommended)):
             desk = Desk(
                 tag=run_tag(current_tag()),
-                seed=self.seed,
+                seed=run_seed(
+                    self.seed, {name: inputs[name] for name in self.signature.input_fields if name in inputs}
+                ),
                 sampling=self.workflow.sampling,
                 spend=Spend(self.budget),
                 tokenizer=endpoint.tokenizer if endpoint else ByteTokenizer(),
