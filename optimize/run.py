@@ -59,7 +59,7 @@ def measure(options: argparse.Namespace) -> int:
     from pdr_dspy.data import Dataset, load_data, split
     from pdr_dspy.endpoint import FileStore
     from pdr_dspy.evaluation import ProblemResult
-    from pdr_dspy.workflow import dump_workflow, load_workflow, plan, topology
+    from pdr_dspy.workflow import dump_workflow, load_workflow, plan, sampled, topology
 
     check_common(options)
     budget = parse_budget(options.budget)
@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace) -> int:
                         return None
                     measured = task.result()
                     progress.ended(number, measured)
-                    text = f"{topology(workflow)}, T {workflow.sampling.temperature:g}"
+                    text = f"{topology(workflow)}, {sampled(workflow.sampling)}"
                     rows.append(Row(workflow.name, text, dump_workflow(workflow), measured))
                 return rows
             finally:

@@ -26,6 +26,7 @@ from optimize.studies.state import StateDir
 from pdr_dspy.endpoint import Endpoint, FileStore
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.errors import InputError
+from pdr_dspy.workflow import sampled
 
 ONE_MODEL = {"frontier": frontier.ask, "distillers": distillers.ask, "oracle": oracle.ask}
 """The questions that are asked of one model."""
@@ -161,7 +162,7 @@ class Session:
         config = self.config
         made_by = (
             f"`python -m experiments.questions {answer.question}{self.options}`: configuration {config.name}"
-            f"{f', {model}' if model else ''}, T {config.sampling.temperature:g}, top-p {config.sampling.top_p:g}, "
+            f"{f', {model}' if model else ''}, {sampled(config.sampling)}, "
             f"seed {config.seed}, {config.load} requests in flight."
         )
         pictures = drawn(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optimize.points.shapes import WHOLE
 from optimize.points.space import Candidate
+from pdr_dspy.workflow import sampled
 
 
 def title(candidate: Candidate, baseline: str | None = None) -> str:
@@ -20,7 +21,7 @@ def title(candidate: Candidate, baseline: str | None = None) -> str:
         f"k {k}" if k is not None else "",
         f"kappa {kappa}" if kappa is not None else "",
         f"cap {cap_text(cap)}",
-        f"T {workflow.sampling.temperature:g}",
+        sampled(workflow.sampling),
         f"prompts {' '.join(prompts)}" if prompts else "",
     ]
     text = ", ".join(part for part in parts if part)

@@ -103,20 +103,21 @@ async def ask(
         EndpointError: the endpoint as a whole can't be used (refused key, unknown model).
     """
     lm = predictor.lm or dspy.settings.lm
-    rollout = int((getattr(lm, "kwargs", None) or {}).get("rollout_id") or 0)
+    defaults: Mapping[str, Any] = getattr(lm, "kwargs", None) or {}
+    rollout = int(defaults.get("rollout_id") or 0)
     tag = replace(tag, thinking=caps.thinking, answer=caps.answer, timeout=desk.spend.remaining_seconds())
     config: dict[str, Any] = {
         "max_tokens": caps.total,
-        "temperature": desk.sampling.temperature,
-        "top_p": desk.sampling.top_p,
         "seed": call_seed(desk.seed, rollout, tag),
+        # What the workflow does not name is left to the LM, and what that does not name to the server.
+        **desk.sampling.model_dump(exclude_none=True),
     }
     endpoint = endpoint_of(lm)
     own = endpoint is not None
     if own and tag.stage in _HELPERS:
         # A summary needs no chain of thought: templates that know the switch leave it out, others ignore it.
         config["chat_template_kwargs"] = {"enable_thinking": False}
-    if not own and desk.sampling.temperature > 0:
+    if not own and {**defaults, **predictor.config, **config}.get("temperature") != 0:
         config["rollout_id"] = config["seed"]  # distinct drafts must not share an entry of DSPy's cache
     prompt = 0
     if desk.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request

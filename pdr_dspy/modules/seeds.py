@@ -64,6 +64,7 @@ def _content(value: Any, within: tuple[int, ...]) -> bytes:
 
 def _parts(value: Any, within: tuple[int, ...]) -> bytes:
     """What an object holds."""
+    kind: Any = type(value)
     if isinstance(value, BaseModel):
         return _content({**value.__dict__, **(value.__pydantic_extra__ or {})}, within)
     if dataclasses.is_dataclass(value):
@@ -72,7 +73,7 @@ def _parts(value: Any, within: tuple[int, ...]) -> bytes:
         return _content(listed(), within)
     if callable(given := getattr(value, "toDict", None)):  # DSPy's examples and predictions
         return _content(given(), within)
-    if type(value).__repr__ is object.__repr__ and getattr(value, "__dict__", None):
+    if kind.__repr__ is object.__repr__ and getattr(value, "__dict__", None):
         return _content(dict(value.__dict__), within)
     return _content(_ADDRESS.sub("", repr(value)), within)
 

@@ -5,7 +5,7 @@ The first module of the way a task takes through the library; everything else re
 
 from __future__ import annotations
 
-from pdr_dspy.workflow.describe import topology
+from pdr_dspy.workflow.describe import sampled, topology
 from pdr_dspy.workflow.plan import Caps, Plan, PlannedStep, Stage, plan
 from pdr_dspy.workflow.prompting import FORMATS, Format, Instruction, Prompts
 from pdr_dspy.workflow.schema import (
@@ -46,5 +46,6 @@ __all__ = [
     "load_workflow",
     "parse_workflow",
     "plan",
+    "sampled",
     "topology",
 ]

@@ -1,10 +1,10 @@
-"""A workflow in a few characters, for tables. Pure; loses prompts, sampling and caps."""
+"""A workflow in a few characters, for tables. Pure; loses prompts and caps."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from pdr_dspy.workflow.schema import Distill, Random, Round, Top, Workflow
+from pdr_dspy.workflow.schema import Distill, Random, Round, Sampling, Top, Workflow
 
 _LONG = 4
 """More equal rounds than this in a row are written `16x10`."""
@@ -23,6 +23,14 @@ def topology(workflow: Workflow) -> str:
     if workflow.close != "single":
         parts.append(workflow.close)
     return " ".join(parts)
+
+
+def sampled(sampling: Sampling) -> str:
+    """A short label such as `T 0.6` or `T 0.6, top-p 0.95`; `T default` where the LM or the server decides."""
+    parts = ["T default" if sampling.temperature is None else f"T {sampling.temperature:g}"]
+    if sampling.top_p is not None:
+        parts.append(f"top-p {sampling.top_p:g}")
+    return ", ".join(parts)
 
 
 def _width(r: Round) -> str:

@@ -127,10 +127,14 @@ class Round(Frozen):
 
 
 class Sampling(Frozen):
-    """How drafts and refinements are sampled. Distill, pick and analyse calls use the same."""
+    """How drafts and refinements are sampled. Distill, pick and analyse calls use the same.
 
-    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    What is not named is the language model's own (`dspy.LM(..., temperature=0.6)`), else the server's default, which
+    vLLM takes from the model's `generation_config`. At temperature 0 the drafts of a round are all alike.
+    """
+
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0, description="None: the LM's own, or the server's")
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0, description="None: the LM's own, or the server's")
 
 
 class Workflow(Frozen):

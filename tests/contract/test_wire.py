@@ -12,7 +12,7 @@ from pdr_dspy.modules import PDR
 
 from .support import Recorder, Served, open_endpoint, pdr_workflow, prompts
 
-SENT = {"model", "messages", "max_tokens", "temperature", "top_p", "seed"}
+SENT = {"model", "messages", "max_tokens", "temperature", "seed"}
 # A cap on thinking, no thinking at all for helpers, a closed thinking that is continued for its answer.
 MAY_BE_SENT = {"thinking_token_budget", "chat_template_kwargs", "continue_final_message", "add_generation_prompt"}
 

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from typing import Any
 
 import httpx
@@ -119,6 +120,18 @@ def test_sampling_filters_reach_the_engine(post: Post, body: Body) -> None:
     greedy = texts(post({**body, "temperature": 0}))
     for narrow in ({"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}):
         assert texts(post({**body, **narrow})) == greedy, narrow
+
+
+def test_what_a_request_does_not_name_is_the_models_own(post: Post, body: Body) -> None:
+    """As vLLM: the model's generation_config.json decides."""
+    unnamed = {key: value for key, value in body.items() if key != "temperature"} | {"max_tokens": 100}
+    config = json.loads((resources.files("pdr_dspy.embedded") / "weights" / "generation_config.json").read_text())
+    assert config["temperature"] == 0.6
+    asked = [{**unnamed, "seed": seed} for seed in range(6)]
+    own = [texts(post(request)) for request in asked]
+    named = [texts(post({**request, "temperature": 0.6, "top_p": config["top_p"]})) for request in asked]
+    assert own == named
+    assert own != [texts(post({**request, "temperature": 1.3})) for request in asked]
 
 
 def test_stop_string(post: Post, body: Body) -> None:

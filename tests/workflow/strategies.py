@@ -70,5 +70,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
         close=close,
         share=draw(st.floats(0, 1, exclude_min=True, allow_subnormal=False).filter(lambda s: s >= 1e-3)),
         prompts=draw(st.builds(Prompts, draft=st.sampled_from(["default", "brief", Instruction(text="a\nb")]))),
-        sampling=draw(st.builds(Sampling, temperature=st.floats(0, 2), top_p=st.floats(0.01, 1))),
+        sampling=draw(
+            st.builds(Sampling, temperature=st.none() | st.floats(0, 2), top_p=st.none() | st.floats(0.01, 1))
+        ),
     )
