@@ -131,7 +131,8 @@ class Lab:
 
     def _program(self, job: Job) -> PDR:
         data = self.problems.of(job)
-        return PDR(data.signature, job.workflow, seed=self.config.seed, admit=admission(job.rule, data))
+        admit = admission(job.rule, data)
+        return PDR(data.signature, job.workflow, seed=self.config.seed, admit=admit, vote_on=data.graded_field)
 
     async def _all(
         self, jobs: Sequence[Job], programs: Sequence[PDR], progress: Progress, stop: asyncio.Event

@@ -84,7 +84,7 @@ def propose(
         EndpointError: the proposer (or the searched model) can't be used, or its server fails.
         SpendExhausted: the allowance has no room left.
     """
-    program = PDR(data.signature, tried.workflow, budget=tried.plan.budget, seed=seed)
+    program = PDR(data.signature, tried.workflow, budget=tried.plan.budget, seed=seed, vote_on=data.graded_field)
     learned = bridge.run(attempts(program, data.head(PROBLEMS), searched.lm))
     limit = longest(searched.context)
     shown = pipeline(data.signature, tuple(stages))

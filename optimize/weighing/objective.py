@@ -202,7 +202,7 @@ class Bench:
     async def _evaluate(
         self, workflow: Workflow, data: Dataset, first_sample: int, on_result: OnResult | None
     ) -> Evaluation:
-        program = PDR(data.signature, workflow, budget=self.budget, seed=self.seed)
+        program = PDR(data.signature, workflow, budget=self.budget, seed=self.seed, vote_on=data.graded_field)
         run = partial(evaluate, program, lm=self.endpoint.lm, samples=self.samples, first_sample=first_sample)
         evaluation = await run(data, on_result=on_result)
         for _ in range(AGAIN):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.grading import GRADERS, FieldGrader, Grader, Verdict, make_grader
+from pdr_dspy.data.grading import GRADERS, Comparing, FieldGrader, Grader, Verdict, make_grader
 from pdr_dspy.data.load import FORMS, load_data
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.split import side_of, split
@@ -11,6 +11,7 @@ from pdr_dspy.data.split import side_of, split
 __all__ = [
     "FORMS",
     "GRADERS",
+    "Comparing",
     "Dataset",
     "FieldGrader",
     "Grader",

@@ -53,6 +53,12 @@ class Dataset:
         text = json.dumps([self.grader.name, rows], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def graded_field(self) -> str | None:
+        """The signature's output field that the grader reads, where it says so: what a vote should go by."""
+        field = getattr(self.grader, "field", None)
+        return field if isinstance(field, str) and field in self.signature.output_fields else None
+
     def subset(self, ids: Iterable[str]) -> Dataset:
         """The problems with these ids, in this data set's order.
 

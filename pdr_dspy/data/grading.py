@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pdr_dspy.data import mathtext
-from pdr_dspy.data.mathpool import MathPool, shared_pool
+from pdr_dspy.answers import equal_answers, mathtext
+from pdr_dspy.answers.equality import equal_mathematically
+from pdr_dspy.answers.mathpool import MathPool, shared_pool
 from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.worksheets import worksheet_correct
+from pdr_dspy.data.worksheets import same_worksheet, worksheet_correct
 from pdr_dspy.errors import DataError
 
 
@@ -50,17 +51,39 @@ class Grader(Protocol):
         ...
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """A grader that also says when two answers are the same one. Votes go by it while a program is evaluated.
+
+    Its `field`, where it has one, names the output field whose values it compares.
+    """
+
+    async def equal(self, first: Any, second: Any) -> bool:
+        """Whether two values of the graded field are the same answer."""
+        ...
+
+
 Judge = Callable[[Problem, str], Awaitable[Verdict]]
+Same = Callable[[str, str], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
 class FieldGrader:
-    """Grades `str()` of one output field with `judge`."""
+    """Grades `str()` of one output field with `judge`.
+
+    Attributes:
+        name: As a `Grader`'s.
+        field: The output field.
+        judge: Whether a text is right for a problem.
+        needs_answer: Whether it judges by a reference answer.
+        same: Whether two texts are the same answer; None: as without a data set (`equal_answers`).
+    """
 
     name: str
     field: str
     judge: Judge
     needs_answer: bool = True
+    same: Same | None = None
 
     async def grade(self, problem: Problem, outputs: Mapping[str, Any]) -> Verdict:
         """Judge the field; an output without it is wrong, and says so."""
@@ -70,9 +93,28 @@ class FieldGrader:
             return Verdict(False, "missing", f"the program gave no {self.field!r} (it gave: {given})")
         return await self.judge(problem, str(value))
 
+    async def equal(self, first: Any, second: Any) -> bool:
+        """Whether two values of the field are the same answer, whatever the problem.
+
+        Raises:
+            Undecided: math-verify could not say.
+            DataError: math-verify can't be started.
+        """
+        if self.same is None or first is None or second is None:
+            return await equal_answers(first, second)
+        return await self.same(str(first), str(second))
+
 
 async def _exact(problem: Problem, text: str) -> Verdict:
-    return Verdict(" ".join(text.split()) == " ".join(_reference(problem).split()))
+    return Verdict(await _same_text(_reference(problem), text))
+
+
+async def _same_text(first: str, second: str) -> bool:
+    return first.split() == second.split()
+
+
+async def _same_worksheet(first: str, second: str) -> bool:
+    return same_worksheet(first, second)
 
 
 async def _worksheet(problem: Problem, text: str) -> Verdict:
@@ -94,6 +136,9 @@ class _Math:
         reply = await (self.pool or shared_pool()).verify(mathtext.wrapped(reference), mathtext.wrapped(text))
         return Verdict(reply.equal, "grader" if reply.problem else None, reply.problem)
 
+    async def same(self, first: str, second: str) -> bool:
+        return await equal_mathematically(first, second, self.pool)
+
 
 GRADERS = ("exact", "math", "integer", "worksheet")
 
@@ -114,11 +159,12 @@ def make_grader(kind: str, field: str = "answer", pool: MathPool | None = None) 
     """
     match kind:
         case "exact":
-            return FieldGrader(kind, field, _exact)
+            return FieldGrader(kind, field, _exact, same=_same_text)
         case "math" | "integer":
-            return FieldGrader(kind, field, _Math(pool))
+            judge = _Math(pool)
+            return FieldGrader(kind, field, judge, same=judge.same)
         case "worksheet":
-            return FieldGrader(kind, field, _worksheet, needs_answer=False)
+            return FieldGrader(kind, field, _worksheet, needs_answer=False, same=_same_worksheet)
     raise DataError("grader", f"there is no grader {kind!r}", f"Use one of {', '.join(GRADERS)}.")
 
 

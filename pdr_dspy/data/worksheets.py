@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import combinations_with_replacement
-from typing import Literal
+from typing import Any, Literal
 
 import dspy
 
@@ -236,6 +236,30 @@ def worksheet_correct(problem_text: str, answer_text: str) -> bool:
     """Whether the answer solves every line of the worksheet."""
     lines = len(parse_problem(problem_text))
     return lines > 0 and lines_solved(problem_text, answer_text) == lines
+
+
+def same_worksheet(first: str, second: str) -> bool:
+    """Whether two answers solve a worksheet alike: each line reaches the same number with the same numbers.
+
+    So all right answers are the same, and none of them is the same as a wrong one.
+    """
+    one, other = _said(first), _said(second)
+    return one == other if one or other else first.split() == second.split()
+
+
+def _said(answer_text: str) -> dict[str, set[tuple[Any, ...]]]:
+    """What an answer says of each line: value and numbers of its expressions, with the result that stands beside."""
+    said: dict[str, set[tuple[Any, ...]]] = {}
+    for label, formula, result in _ANSWER.findall(answer_text):
+        evaluated = evaluate(formula)
+        if evaluated is None:
+            said.setdefault(label, set()).add(("".join(formula.split()), result))
+        else:
+            value, used = evaluated
+            # A result that is right adds nothing.
+            beside = None if not result or int(result) == value else int(result)
+            said.setdefault(label, set()).add((value, tuple(sorted(used)), beside))
+    return said
 
 
 def _holds(line: Line, formula: str, result: str) -> bool:

@@ -22,9 +22,10 @@ from typing import Any, Protocol
 import dspy
 
 from pdr_dspy import bridge
+from pdr_dspy.answers import Graded, judged
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.grading import Verdict
+from pdr_dspy.data.grading import Comparing, Grader, Verdict
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.endpoint import endpoint_of
 from pdr_dspy.errors import InputError
@@ -67,6 +68,9 @@ async def evaluate(
     on_result: Callable[[ProblemResult], None] | None = None,
 ) -> Evaluation:
     """Evaluate a program. Cancelling this cancels every call in flight.
+
+    Where the grader says when two answers are equal (`equal`), the votes of a `PDR` inside the program go by it, unless
+    the module was given an equality of its own.
 
     Args:
         program: Any DSPy module that takes the data set's inputs. One with only a synchronous `forward` runs in
@@ -212,7 +216,8 @@ class _Run:
         settings: dict[str, Any] = {"disable_history": True, "trace": []}
         if self._lm is not None:
             settings["lm"] = self._lm
-        with tagged(CallTag(sample=sample, problem=problem.id)), dspy.context(**settings):
+        place = CallTag(sample=sample, problem=problem.id)
+        with tagged(place), judged(_graded(self._dataset.grader)), dspy.context(**settings):
             if self._threads is None:
                 prediction = await self._program.acall(**problem.inputs)
             else:
@@ -228,6 +233,14 @@ class _Run:
         except Exception as error:
             return Verdict(False, "grader", "{}: {}".format(*describe(error)))
         return verdict if isinstance(verdict, Verdict) else Verdict(bool(verdict))
+
+
+def _graded(grader: Grader) -> Graded | None:
+    """What votes inside the program go by: the grader's equality, where it has one."""
+    if not isinstance(grader, Comparing):
+        return None
+    field = getattr(grader, "field", None)
+    return Graded(field if isinstance(field, str) else None, grader.equal)
 
 
 def _failed(error: BaseException) -> Verdict:

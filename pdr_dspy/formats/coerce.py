@@ -17,7 +17,7 @@ import json_repair
 from dspy.adapters.utils import annotation_allows_none, parse_value
 from pydantic import BaseModel
 
-from pdr_dspy.formats.boxed import last_boxed
+from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.formats.objects import repairable
 
 _NUMBER = r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"

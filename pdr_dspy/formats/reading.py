@@ -23,7 +23,7 @@ from typing import Any, get_origin
 import dspy
 from dspy.adapters.utils import annotation_allows_none, apply_output_field_defaults
 
-from pdr_dspy.formats.boxed import last_boxed
+from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.formats.coerce import bare, lenient, strict
 from pdr_dspy.formats.fields import body_of, main_value, values_of
 from pdr_dspy.formats.marks import Section, sections, value_lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pdr_dspy.errors import Truncated, Unparseable
@@ -155,23 +155,3 @@ def valid_picks(picks: Sequence[int], drafts: int, count: int) -> list[int]:
     if not places:
         raise Unparseable(f"picked {list(picks)} of {drafts} drafts")
     return places
-
-
-def majority(drafts: Sequence[Draft]) -> Draft:
-    """The first draft of the most frequent answer (ties: the one that came up first in order of index)."""
-    groups: dict[str, list[Draft]] = {}
-    for draft in drafts:
-        groups.setdefault(_canonical(draft.outputs), []).append(draft)
-    return max(groups.values(), key=len)[0]
-
-
-def _canonical(outputs: Mapping[str, Any]) -> str:
-    return "\x1f".join(_plain(value) for value in outputs.values())
-
-
-def _plain(value: Any) -> str:
-    text = " ".join(str(value).split()).casefold()
-    try:
-        return str(int(text.strip("$")))
-    except ValueError:
-        return text

@@ -16,6 +16,7 @@ import dspy
 from dspy.adapters.base import Adapter
 
 from pdr_dspy import bridge
+from pdr_dspy.answers import Equal
 from pdr_dspy.budget import Budget, Spend, parse_budget
 from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint import Recommended, endpoint_of
@@ -27,6 +28,7 @@ from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
 from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
+from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import Plan, Previous, Round, Stage, Workflow, load_workflow, plan
 from pdr_dspy.workspace import ByteTokenizer
@@ -43,6 +45,12 @@ class PDR(dspy.Module):
             apart.
         admit: For experiments (an oracle): which of a round's drafts its distiller may read; where it lets none in,
             the next round reads an empty workspace. Code, so neither part of the workflow nor saved with the program.
+        equal: When two answers are the same one, for votes: `equal(first, second)`, sync or async, is given two values
+            of a field that is voted on. Default: `pdr_dspy.answers.equal_answers`, by what the answers say (`1/2` is
+            `\\frac12` and `0.5`, `(B)` is `B`); while the program is evaluated on a data set, its grader's. An
+            equality that raises or takes longer than a minute counts as unequal. Code, so not saved.
+        vote_on: Output field or fields that are voted on. Default: `answer`, or the only field, or those that are not
+            free text (see `pdr_dspy.modules.votes.voted_fields`).
 
     The prediction has the signature's output fields, `reasoning` (the written solution of the accepted draft, as
     `dspy.ChainOfThought` names it) and `run`, a `RunRecord`: drafts, workspaces, failures, ledger and meters. Where
@@ -63,6 +71,8 @@ class PDR(dspy.Module):
         budget: Budget | str | None = None,
         seed: int = 0,
         admit: Admit | None = None,
+        equal: Equal | None = None,
+        vote_on: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.workflow = workflow if isinstance(workflow, Workflow) else load_workflow(workflow)
@@ -70,6 +80,8 @@ class PDR(dspy.Module):
         self.seed = seed
         self.admit = admit
         self.signature = dspy.ensure_signature(signature)
+        self.equal = equal
+        self.vote_on = voted_fields(self.signature, vote_on)
         for number, this in enumerate(self.workflow.rounds):
             if this.models:
                 raise WorkflowError(
@@ -134,7 +146,8 @@ class PDR(dspy.Module):
             made = self.plan(context)
             predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
             signatures = self._signatures(_stages(made), recommended)
-            run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit)
+            ballot = make_ballot(self.vote_on, self.equal)
+            run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit, ballot=ballot)
             try:
                 async with asyncio.timeout(self.budget.seconds):
                     accepted = await run.solve()
@@ -152,9 +165,16 @@ class LongCoT(PDR):
     """One call with the whole budget: the baseline every strategy is measured against."""
 
     def __init__(
-        self, signature: str | type[dspy.Signature], *, budget: Budget | str | None = None, seed: int = 0
+        self,
+        signature: str | type[dspy.Signature],
+        *,
+        budget: Budget | str | None = None,
+        seed: int = 0,
+        equal: Equal | None = None,
+        vote_on: str | Sequence[str] | None = None,
     ) -> None:
-        super().__init__(signature, Workflow(name="long_cot", rounds=(Round(width=1),)), budget=budget, seed=seed)
+        workflow = Workflow(name="long_cot", rounds=(Round(width=1),))
+        super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
 
 
 class SequentialRefinement(PDR):
@@ -167,10 +187,12 @@ class SequentialRefinement(PDR):
         rounds: int = 4,
         budget: Budget | str | None = None,
         seed: int = 0,
+        equal: Equal | None = None,
+        vote_on: str | Sequence[str] | None = None,
     ) -> None:
         revised = tuple(Round(width=1, distill=Previous()) for _ in range(rounds - 1))
         workflow = Workflow(name="sr", rounds=(*revised, Round(width=1)))
-        super().__init__(signature, workflow, budget=budget, seed=seed)
+        super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
 
 
 class MajorityVote(PDR):
@@ -183,9 +205,11 @@ class MajorityVote(PDR):
         width: int = 8,
         budget: Budget | str | None = None,
         seed: int = 0,
+        equal: Equal | None = None,
+        vote_on: str | Sequence[str] | None = None,
     ) -> None:
         workflow = Workflow(name="majority", rounds=(Round(width=width),), close="vote")
-        super().__init__(signature, workflow, budget=budget, seed=seed)
+        super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
 
 
 def _stages(made: Plan) -> list[Stage]:

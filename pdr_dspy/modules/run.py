@@ -19,10 +19,11 @@ from pdr_dspy.calls import CallTag
 from pdr_dspy.errors import CallError, Truncated, Unparseable, WorkflowFailed
 from pdr_dspy.ledger import Ledger
 from pdr_dspy.modules.ask import Desk, ask, call_seed
-from pdr_dspy.modules.distillers import distiller, majority, text_of, valid_picks
+from pdr_dspy.modules.distillers import distiller, text_of, valid_picks
 from pdr_dspy.modules.gather import gather
 from pdr_dspy.modules.records import Draft, FailedCall, RoundRecord, RunRecord
 from pdr_dspy.modules.signatures import own_field
+from pdr_dspy.modules.votes import Ballot, majority
 from pdr_dspy.workflow import Plan, PlannedStep, Round, Stage
 from pdr_dspy.workspace import Tokenizer, bound, render_drafts
 from pdr_dspy.written import written
@@ -47,6 +48,8 @@ class Run:
         desk: Desk,
         ledger: Ledger,
         admit: Admit | None = None,
+        *,
+        ballot: Ballot,
     ) -> None:
         self._plan = plan
         self._predictors = predictors
@@ -56,6 +59,7 @@ class Run:
         self._desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
         self._ledger = ledger
         self._admit = admit
+        self._ballot = ballot
         self._steps = list(enumerate(plan.steps))
         self._rounds: list[RoundRecord] = []
         self._failed: list[FailedCall] = []
@@ -183,7 +187,7 @@ class Run:
 
     async def _close(self, drafts: list[Draft]) -> Draft:
         if self._plan.workflow.close == "vote":
-            return majority(drafts)
+            return await majority(drafts, self._ballot)
         if self._plan.workflow.close == "single" or len(drafts) == 1:
             return drafts[0]
         try:

@@ -12,8 +12,8 @@ from typing import Any
 import pydantic
 import pytest
 
+from pdr_dspy.answers.mathpool import MathPool
 from pdr_dspy.data import Problem, make_grader
-from pdr_dspy.data.mathpool import MathPool
 from pdr_dspy.data.worksheets import worksheets
 from pdr_dspy.errors import DataError
 
@@ -90,7 +90,7 @@ async def test_a_worker_that_dies_is_replaced_and_asked_again(pool: MathPool) ->
 async def test_an_answer_that_kills_every_worker_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text("print('{}', flush=True); input()")
-    monkeypatch.setattr("pdr_dspy.data.mathpool._WORKER", worker)
+    monkeypatch.setattr("pdr_dspy.answers.mathpool._WORKER", worker)
     verdict = await make_grader("math", pool=MathPool(1)).grade(problem("p"), {"answer": "q+1"})
     assert (verdict.correct, verdict.failure, verdict.detail) == (False, "grader", "grader died")
 
@@ -119,7 +119,7 @@ async def test_grading_does_not_block_the_loop(pool: MathPool) -> None:
 
 
 async def test_math_verify_that_can_not_be_started_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pdr_dspy.data.mathpool.sys.executable", "/bin/true")
+    monkeypatch.setattr("pdr_dspy.answers.mathpool.sys.executable", "/bin/true")
     with pytest.raises(DataError, match="did not start"):
         await make_grader("math", pool=MathPool(1)).grade(problem("p"), {"answer": "q"})
 
@@ -148,3 +148,44 @@ async def test_worksheets_are_graded_by_their_own_checker() -> None:
 def test_unknown_grader() -> None:
     with pytest.raises(DataError, match="exact, math, integer, worksheet"):
         make_grader("fuzzy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second", "same"),
+    [
+        ("exact", "New  York", " New York", True),
+        ("exact", "1/2", "0.5", False),
+        ("math", r"\frac12", "0.5", True),
+        ("math", "(B)", "B", True),
+        ("math", 3, "3.0", True),
+        ("math", r"\sqrt{12}", r"2\sqrt3", True),
+        ("math", r"\sqrt{12}", r"2\sqrt2", False),
+        ("math", "Paris", "London", False),
+        ("integer", "1,024", "1024", True),
+        ("integer", "033", "33", True),
+        ("worksheet", "A: (7 * 4) + 13\nB: 5 - 2", "A: 13+4*7 = 41\nB: (5-2)", True),
+        ("worksheet", "A: (7 * 4) + 13\nB: 5 - 2", "A: 13 + 28\nB: 5 - 2", False),  # other numbers
+        ("worksheet", "A: (7 * 4) + 13\nB: 5 - 2", "A: (7 * 4) + 13", False),
+        ("worksheet", "A: (7 * 4) + 13 = 40", "A: (7 * 4) + 13", False),
+        ("worksheet", "A: (7 *", "A: (7*", True),
+        ("worksheet", "no idea", "none", False),
+        ("math", None, None, True),
+        ("math", None, "5", False),
+    ],
+)
+async def test_when_two_answers_are_one(pool: MathPool, kind: str, first: Any, second: Any, same: bool) -> None:
+    grader = make_grader(kind, pool=pool)
+    assert await grader.equal(first, second) is same
+    assert await grader.equal(second, first) is same
+
+
+async def test_right_worksheets_are_one_answer_and_wrong_ones_others() -> None:
+    text = "A: make 41 from 13, 7, 4\nB: make 14 from 5, 2, 4"
+    right = ["A: (7 * 4) + 13\nB: (5 + 2) * 4 / 2", "A: 13 + 4 * 7\nB: 5 * 2 + 4", "A: 13 + 7 * 4 = 41\nB: 4 + 2 * 5"]
+    wrong = ["A: (7 * 4) + 13\nB: 7 * 2", "A: 13 + 7 + 4\nB: 5 * 2 + 4", "A: 41\nB: 14"]
+    grader, asked = make_grader("worksheet"), Problem("p", {"problem": text})
+    solved = [answer for answer in (*right, *wrong) if await grader.grade(asked, {"answer": answer})]
+    assert solved == right[1:]
+    for first in solved:
+        for second in (*right, *wrong):
+            assert await grader.equal(first, second) is (second in solved)

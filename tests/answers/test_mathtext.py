@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdr_dspy.data.mathtext import final, integer, last_boxed, quick_compare, spelling, wrapped
+from pdr_dspy.answers.boxed import last_boxed
+from pdr_dspy.answers.mathtext import final, integer, quick_compare, spelling, wrapped
 
 
 @pytest.mark.parametrize(

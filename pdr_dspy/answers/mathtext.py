@@ -8,26 +8,14 @@ from __future__ import annotations
 
 import re
 
+from pdr_dspy.answers.boxed import last_boxed
+
 _INTEGER = re.compile(r"[+-]?\d+(?:\.0*)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?:\.0*)?")
 _WRAPPERS = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
 _SPACES = re.compile(r"\\[,;:! ]|\\q?quad|\\left(?![a-z])|\\right(?![a-z])|~|\s+")
 _WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}(?=[\s.,:;]|$)")
 _DIGITS = 1000  # Python refuses to read an integer of more than 4300; no answer has so many
-
-
-def last_boxed(text: str) -> str | None:
-    """What stands in the last `\\boxed{...}` (or `\\fbox{...}`) whose braces balance; None where there is none."""
-    for match in reversed(list(re.finditer(r"\\f?box(?:ed)?\s*\{", text))):
-        depth = 1
-        for position in range(match.end(), len(text)):
-            character = text[position]
-            if text[position - 1] == "\\":
-                continue
-            depth += (character == "{") - (character == "}")
-            if depth == 0:
-                return text[match.end() : position]
-    return None
 
 
 def final(text: str) -> str:
