@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pdr_dspy.answers import equal_answers, mathtext
+from pdr_dspy.answers import Graded, equal_answers, mathtext
 from pdr_dspy.answers.equality import equal_mathematically
 from pdr_dspy.answers.mathpool import MathPool, shared_pool
 from pdr_dspy.data.problem import Problem
@@ -61,6 +61,14 @@ class Comparing(Protocol):
     async def equal(self, first: Any, second: Any) -> bool:
         """Whether two values of the graded field are the same answer."""
         ...
+
+
+def graded_by(grader: Grader) -> Graded | None:
+    """What votes go by on a data set with this grader: its equality, where it has one."""
+    if not isinstance(grader, Comparing):
+        return None
+    field = getattr(grader, "field", None)
+    return Graded(field if isinstance(field, str) else None, grader.equal)
 
 
 Judge = Callable[[Problem, str], Awaitable[Verdict]]

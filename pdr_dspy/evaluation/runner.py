@@ -22,10 +22,10 @@ from typing import Any, Protocol
 import dspy
 
 from pdr_dspy import bridge
-from pdr_dspy.answers import Graded, judged
+from pdr_dspy.answers import judged
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.grading import Comparing, Grader, Verdict
+from pdr_dspy.data.grading import Verdict, graded_by
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.endpoint import endpoint_of
 from pdr_dspy.errors import InputError
@@ -217,7 +217,7 @@ class _Run:
         if self._lm is not None:
             settings["lm"] = self._lm
         place = CallTag(sample=sample, problem=problem.id)
-        with tagged(place), judged(_graded(self._dataset.grader)), dspy.context(**settings):
+        with tagged(place), judged(graded_by(self._dataset.grader)), dspy.context(**settings):
             if self._threads is None:
                 prediction = await self._program.acall(**problem.inputs)
             else:
@@ -233,14 +233,6 @@ class _Run:
         except Exception as error:
             return Verdict(False, "grader", "{}: {}".format(*describe(error)))
         return verdict if isinstance(verdict, Verdict) else Verdict(bool(verdict))
-
-
-def _graded(grader: Grader) -> Graded | None:
-    """What votes inside the program go by: the grader's equality, where it has one."""
-    if not isinstance(grader, Comparing):
-        return None
-    field = getattr(grader, "field", None)
-    return Graded(field if isinstance(field, str) else None, grader.equal)
 
 
 def _failed(error: BaseException) -> Verdict:

@@ -19,7 +19,7 @@ FIELDS = ("temperature", "top_p", "top_k", "min_p", "n")
 def body(model: FakeVLLM, lm: Any, sampling: Sampling = Sampling()) -> dict[str, Any]:  # noqa: B008 (frozen)
     """What the server was sent of the sampling, and the cap."""
     rounds = (Round(width=1, thinking=64, answer=32),)
-    with dspy.context(lm=lm):
+    with dspy.context(lm=lm, adapter=dspy.ChatAdapter()):
         PDR("problem -> answer", Workflow(name="one", rounds=rounds, sampling=sampling))(problem="?")
     sent = model.calls[-1].body
     assert model.calls[-1].cap == 96
@@ -46,7 +46,7 @@ def test_another_lm_decides_too(model: FakeVLLM) -> None:
 def test_drafts_of_another_lm_are_drawn_apart_without_a_temperature(model: FakeVLLM, tmp_path: Any) -> None:
     """They must not share an entry of DSPy's cache."""
     lm = dspy.LM("hosted_vllm/fake-model", api_base=model.url, api_key="x", cache=True)
-    with dspy.context(lm=lm), warnings.catch_warnings():
+    with dspy.context(lm=lm, adapter=dspy.ChatAdapter()), warnings.catch_warnings():
         warnings.simplefilter("error")
         MajorityVote("problem -> answer", width=4, budget="tokens=1k")(problem=str(tmp_path))
     assert len(model.calls) == 4
