@@ -120,14 +120,16 @@ class BudgetExhausted(CallError):
 class WorkflowFailed(PDRError):
     """A problem that got no answer: a round was left without a single draft. Counts as wrong, visibly.
 
-    `cause` is the last `CallError`; `record` is what had been done until then (its ledger included).
+    `cause` is the last `CallError`; `record` is what had been done until then (its ledger included); `failures` says in
+    words what else failed and what one of these calls wrote.
     """
 
-    def __init__(self, stage: str, cause: Exception, record: object | None = None) -> None:
+    def __init__(self, stage: str, cause: Exception, record: object | None = None, failures: str = "") -> None:
         self.stage = stage
         self.cause = cause
         self.record = record
-        super().__init__(f"{stage}: no draft left ({type(cause).__name__}: {cause})")
+        more = f"; {failures}" if failures else ""
+        super().__init__(f"{stage}: no draft left ({type(cause).__name__}: {cause}){more}")
 
     @property
     def kind(self) -> str:

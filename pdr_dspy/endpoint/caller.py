@@ -20,7 +20,7 @@ from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.attempts import Attempts
 from pdr_dspy.endpoint.capped import Answered, Capped
 from pdr_dspy.endpoint.chat_body import checked
-from pdr_dspy.endpoint.completion import finish_of, response_of, verdict
+from pdr_dspy.endpoint.completion import finish_of, response_of, thought_in, verdict
 from pdr_dspy.endpoint.continuation import continuable
 from pdr_dspy.endpoint.fitting import Fitting
 from pdr_dspy.endpoint.flights import Flights
@@ -33,7 +33,7 @@ from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.stats import Tally
 from pdr_dspy.endpoint.store import Store, StoredCompletion
-from pdr_dspy.endpoint.thinking import ThinkingWay, Way
+from pdr_dspy.endpoint.thinking import ThinkingWay, Way, told_not_to
 from pdr_dspy.endpoint.transport import Transport
 from pdr_dspy.errors import DiskError, TimedOut
 from pdr_dspy.workspace import Tokenizer
@@ -152,6 +152,8 @@ class Caller:
         response = response_of(answered.whole.body)
         note = answered.note or (self.way.why if log.tag.thinking is not None else "")
         error = verdict(response, finish_of(answered.whole.body), note)
+        if told_not_to((EXTRAS.get() or Extras()).fields):
+            self._seen(thought_in(response))
         outcome, detail = ("ok", "") if error is None else (error.kind, str(error))
         log.answered(answered.unrecorded, outcome, detail, replayed=replayed)
         if error is not None:
@@ -173,6 +175,11 @@ class Caller:
                 self.warn(f"an answer in the store can't be read ({error}) and is asked for again")
                 key = hashlib.sha256(f"{key}/again".encode()).hexdigest()
         return key, None
+
+    def _seen(self, thought: bool) -> None:
+        if thought and not self.probe.thinks_always:
+            self.warn("the model thinks though it is told not to: calls between the rounds get tokens to think with")
+        self.probe.seen(thought)
 
     def _keep(self, key: str, completion: StoredCompletion) -> None:
         assert self._store is not None

@@ -82,8 +82,12 @@ def verdict(response: Response, finish: str, note: str = "") -> CallError | None
         return Truncated(f"the cap was reached after {used} tokens" + (f" ({note})" if note else ""), text)
     if text.strip() or any(isinstance(p, ToolCallPart | DataPart) for p in response.message.parts):
         return None
-    thought = any(isinstance(p, ThinkingPart) and p.text for p in response.message.parts)
-    return EmptyAnswer(f"{used} tokens, {'all of them thinking' if thought else 'no content'}")
+    return EmptyAnswer(f"{used} tokens, {'all of them thinking' if thought_in(response) else 'no content'}")
+
+
+def thought_in(response: Response) -> bool:
+    """Whether there is a thinking in it."""
+    return any(isinstance(p, ThinkingPart) and p.text.strip() for p in response.message.parts)
 
 
 def _parted(text: str) -> list[TextPart | ThinkingPart]:

@@ -69,6 +69,10 @@ class Probe:
         self._capped = bool(switchable)  # whether the cap was tried, or need not be
         self._refusal = ""
 
+    def seen(self, thought: bool) -> None:
+        """A call that was told not to think has come back; `thought` says whether it had thought."""
+        self.thinks_always = bool(self.thinks_always) or thought
+
     async def before_a_cap(self) -> None:
         """Know whether the server takes a cap on thinking, as far as it can be known.
 

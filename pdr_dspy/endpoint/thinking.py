@@ -2,13 +2,13 @@
 
 Three ways: the server closes the thinking itself (`thinking_token_budget`), or it is stopped, closed and continued by a
 second request (`continuation`), or not at all. What is known is learnt from what comes back, because servers ignore
-fields they do not know without a word. Knows no HTTP.
+fields they do not know without a word; so is whether a model can be told not to think at all. Knows no HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.settings import Thinking
@@ -72,3 +72,8 @@ class ThinkingWay:
         if self.way == "server":
             self.way = "continue"
             self._warn(f"{problem}: thinking is stopped at its cap, closed, and continued by a second request")
+
+
+def told_not_to(fields: Mapping[str, Any]) -> bool:
+    """Whether a request's fields tell the model not to think."""
+    return (fields.get("chat_template_kwargs") or {}).get("enable_thinking") is False

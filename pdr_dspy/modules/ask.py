@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,6 +41,9 @@ from pdr_dspy.written import written
 
 _HELPERS = ("distill", "pick", "analyse")
 
+PER_MESSAGE = 16
+"""Tokens a chat template puts around a message, which are not seen here; covers the templates we know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -53,6 +56,7 @@ class Desk:
         spend: What is left of the problem's `total` and `seconds` budgets.
         tokenizer: The served model's tokenizer, or an upper bound of it.
         context: The model's length in tokens, or None where nobody says.
+        thinks_always: Whether the model is known by now to think though it is told not to.
     """
 
     tag: CallTag
@@ -61,6 +65,7 @@ class Desk:
     spend: Spend
     tokenizer: Tokenizer
     context: int | None
+    thinks_always: Callable[[], bool] = bool
 
 
 def call_seed(seed: int, rollout: int, tag: CallTag) -> int:
@@ -114,7 +119,7 @@ async def ask(
     }
     endpoint = endpoint_of(lm)
     own = endpoint is not None
-    if own and tag.stage in _HELPERS:
+    if own and tag.stage in _HELPERS and caps.thinking is None:
         # A summary needs no chain of thought: templates that know the switch leave it out, others ignore it.
         config["chat_template_kwargs"] = {"enable_thinking": False}
     if not own and {**defaults, **predictor.config, **config}.get("temperature") != 0:
@@ -165,13 +170,16 @@ def _read_all_the_same(
     return dspy.Prediction(**fields), how
 
 
+def messages_of(predictor: dspy.Predict, signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list[str]:
+    """The texts of the messages that a call sends, demos included."""
+    chosen = dspy.settings.adapter or adapter(DEFAULT)
+    return [str(m["content"]) for m in chosen.format(signature, predictor.demos, dict(inputs))]
+
+
 def _prompt_tokens(
     predictor: dspy.Predict, signature: type[dspy.Signature], inputs: Mapping[str, Any], desk: Desk
 ) -> int:
-    chosen = dspy.settings.adapter or adapter(DEFAULT)
-    messages = chosen.format(signature, predictor.demos, dict(inputs))
-    # The chat template's own tokens are not seen here: 16 a message covers the templates we know.
-    return sum(desk.tokenizer.count(str(m["content"])) + 16 for m in messages)
+    return sum(desk.tokenizer.count(text) + PER_MESSAGE for text in messages_of(predictor, signature, inputs))
 
 
 def typed(error: Exception) -> Exception:

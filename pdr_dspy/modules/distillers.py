@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pdr_dspy.errors import Truncated, Unparseable
+from pdr_dspy.errors import Unparseable
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import render_draft
 from pdr_dspy.workflow import Analysis, Answers, Previous, Random, Summary, Top
@@ -68,14 +68,7 @@ def text_of(draft: Draft) -> str:
 
 async def summary(spec: Summary, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
     """Global summary: one call, one shared workspace."""
-    try:
-        text = await crew.distill([text_of(d) for d in drafts], spec.tokens)
-    except Truncated as error:
-        # A summary that ran past kappa is still a summary: its first kappa tokens are the workspace. The ledger
-        # has the call as truncated.
-        text = error.text
-        if not text.strip():
-            raise
+    text = await crew.distill([text_of(d) for d in drafts], spec.tokens)
     workspace = await asyncio.to_thread(summary_workspace, text, spec.tokens, crew.tokenizer)
     return [workspace] * width
 

@@ -7,7 +7,6 @@ engine with another workflow.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from pdr_dspy.answers import Equal
 from pdr_dspy.budget import Budget, Spend, parse_budget
 from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint import Recommended, endpoint_of
-from pdr_dspy.errors import TimedOut, WorkflowError, WorkflowFailed
+from pdr_dspy.errors import WorkflowError
 from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules.ask import Desk
@@ -52,6 +51,9 @@ class PDR(dspy.Module):
         vote_on: Output field or fields that are voted on. Default: `answer`, or the only field, or those that are not
             free text (see `pdr_dspy.modules.votes.voted_fields`).
 
+    Where a helper call, a round of refinements or the clock fails and drafts are there, the answer is made of them
+    (`RunRecord.fallbacks` says how), unless the workflow says `fallback: off`.
+
     The prediction has the signature's output fields, `reasoning` (the written solution of the accepted draft, as
     `dspy.ChainOfThought` names it) and `run`, a `RunRecord`: drafts, workspaces, failures, ledger and meters. Where
     the signature has fields of these names itself, they are the signature's, and ours are `pdr_reasoning`, `pdr_run`.
@@ -59,7 +61,8 @@ class PDR(dspy.Module):
     Raises:
         WorkflowError, BudgetError: the workflow can't be run as declared, or not within the budget. When the module is
             made where that can be known, before the first call otherwise (the model's context is needed).
-        WorkflowFailed: from a call: no draft was left; it carries the cause and the record until then.
+        WorkflowFailed: from a call: no draft came at all, or with `fallback: off` a step had nothing to go on with; it
+            carries the cause and the record until then.
         EndpointError: from a call: the endpoint as a whole can't be used.
     """
 
@@ -98,9 +101,9 @@ class PDR(dspy.Module):
         """Solve one problem; see the class."""
         return await bridge.on_loop(self._solve(inputs))
 
-    def plan(self, context: int | None = None) -> Plan:
-        """Every call's caps, given the model's length in tokens (None: unknown)."""
-        return plan(self.workflow, self.budget, context=context)
+    def plan(self, context: int | None = None, helpers_think: bool = False) -> Plan:
+        """Every call's caps, given the model's length in tokens (None: unknown) and whether it always thinks."""
+        return plan(self.workflow, self.budget, context=context, helpers_think=helpers_think)
 
     def _told(self, stage: Stage, recommended: str | None) -> tuple[str, bool]:
         """A stage's instruction, and whether it is one that the embedded reasoner was trained on."""
@@ -142,18 +145,16 @@ class PDR(dspy.Module):
                 spend=Spend(self.budget),
                 tokenizer=endpoint.tokenizer if endpoint else ByteTokenizer(),
                 context=context,
+                thinks_always=lambda: bool(endpoint and endpoint.thinks_always),
             )
             made = self.plan(context)
+            if endpoint and made.depends_on_thinking and await endpoint.probed():
+                made = self.plan(context, helpers_think=True)
             predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
             signatures = self._signatures(_stages(made), recommended)
             ballot = make_ballot(self.vote_on, self.equal)
             run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit, ballot=ballot)
-            try:
-                async with asyncio.timeout(self.budget.seconds):
-                    accepted = await run.solve()
-            except TimeoutError as error:
-                late = TimedOut(f"the problem's {self.budget.seconds:g} seconds were over")
-                raise WorkflowFailed("run", late, run.record()) from error
+            accepted = await run.solve()
         own = {
             own_field(self.signature, "reasoning"): accepted.solution,
             own_field(self.signature, "run"): run.record(),

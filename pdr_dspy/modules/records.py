@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +45,8 @@ class FailedCall:
         kind: What it counts under.
         detail: Why, in words.
         text: What it wrote after its thinking, as far as it came.
-        fallback: What was used in its place so that the run could go on (`unmarked`, `answers`, `random`, `vote`,
-            `best`), or "" where nothing was.
+        fallback: What was used in its place so that the run could go on (`unmarked`, `answers`, `random`,
+            `previous`, `vote`, `best`), or "" where nothing was.
     """
 
     stage: str
@@ -106,3 +106,19 @@ class RunRecord:
     def drafts(self) -> tuple[Draft, ...]:
         """The drafts of all rounds, in order."""
         return tuple(draft for each in self.rounds for draft in each.drafts)
+
+
+QUOTED = 200
+"""Most characters of a text that an error quotes."""
+
+
+def told(failed: Sequence[FailedCall]) -> str:
+    """Failed calls in a few words: how many of which kind, and the beginning of what the last of them wrote."""
+    if not failed:
+        return ""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(f.kind for f in failed).most_common())
+    wrote = next((text for f in reversed(failed) if (text := " ".join(f.text.split()))), "")
+    if not wrote:
+        return f"failed calls: {kinds}"
+    shown = wrote if len(wrote) <= QUOTED else f"{wrote[:QUOTED]}..."
+    return f"failed calls: {kinds}; one wrote {shown!r}"

@@ -1,15 +1,16 @@
 """One run of a workflow on one problem: rounds of calls, step after step, everything on record.
 
 The engine behind every strategy. It asks for drafts, hands them to the round's distiller, and closes; budgets come
-from the plan and are enforced by each call's `max_tokens`. Knows nothing of how calls reach a model (`ask`).
+from the plan and are enforced by each call's `max_tokens`. Where a helper, a whole round or the clock fails, it goes on
+with what is there (`fallbacks`), unless the workflow says `fallback: off`. Knows nothing of how calls reach a model
+(`ask`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,18 +19,15 @@ import dspy
 from pdr_dspy.calls import CallTag
 from pdr_dspy.errors import CallError, Truncated, Unparseable, WorkflowFailed
 from pdr_dspy.ledger import Ledger
-from pdr_dspy.modules.ask import Desk, ask, call_seed
-from pdr_dspy.modules.distillers import distiller, text_of, valid_picks
+from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.distillers import distiller, text_of
+from pdr_dspy.modules.fallbacks import Fallback, drawn, left, stand_in
 from pdr_dspy.modules.gather import gather
-from pdr_dspy.modules.records import Draft, FailedCall, RoundRecord, RunRecord
-from pdr_dspy.modules.signatures import own_field
+from pdr_dspy.modules.recording import Clock, Recorder
+from pdr_dspy.modules.records import Draft, RunRecord, told
+from pdr_dspy.modules.stages import Stages
 from pdr_dspy.modules.votes import Ballot, majority
-from pdr_dspy.workflow import Plan, PlannedStep, Round, Stage
-from pdr_dspy.workspace import Tokenizer, bound, render_drafts
-from pdr_dspy.written import written
-
-_READING_MARGIN = 512
-"""Tokens left for instructions and markers when drafts are fitted into the model's context for reading."""
+from pdr_dspy.workflow import Distill, Plan, Round, Stage, Summary
 
 Admit = Callable[[Mapping[str, Any], Sequence[Draft]], Awaitable[Sequence[Draft]]]
 """(The problem's inputs, a round's drafts) to the drafts its distiller may read, in the same order."""
@@ -51,185 +49,128 @@ class Run:
         *,
         ballot: Ballot,
     ) -> None:
+        desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
         self._plan = plan
-        self._predictors = predictors
-        self._signatures = signatures
-        self._signature = signature
         self._inputs = dict(inputs)
-        self._desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
         self._ledger = ledger
         self._admit = admit
         self._ballot = ballot
-        self._steps = list(enumerate(plan.steps))
-        self._rounds: list[RoundRecord] = []
-        self._failed: list[FailedCall] = []
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The served model's tokenizer."""
-        return self._desk.tokenizer
+        self._clock = Clock(desk.spend)
+        self._recorder = Recorder(self._clock)
+        self._stages = Stages(plan, predictors, signatures, signature, inputs, desk, ledger, self._recorder)
+        self._falls = plan.workflow.fallback == "on"
 
     def record(self) -> RunRecord:
         """What has been done so far."""
-        return RunRecord(self._plan, tuple(self._rounds), tuple(self._failed), self._ledger.records)
+        return RunRecord(self._plan, tuple(self._recorder.rounds), tuple(self._recorder.failed), self._ledger.records)
 
     async def solve(self) -> Draft:
         """Run the whole workflow. Returns the accepted draft.
 
         Raises:
-            WorkflowFailed: a stage was left with nothing.
+            WorkflowFailed: no draft came, or a step was left with nothing and the workflow does not fall back.
             EndpointError: the endpoint as a whole can't be used.
         """
+        try:
+            async with self._clock:
+                return await self._through()
+        except TimeoutError:
+            if not self._clock.stopped:
+                raise
+        late, failed = self._clock.late(), self._recorder.failed
+        if not failed or failed[-1].detail != str(late):  # no call was under way
+            self._recorder.failure("run", 0, late)
+        return await self._settled("run", late, "best")
+
+    async def _through(self) -> Draft:
         rounds = self._plan.workflow.rounds
         workspaces: list[str | None] = [""] * rounds[0].width
         drafts: list[Draft] = []
         for number, this in enumerate(rounds):
-            drafts = await self._draw(number, this, workspaces)
-            if this.distill is not None:
-                width = rounds[number + 1].width
-                kept = drafts if self._admit is None else await self._admit(self._inputs, drafts)
-                if not kept:
-                    # Nobody was let in: there is nothing to distil, and the next round begins anew.
-                    workspaces = [""] * width
-                    continue
-                try:
-                    workspaces = await distiller(this.distill)(kept, width, self)
-                except CallError as error:
-                    raise self._give_up(f"distiller of round {number + 1}", error) from error
-                if all(w is None for w in workspaces):
-                    raise self._give_up(f"distiller of round {number + 1}", Unparseable("every branch's pick failed"))
+            drafts, error = await self._draw(number, this, workspaces)
+            if error is not None:
+                return await self._settled(f"round {number + 1}", error, self._last_resort(error))
+            if this.distill is None:
+                continue
+            width = rounds[number + 1].width
+            kept = drafts if self._admit is None else await self._admit(self._inputs, drafts)
+            if not kept:
+                # Nobody was let in: there is nothing to distil, and the next round begins anew.
+                workspaces = [""] * width
+                continue
+            try:
+                workspaces = await self._distilled(this.distill, kept, width)
+            except CallError as failure:
+                return await self._settled(f"distiller of round {number + 1}", failure, "best")
         return await self._close(drafts)
 
-    async def _draw(self, number: int, this: Round, workspaces: Sequence[str | None]) -> list[Draft]:
-        place, step = self._next("draft" if number == 0 else "refine")
+    async def _draw(
+        self, number: int, this: Round, workspaces: Sequence[str | None]
+    ) -> tuple[list[Draft], CallError | None]:
+        """A round's drafts, or the error of its last call where there are none."""
+        place, step = self._stages.next("draft" if number == 0 else "refine")
         branches = [(i, w) for i, w in enumerate(workspaces) if w is not None]
-        work = [self._draft(place, step, i, w) for i, w in branches]
-        results = await gather(work, this.quorum)
-        drafts = [r for r in results if isinstance(r, Draft)]
-        failed = [
-            FailedCall(step.stage, i, r.kind, str(r))
-            for (i, _), r in zip(branches, results, strict=True)
-            if isinstance(r, CallError)
-        ]
-        self._failed.extend(failed)
-        self._rounds.append(RoundRecord(tuple(w for _, w in branches), tuple(drafts), tuple(failed)))
-        if not drafts:
-            last = next(r for r in reversed(results) if isinstance(r, CallError))
-            raise self._give_up(f"round {number + 1}", last, noted=True) from last
-        return drafts
-
-    async def _draft(self, place: int, step: PlannedStep, index: int, workspace: str) -> Draft:
-        inputs = dict(self._inputs)
-        if step.stage == "refine":
-            inputs[own_field(self._signature, "workspace")] = workspace
-        prediction, read = await self._asked(place, step, index, inputs)
-        solution = own_field(self._signature, "solution")
-        outputs = {name: prediction[name] for name in self._signature.output_fields}
-        return Draft(index, written(str(prediction[solution])), outputs, read)
-
-    async def _ask(self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]) -> dspy.Prediction:
-        return (await self._asked(place, step, index, inputs))[0]
-
-    async def _asked(
-        self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]
-    ) -> tuple[dspy.Prediction, str]:
-        tag = replace(self._desk.tag, stage=step.stage, step=place, round=step.round, index=index)
-        keep = self._plan.tokens_after(place)
-        predictor, signature = self._predictors[step.stage], self._signatures[step.stage]
-        return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=step.caps, keep=keep)
-
-    # What distillers and the closing step ask for (`Crew`).
-
-    async def distill(self, drafts: Sequence[str], limit: int) -> str:
-        """One summary of the drafts."""
-        place, step = self._next("distill")
-        field = own_field(self._signature, "workspace")
-        inputs = {
-            **self._inputs,
-            own_field(self._signature, "drafts"): await self._readable(drafts, step),
-            own_field(self._signature, "limit"): limit,
-        }
+        came: dict[int, Draft | CallError] = {}
         try:
-            return str((await self._ask(place, step, 0, inputs))[field])
-        except Truncated as error:
-            self._failed.append(FailedCall(step.stage, 0, error.kind, str(error)))
-            raise Truncated(str(error), error.text.split(f"[[ ## {field} ## ]]")[-1]) from error
+            results = await gather([self._stages.draft(place, step, i, w) for i, w in branches], this.quorum, came)
+        except asyncio.CancelledError:
+            if self._clock.stopped:  # what had come by then is used
+                ended = [came.get(n, self._clock.late()) for n in range(len(branches))]
+                self._recorder.round(step.stage, branches, ended)
+            raise
+        drafts = self._recorder.round(step.stage, branches, results)
+        if drafts:
+            return drafts, None
+        return [], next(r for r in reversed(results) if isinstance(r, CallError))
 
-    async def pick(self, drafts: Sequence[str], count: int, index: int) -> list[int]:
-        """Places of the `count` best drafts."""
-        place, step = self._here("pick") if index else self._next("pick")
-        inputs = {
-            **self._inputs,
-            own_field(self._signature, "drafts"): await self._readable(drafts, step),
-            own_field(self._signature, "count"): count,
-        }
-        prediction = await self._ask(place, step, index, inputs)
-        return valid_picks(prediction[own_field(self._signature, "picks")], len(drafts), count)
+    async def _distilled(self, spec: Distill, drafts: Sequence[Draft], width: int) -> list[str | None]:
+        """The next round's workspaces, by the distiller or what stands in for it.
 
-    async def analyse(self, draft: str) -> str:
-        """What is wrong with a draft."""
-        place, step = self._next("analyse")
-        inputs = {**self._inputs, own_field(self._signature, "draft"): draft}
-        return str((await self._ask(place, step, 0, inputs))[own_field(self._signature, "analysis")])
-
-    async def together(self, work: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
-        """Run calls in parallel; None in the place of one that failed."""
-        results = await gather(work)
-        for index, result in enumerate(results):
-            if isinstance(result, CallError):
-                self._failed.append(FailedCall("pick", index, result.kind, str(result)))
-        return [None if isinstance(r, CallError) else r for r in results]
-
-    def random(self, index: int) -> random.Random:
-        """A generator of this round's and branch's own."""
-        tag = replace(self._desk.tag, stage="random", round=len(self._rounds), index=index)
-        return random.Random(call_seed(self._desk.seed, 0, tag))
+        Raises:
+            CallError: there are none.
+        """
+        try:
+            made = await distiller(spec)(drafts, width, self._stages)
+        except CallError as error:
+            # A summary that ran past kappa is still a summary, whether the workflow falls back or not: its first kappa
+            # tokens are the workspace.
+            cut = isinstance(spec, Summary) and isinstance(error, Truncated) and bool(left(error))
+            if self._clock.ended(error) or not (self._falls or cut):
+                raise
+            fallback, instead = await stand_in(spec, drafts, width, self._stages, error)
+            if self._falls:
+                self._recorder.replaced(fallback)
+            return list(instead)
+        if None in made and self._falls:
+            others = await drawn(spec, drafts, width, self._stages)
+            return [other if own is None else own for own, other in zip(made, others, strict=True)]
+        if all(workspace is None for workspace in made):
+            raise Unparseable("every branch's pick failed")
+        return made
 
     async def _close(self, drafts: list[Draft]) -> Draft:
-        if self._plan.workflow.close == "vote":
+        if self._plan.workflow.closing == "vote":
             return await majority(drafts, self._ballot)
-        if self._plan.workflow.close == "single" or len(drafts) == 1:
+        if self._plan.workflow.closing == "single" or len(drafts) == 1:
             return drafts[0]
         try:
-            return drafts[(await self.pick([text_of(d) for d in drafts], 1, 0))[0]]
+            return drafts[(await self._stages.pick([text_of(d) for d in drafts], 1, 0))[0]]
         except CallError as error:
-            raise self._give_up("closing pick", error) from error
+            return await self._settled("closing pick", error, self._last_resort(error))
 
-    async def _readable(self, drafts: Sequence[str], step: PlannedStep) -> str:
-        """The drafts as the model reads them, fitted into its context (an equal share of what is left for each)."""
-        text = render_drafts(list(drafts))
-        context = self._desk.context
-        if context is None or len(text.encode()) + step.caps.total + _READING_MARGIN <= context:
-            return text
-        problem = "\n".join(str(v) for v in self._inputs.values())
+    def _last_resort(self, error: CallError) -> Fallback:
+        return "best" if self._clock.ended(error) else "vote"
 
-        def fit() -> str:
-            room = context - step.caps.total - _READING_MARGIN - self.tokenizer.count(problem)
-            if self.tokenizer.count(text) <= room:
-                return text
-            share = max(1, room // len(drafts) - 16)
-            return render_drafts([bound(d, share, self.tokenizer) for d in drafts])
+    async def _settled(self, stage: str, error: CallError, fallback: Fallback) -> Draft:
+        """The vote over the last round that has drafts, where a step was left with nothing.
 
-        return await asyncio.to_thread(fit)
-
-    def _next(self, stage: str) -> tuple[int, PlannedStep]:
-        """The next planned step of this stage. Steps of a stage that needed no call are passed over."""
-        while self._steps:
-            place, step = self._steps.pop(0)
-            if step.stage == stage:
-                self._at = (place, step)
-                return place, step
-        raise AssertionError(f"the plan has no {stage} step left")
-
-    def _here(self, stage: str) -> tuple[int, PlannedStep]:
-        place, step = self._at
-        assert step.stage == stage
-        return place, step
-
-    def _give_up(self, stage: str, error: CallError, noted: bool = False) -> WorkflowFailed:
-        if not noted:
-            self._failed.append(FailedCall(stage, 0, error.kind, str(error)))
-        return WorkflowFailed(stage, error, self.record())
+        Raises:
+            WorkflowFailed: there is none, or the workflow does not fall back.
+        """
+        if not self._falls or not self._recorder.last:
+            raise WorkflowFailed(stage, error, self.record(), told(self._recorder.failed)) from error
+        self._recorder.replaced(fallback)
+        return await majority(self._recorder.last, self._ballot)
 
 
 def run_tag(tag: CallTag) -> CallTag:

@@ -5,8 +5,10 @@ The first module of the way a task takes through the library; everything else re
 
 from __future__ import annotations
 
+from pdr_dspy.workflow.closing import Pick
 from pdr_dspy.workflow.describe import sampled, topology
-from pdr_dspy.workflow.plan import Caps, Plan, PlannedStep, Stage, plan
+from pdr_dspy.workflow.plan import plan
+from pdr_dspy.workflow.planned import Caps, Plan, PlannedStep, Stage
 from pdr_dspy.workflow.prompting import FORMATS, Format, Instruction, Prompts
 from pdr_dspy.workflow.schema import (
     Analysis,
@@ -30,6 +32,7 @@ __all__ = [
     "Distill",
     "Format",
     "Instruction",
+    "Pick",
     "Plan",
     "PlannedStep",
     "Previous",

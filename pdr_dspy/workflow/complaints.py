@@ -10,8 +10,19 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from pdr_dspy.workflow.closing import CLOSE_MAPPING, CLOSE_WORD, Pick
 from pdr_dspy.workflow.prompting import CATALOGUE, OWN, Instruction, Prompts
-from pdr_dspy.workflow.schema import Analysis, Answers, Previous, Random, Round, Sampling, Summary, Top, Workflow
+from pdr_dspy.workflow.schema import (
+    Analysis,
+    Answers,
+    Previous,
+    Random,
+    Round,
+    Sampling,
+    Summary,
+    Top,
+    Workflow,
+)
 from pdr_dspy.workflow.values import RULE
 
 DISTILLERS: Mapping[str, type[BaseModel]] = {
@@ -102,6 +113,9 @@ def _walk(loc: Sequence[str | int]) -> tuple[tuple[str | int, ...], type[BaseMod
             continue
         if model is Prompts and part in (CATALOGUE, OWN):
             inner = Instruction
+            continue
+        if model is Workflow and part in (CLOSE_WORD, CLOSE_MAPPING):
+            inner = Pick
             continue
         path.append(part)
         model = inner

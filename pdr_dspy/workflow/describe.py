@@ -20,8 +20,8 @@ def topology(workflow: Workflow) -> str:
     distillers = [_distill(r.distill) for r in workflow.rounds if r.distill is not None]
     if distillers:
         parts.append("+".join(label for label, _ in groupby(distillers)))
-    if workflow.close != "single":
-        parts.append(workflow.close)
+    if workflow.closing != "single":
+        parts.append(workflow.closing)
     return " ".join(parts)
 
 

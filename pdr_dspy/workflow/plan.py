@@ -6,17 +6,17 @@ them, and the sum of the caps can't exceed it. Knows nothing of calls, endpoints
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
-from typing import Literal
 
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, WorkflowError
+from pdr_dspy.workflow.closing import Pick
+from pdr_dspy.workflow.planned import Caps, Plan, PlannedStep, Stage
 from pdr_dspy.workflow.schema import Analysis, Round, Summary, Top, Workflow
-
-Stage = Literal["draft", "refine", "distill", "pick", "analyse"]
+from pdr_dspy.workflow.thinking import HelperThinking
 
 MARKERS = 24
 """Tokens a helper call may spend on the markers around its field."""
@@ -31,104 +31,46 @@ ANSWER = 2048
 THINKING = 16_384
 """Thinking tokens of a draft where neither round nor budget says (the paper's middle setting)."""
 
+HELPER_THINKING = 1024
+"""Most thinking tokens of a helper call whose model thinks whatever it is told, where the workflow says nothing."""
+
 LEAST = 32
 """Fewest tokens of a call whose caps are open: half for thinking, half for the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """One call's caps in tokens: on its thinking (None: no separate cap) and on what it writes after."""
-
-    thinking: int | None
-    answer: int
-
-    @property
-    def total(self) -> int:
-        """The most tokens the call can generate."""
-        return (self.thinking or 0) + self.answer
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """One sequential step: `width` calls in parallel.
-
-    Attributes:
-        stage: What the calls do.
-        round: Round they belong to (from 0); a distiller's call belongs to the round whose drafts it reads.
-        width: Calls in parallel.
-        caps: Caps of each call.
-        quorum: Calls to wait for, or None for all.
-        kappa: Bound of the workspace a helper call is made for, in tokens; None for drafts, refinements and the
-            closing pick.
-    """
-
-    stage: Stage
-    round: int
-    width: int
-    caps: Caps
-    quorum: int | None = None
-    kappa: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A workflow with its budget shared out over its sequential steps."""
-
-    workflow: Workflow
-    budget: Budget
-    steps: tuple[PlannedStep, ...]
-
-    @property
-    def path_tokens(self) -> int:
-        """The most tokens the accepted path can generate."""
-        return sum(step.caps.total for step in self.steps)
-
-    @property
-    def total_tokens(self) -> int:
-        """The most tokens all calls together can generate."""
-        return sum(step.width * step.caps.total for step in self.steps)
-
-    @property
-    def calls(self) -> int:
-        """All calls."""
-        return sum(step.width for step in self.steps)
-
-    @property
-    def seq_calls(self) -> int:
-        """Calls that follow one another."""
-        return len(self.steps)
-
-    def tokens_after(self, index: int) -> int:
-        """The most tokens the path can still generate after step `index` (to keep back from a `total` budget)."""
-        return sum(step.caps.total for step in self.steps[index + 1 :])
-
-
-def plan(workflow: Workflow, budget: Budget, *, context: int | None = None) -> Plan:
+def plan(workflow: Workflow, budget: Budget, *, context: int | None = None, helpers_think: bool = False) -> Plan:
     """Share a budget out over a workflow's steps.
 
-    Caps that a round states are kept. Helper calls get what their output takes. What is left of `share` of the budget's
-    `tokens` goes in equal parts to the calls whose caps are open, no more than half of a part (nor than 2048) to the
-    answer. Without a `tokens` budget, open caps are 16384 of thinking and 2048 of answer.
+    Caps that a round states are kept. Helper calls get what their output takes, and the thinking the workflow says.
+    What is left of `share` of the budget's `tokens` goes in equal parts to the calls whose caps are open, no more
+    than half of a part (nor than 2048) to the answer. Where helpers think whatever they are told, one whose thinking is
+    open gets half as much as such a part (1024 at most) for it. Without a `tokens` budget, open caps are 16384 of
+    thinking and 2048 of answer.
 
     Args:
         workflow: The workflow.
         budget: The problem's budget.
         context: The model's length in tokens, where known; no call's caps exceed what it leaves.
+        helpers_think: Whether the model thinks though it is told not to.
 
     Raises:
         BudgetError: the workflow can't fit into the budget; says what the smallest budget is that would do.
         WorkflowError: a workspace as long as the model's context.
     """
     limit = None if context is None else _limit(workflow, context)
-    helpers = dict(_helpers(workflow, limit))
-    rest = None if budget.tokens is None else _rest(workflow, budget.tokens, list(helpers.values()), limit)
+    helpers = dict(_helpers(workflow))
+    free = [i for i, step in helpers.items() if step.wanted is None] if helpers_think else []
+    rest = None if budget.tokens is None else _rest(workflow, budget.tokens, helpers, free, limit)
     steps: list[PlannedStep] = []
     for i, r in enumerate(workflow.rounds):
         share = _open_total(r) if rest is None else max(_least(r), min(rest, _most(r)))
         caps = _clip(_split(r, share), limit)
         steps.append(PlannedStep("draft" if i == 0 else "refine", i, r.width, caps, quorum=r.quorum))
         if i in helpers:
-            steps.append(helpers[i])
+            caps = helpers[i].caps
+            if i in free:
+                caps = Caps(HELPER_THINKING if rest is None else _thought(rest), caps.answer)
+            steps.append(replace(helpers[i], caps=_clip(caps, limit)))
     made = Plan(workflow, budget, tuple(steps))
     if budget.total is not None and made.path_tokens > budget.total:
         raise BudgetError(
@@ -150,47 +92,62 @@ def _limit(workflow: Workflow, context: int) -> int:
     return max(1, context - 1)
 
 
-def _helpers(workflow: Workflow, limit: int | None) -> Iterator[tuple[int, PlannedStep]]:
+def _helpers(workflow: Workflow) -> Iterator[tuple[int, PlannedStep]]:
     """The call that follows each round, for the rounds that have one."""
 
-    def step(stage: Stage, i: int, answer: int, kappa: int | None, width: int = 1) -> PlannedStep:
-        return PlannedStep(stage, i, width, _clip(Caps(None, answer + MARKERS), limit), kappa=kappa)
+    def step(
+        stage: Stage, i: int, answer: int, kappa: int | None, wanted: HelperThinking, width: int = 1
+    ) -> PlannedStep:
+        caps = Caps(wanted if isinstance(wanted, int) else None, answer + MARKERS)
+        return PlannedStep(stage, i, width, caps, kappa=kappa, wanted=wanted)
 
     for i, r in enumerate(workflow.rounds):
         match r.distill:
-            case Summary(tokens=kappa):
-                yield i, step("distill", i, kappa, kappa)
-            case Top(k=k, shared=shared, tokens=kappa):
+            case Summary(tokens=kappa, thinking=wanted):
+                yield i, step("distill", i, kappa, kappa, wanted)
+            case Top(k=k, shared=shared, tokens=kappa, thinking=wanted):
                 width = 1 if shared else workflow.rounds[i + 1].width
-                yield i, step("pick", i, max(PICK, PER_PICK * k), kappa, width)
-            case Analysis(tokens=kappa):
+                yield i, step("pick", i, max(PICK, PER_PICK * k), kappa, wanted, width)
+            case Analysis(tokens=kappa, thinking=wanted):
                 # The analysis and the draft it is about share kappa.
-                yield i, step("analyse", i, kappa // 2, kappa)
-            case None if workflow.close == "pick":
-                yield i, step("pick", i, PICK, None)
+                yield i, step("analyse", i, kappa // 2, kappa, wanted)
+            case None if workflow.closing == "pick":
+                wanted = workflow.close.thinking if isinstance(workflow.close, Pick) else None
+                yield i, step("pick", i, PICK, None, wanted)
             case _:
                 pass
 
 
-def _rest(workflow: Workflow, tokens: int, helpers: list[PlannedStep], limit: int | None) -> int:
+def _thought(part: int) -> int:
+    """Thinking of a helper that thinks whatever it is told, where an open call has so many tokens."""
+    return min(HELPER_THINKING, part // 2)
+
+
+def _rest(
+    workflow: Workflow, tokens: int, helpers: Mapping[int, PlannedStep], free: Sequence[int], limit: int | None
+) -> int:
     """Tokens of an equal part: the largest with which no call goes below its least and the sum fits."""
     # The share as it was written (0.1 is a tenth), so that "the smallest that fits" is exact.
     share = Fraction(str(workflow.share))
-    helped = sum(step.caps.total for step in helpers)
-    left = int(tokens * share) - helped
+    left = int(tokens * share)
     bounds = [(_under(limit, _least(r)), _under(limit, _most(r))) for r in workflow.rounds]
-    least = sum(low for low, _ in bounds)
-    if least > left:
+
+    def sum_at(part: int) -> int:
+        thought = {i: _thought(part) for i in free}
+        helped = sum(_under(limit, step.caps.total + thought.get(i, 0)) for i, step in helpers.items())
+        return helped + sum(max(a, min(part, b)) for a, b in bounds)
+
+    if sum_at(0) > left:
         raise BudgetError(
             "budget.tokens",
             f"{tokens} tokens are too few for the {len(bounds) + len(helpers)} calls of {workflow.name!r} that follow "
             "one another",
-            f"The smallest that fits is tokens={ceil((helped + least) / share)}",
+            f"The smallest that fits is tokens={ceil(sum_at(0) / share)}",
         )
     low, high = 0, left
     while low < high:
         part = (low + high + 1) // 2
-        if sum(max(a, min(part, b)) for a, b in bounds) <= left:
+        if sum_at(part) <= left:
             low = part
         else:
             high = part - 1

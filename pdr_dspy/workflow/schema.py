@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pdr_dspy.workflow.closing import Close, Closing, Pick
 from pdr_dspy.workflow.prompting import Prompts
+from pdr_dspy.workflow.thinking import HelperThinking
 from pdr_dspy.workflow.values import Frozen, rule
 from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
 
@@ -22,11 +24,21 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _switch(value: Any) -> Any:
+    # YAML reads a bare `on` or `off` as true or false.
+    return ("on" if value else "off") if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+"""`on` or `off`, in YAML with quotes or without."""
+
+
 class Summary(Frozen):
     """Global summary (the paper's D^S): one call reads all drafts and writes one shared workspace."""
 
     kind: Literal["summary"] = "summary"
     tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
+    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
 
 
 class Top(Frozen):
@@ -38,6 +50,7 @@ class Top(Frozen):
         default=True, description="one pick for all next drafts; false: each next draft gets its own pick"
     )
     tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
+    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
 
 
 class Random(Frozen):
@@ -67,6 +80,7 @@ class Analysis(Frozen):
 
     kind: Literal["analysis"] = "analysis"
     tokens: int = Field(default=2048, ge=1, description="kappa: the most tokens the workspace may have")
+    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
 
 
 Distill = Annotated[Summary | Top | Random | Answers | Previous | Analysis, Field(discriminator="kind")]
@@ -141,15 +155,20 @@ class Workflow(Frozen):
     """A strategy: its rounds, and how the last one closes.
 
     `close`: `single` (the last round has width 1 and its draft is the answer), `vote` (the majority answer of the last
-    round) or `pick` (a call picks one draft of the last round).
+    round) or `pick` (a call picks one draft of the last round; `{kind: pick, thinking: 512}` lets it think).
+
+    `fallback`: where a call between the rounds, a whole round of refinements or the clock fails and drafts are there,
+    the run goes on with what it has (a failed summary's text or the drafts' answers in its place, in the end a vote).
+    `off`, for measurements: it fails.
     """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.\-]+$")
     rounds: Annotated[tuple[Round, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
-    close: Literal["single", "vote", "pick"] = "single"
+    close: Close = "single"
     share: float = Field(default=1.0, gt=0.0, le=1.0, description="fraction of a `tokens` budget the path may use")
     prompts: Prompts = Prompts()
     sampling: Sampling = Sampling()
+    fallback: Switch = Field(default="on", description="off: a failed helper call or round fails the problem")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -162,12 +181,12 @@ class Workflow(Frozen):
         if last.distill is not None:
             problem = "the last round has no round after it to distil for"
             raise rule(("rounds", end, "distill"), problem, "Leave it out, or add a round {width: 1} below")
-        if self.close == "single" and last.width != 1:
+        if self.closing == "single" and last.width != 1:
             problem = f"the last round leaves {last.width} drafts and nothing chooses between them"
             mend = "Write width: 1, add a round {width: 1}, or close: vote or close: pick"
             raise rule(("rounds", end, "width"), problem, mend)
-        if self.close != "single" and last.width < 2:
-            problem = f"close: {self.close} needs at least 2 drafts in the last round"
+        if self.closing != "single" and last.width < 2:
+            problem = f"close: {self.closing} needs at least 2 drafts in the last round"
             raise rule(("rounds", end, "width"), problem, "Write width: 2 or more, or leave out close")
         return self
 
@@ -175,3 +194,8 @@ class Workflow(Frozen):
     def widths(self) -> tuple[int, ...]:
         """Drafts of each round."""
         return tuple(r.width for r in self.rounds)
+
+    @property
+    def closing(self) -> Closing:
+        """How the last round closes, in a word."""
+        return self.close.kind if isinstance(self.close, Pick) else self.close

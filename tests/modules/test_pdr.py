@@ -132,7 +132,7 @@ def test_a_branch_whose_pick_fails_is_dropped_alone(model: FakeVLLM, endpoint: E
     broken = iter([True, False, False])
     model.answer = lambda call: "?" if stage_of(call) == "pick" and next(broken) else by_stage(call)
     rounds = (Round(width=4, distill=Top(k=2, shared=False, tokens=512)), Round(width=3))
-    record = solve(endpoint, Workflow(name="w", rounds=rounds, close="vote")).run
+    record = solve(endpoint, Workflow(name="w", rounds=rounds, close="vote", fallback="off")).run
     assert len(record.rounds[1].drafts) == 2
     assert record.dropped == {"unparseable": 1}
 

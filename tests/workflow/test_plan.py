@@ -14,6 +14,7 @@ from pdr_dspy.workflow import (
     Analysis,
     Answers,
     Caps,
+    Pick,
     Previous,
     Random,
     Round,
@@ -103,6 +104,33 @@ def test_each_distiller_has_its_step_or_none() -> None:
     assert {s.caps for s in steps if s.stage in ("draft", "refine")} == {Caps(16_384, 2048)}
 
 
+def test_a_helper_has_the_thinking_its_workflow_says() -> None:
+    rounds = [Round(width=4, distill=Summary(tokens=100, thinking=300)), Round(width=2)]
+    workflow = Workflow(name="t", rounds=rounds, close=Pick(kind="pick", thinking=200))
+    for think in (False, True):
+        made = plan(workflow, Budget(tokens=2000), helpers_think=think)
+        assert [s.caps for s in made.steps if s.kappa or s.stage == "pick"] == [Caps(300, 124), Caps(200, 40)]
+        assert made.path_tokens == 2000
+
+
+def test_helpers_of_a_model_that_always_thinks_share_in_the_budget() -> None:
+    made = plan(PDR, Budget(tokens=16_000), helpers_think=True)
+    assert [s.caps for s in made.steps if s.stage == "distill"] == [Caps(1024, 1048)] * 3
+    assert made.steps[0].caps.total == (16_000 - 3 * 2072) // 4
+    assert made.path_tokens == 16_000
+    small = plan(PDR, Budget(tokens=4_000), helpers_think=True)
+    assert [s.caps for s in small.steps if s.stage == "distill"] == [Caps(77, 1048)] * 3
+    assert small.steps[0].caps.total == 155
+    assert plan(PDR, Budget(), helpers_think=True).steps[1].caps == Caps(1024, 1048)
+    off = Workflow(name="o", rounds=[Round(width=2, distill=Summary(thinking="off")), Round(width=1)])
+    assert plan(off, Budget(), helpers_think=True).steps[1].caps == Caps(None, 1048)
+
+
+@given(workflows())
+def test_the_smallest_budget_does_not_depend_on_the_model(workflow: Workflow) -> None:
+    plan(workflow, Budget(tokens=smallest(workflow)), helpers_think=True)
+
+
 def test_a_vote_makes_no_call() -> None:
     made = plan(Workflow(name="v", rounds=[Round(width=16)], close="vote"), Budget(tokens=2000))
     assert [(s.stage, s.width) for s in made.steps] == [("draft", 16)]
@@ -140,10 +168,10 @@ def test_share_leaves_the_rest_of_the_budget_alone() -> None:
     assert plan(tenth, Budget(tokens=1000)).path_tokens == 100  # a tenth, not the float a little beside it
 
 
-@given(workflows(), st.integers(0, 200_000))
-def test_the_path_never_exceeds_its_share(workflow: Workflow, more: int) -> None:
+@given(workflows(), st.integers(0, 200_000), st.booleans())
+def test_the_path_never_exceeds_its_share(workflow: Workflow, more: int, think: bool) -> None:
     tokens = smallest(workflow) + more
-    made = plan(workflow, Budget(tokens=tokens))
+    made = plan(workflow, Budget(tokens=tokens), helpers_think=think)
     assert made.path_tokens <= tokens * Fraction(str(workflow.share))
     assert made.path_tokens == made.tokens_after(-1)
     for step in made.steps:
@@ -154,6 +182,10 @@ def test_the_path_never_exceeds_its_share(workflow: Workflow, more: int) -> None
             assert caps.thinking is not None
             assert caps.thinking == r.thinking if r.thinking is not None else caps.thinking >= 16
             assert caps.answer == r.answer if r.answer is not None else 16 <= caps.answer <= 2048
+        elif isinstance(step.wanted, int):
+            assert caps.thinking == step.wanted
+        else:
+            assert (caps.thinking is not None) == (think and step.wanted is None)
 
 
 @given(workflows())
@@ -176,17 +208,20 @@ def test_the_smallest_total_is_the_smallest(workflow: Workflow, more: int) -> No
         plan(workflow, Budget(tokens=tokens, total=total - 1))
 
 
-@given(workflows(), st.integers(0, 50_000), st.integers(1, 50_000))
-def test_more_budget_never_takes_a_token_away(workflow: Workflow, more: int, extra: int) -> None:
+@given(workflows(), st.integers(0, 50_000), st.integers(1, 50_000), st.booleans())
+def test_more_budget_never_takes_a_token_away(workflow: Workflow, more: int, extra: int, think: bool) -> None:
     tokens = smallest(workflow) + more
-    small, large = plan(workflow, Budget(tokens=tokens)), plan(workflow, Budget(tokens=tokens + extra))
+    small, large = (
+        plan(workflow, Budget(tokens=tokens), helpers_think=think),
+        plan(workflow, Budget(tokens=tokens + extra), helpers_think=think),
+    )
     assert all(a.caps.total <= b.caps.total for a, b in zip(small.steps, large.steps, strict=True))
 
 
-@given(workflows(), st.none() | st.integers(1, 100_000), st.integers(64, 40_000))
-def test_no_call_is_longer_than_the_context(workflow: Workflow, tokens: int | None, context: int) -> None:
+@given(workflows(), st.none() | st.integers(1, 100_000), st.integers(64, 40_000), st.booleans())
+def test_no_call_is_longer_than_the_context(workflow: Workflow, tokens: int | None, context: int, think: bool) -> None:
     try:
-        made = plan(workflow, Budget(tokens=tokens), context=context)
+        made = plan(workflow, Budget(tokens=tokens), context=context, helpers_think=think)
     except (WorkflowError, BudgetError):
         return
     assert all(0 < s.caps.total < context and s.caps.answer >= 1 for s in made.steps)

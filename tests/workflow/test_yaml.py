@@ -12,6 +12,7 @@ from pdr_dspy.errors import WorkflowError
 from pdr_dspy.workflow import (
     Analysis,
     Answers,
+    Pick,
     Random,
     Round,
     Summary,
@@ -44,6 +45,18 @@ def test_a_workflow_is_read_with_natural_yaml() -> None:
     assert (workflow.rounds[2].thinking, workflow.rounds[2].answer) == (100, 50)
     assert workflow.sampling.temperature == 1.0
     assert workflow.close == "single"
+
+
+def test_a_helpers_thinking_is_read_and_written_as_short_as_can_be() -> None:
+    text = "name: t\nrounds:\n  - {width: 4, distill: {kind: summary, thinking: off}}\n  - {width: 4}\n"
+    workflow = parse_workflow(text + "close: {kind: pick, thinking: 512}\n")
+    assert workflow.rounds[0].distill == Summary(thinking="off")
+    assert (workflow.close, workflow.closing) == (Pick(kind="pick", thinking=512), "pick")
+    assert "close: {kind: pick, thinking: 512}\n" in dump_workflow(workflow)
+    assert parse_workflow(dump_workflow(workflow)) == workflow
+    plain = parse_workflow(text + "close: {kind: pick}\n")
+    assert plain == parse_workflow(text + "close: pick\n")
+    assert "close: pick\n" in dump_workflow(plain)
 
 
 def test_models_are_kept() -> None:
@@ -128,6 +141,25 @@ def two(first: str, rest: str = "") -> str:
         (two("{width: 2, distill: {kind: top, shared: 1}}"), "rounds[0].distill.shared (line 3)", "true", "true"),
         (two("{width: 2, distill: {kind: answers}, models: [a b]}"), "rounds[0].models[0] (line 3)", "ASCII", "Leave"),
         (two("{width: 2, distill: {kind: answers}, models: []}"), "rounds[0].models (line 3)", "empty", "one"),
+        (
+            two("{width: 2, distill: {kind: summary, thinking: -1}}"),
+            "rounds[0].distill.thinking (line 3)",
+            "-1 is neither a number of tokens nor off",
+            "512, or off",
+        ),
+        (two("{width: 2, distill: {kind: top, thinking: on}}"), "rounds[0].distill.thinking (line 3)", "True", "off"),
+        (
+            two("{width: 2, distill: {kind: answers, thinking: 5}}"),
+            "rounds[0].distill.thinking (line 3)",
+            "key",
+            "kind",
+        ),
+        (ONE + "close: {kind: vote}\n", "close.kind (line 4)", "'vote' is not one", "'pick'"),
+        (ONE + "close: {thinking: 5}\n", "close.kind (line 4)", "missing", "Add kind:"),
+        (ONE + "close: {kind: pick, thinkin: 5}\n", "close.thinkin (line 4)", "unknown key", "Write thinking"),
+        (ONE + "close: {kind: pick, thinking: x}\n", "close.thinking (line 4)", "'x' is neither", "512, or off"),
+        (ONE + "close: [pick]\n", "close (line 4)", "not one of the choices", "'vote'"),
+        (ONE + "fallback: maybe\n", "fallback (line 4)", "not one of the choices", "'on' or 'off'"),
         # rounds that do not fit together
         (two("{width: 2}"), "rounds[0].distill (line 3)", "needs a distiller", "kind: summary"),
         (
