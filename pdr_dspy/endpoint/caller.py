@@ -27,7 +27,7 @@ from pdr_dspy.endpoint.flights import Flights
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.probe import Probe
-from pdr_dspy.endpoint.requests import EXTRAS, THINKING_FIELD, Extras, store_key, wire_body
+from pdr_dspy.endpoint.requests import EXTRAS, SCHEMA_FIELD, THINKING_FIELD, Extras, store_key, wire_body
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.settings import EndpointSettings
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class _FieldRefused(Exception):
-    """The server does not take the cap on thinking: ask again another way."""
+    """The server does not take a field: ask again without it."""
 
 
 class Caller:
@@ -74,6 +74,7 @@ class Caller:
         fitting = Fitting(identity.context, counter, tokenizer, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)
         self.probe = Probe(identity, self.way, attempts, self._capped.opening, tally)
+        self._guides = True  # until the server refuses a schema
         self._flights = Flights()
         self._unkept: dict[str, StoredCompletion] = {}  # paid for, but the store could not be written
 
@@ -135,6 +136,11 @@ class Caller:
 
     def _worded(self, plain: dict[str, Any], log: CallLog) -> tuple[dict[str, Any], dict[str, Any], Way]:
         """The request as it is sent first and as its key is made from, and the way its cap on thinking is kept."""
+        sent, keyed, way = self._with_cap(plain, log)
+        # One key, whether the server takes a schema or not, as with the cap.
+        return (sent if self._guides else {k: v for k, v in sent.items() if k != SCHEMA_FIELD}), keyed, way
+
+    def _with_cap(self, plain: dict[str, Any], log: CallLog) -> tuple[dict[str, Any], dict[str, Any], Way]:
         cap, way = log.tag.thinking, self.way.way
         if cap is None or (way == "continue" and not continuable(plain)):
             way = "plain"
@@ -204,6 +210,10 @@ class Caller:
         # Without a cap of ours the field is the caller's own, and so is its refusal.
         if failure.refuses_thinking and THINKING_FIELD in body and log.thinking is not None:
             self.way.refused(failure.detail)
+            raise _FieldRefused
+        if failure.refuses_schema and SCHEMA_FIELD in body:
+            self._guides = False
+            self.warn(f"the server refuses {SCHEMA_FIELD} ({failure.detail}): answers are not guided by their schema")
             raise _FieldRefused
 
     def warn(self, text: str) -> None:

@@ -21,6 +21,7 @@ from pdr_dspy.calls import CallTag
 from pdr_dspy.endpoint.preflight import Identity
 
 THINKING_FIELD = "thinking_token_budget"
+SCHEMA_FIELD = "response_format"
 
 VLLM_FIELDS = frozenset(
     {

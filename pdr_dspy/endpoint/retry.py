@@ -27,6 +27,7 @@ class Failure:
         retry_after: Seconds the server asked to wait, or None.
         connection: The connection failed: the replica, not the request, is at fault.
         refuses_thinking: The server named the thinking cap as what is wrong with the request.
+        refuses_schema: It named the schema of the answer.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Failure:
     retry_after: float | None = None
     connection: bool = False
     refuses_thinking: bool = False
+    refuses_schema: bool = False
 
     @property
     def passing(self) -> bool:

@@ -35,6 +35,7 @@ _OPENAI_FIELDS = frozenset(
         "user",
     }
 )  # fmt: skip
+_SCHEMA_WORDS = ("response_format", "json_schema", "json schema", "guided", "structured output", "grammar")
 _SHOWN = 300  # characters of a server's message that are passed on
 _READ = 4000  # characters of it that are looked at
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
@@ -131,8 +132,10 @@ def _refusal(status: int, said: str, detail: str, too_long: bool, retry_after: f
     if status == 404:
         return Failure("endpoint", f"not found: {detail}", "model", "Compare the name with GET /v1/models", status)
     if status in (400, 413, 422):
-        refuses = not too_long and THINKING_FIELD in said
-        return Failure("context" if too_long else "request", detail, status=status, refuses_thinking=refuses)
+        if too_long:
+            return Failure("context", detail, status=status)
+        schema = any(word in said.lower() for word in _SCHEMA_WORDS)
+        return Failure("request", detail, status=status, refuses_thinking=THINKING_FIELD in said, refuses_schema=schema)
     if status == 500 and too_long:  # llama.cpp, where it notices while it generates
         return Failure("context", detail, status=status)
     if status in (408, 504):

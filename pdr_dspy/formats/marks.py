@@ -66,7 +66,10 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     # <answer> and </answer>
     tag = rf"</?(?P<tag>{final}(?:{known}))[ \t]*/?>"
     # ## answer ##, ### Final answer:
-    heading = rf"^[ \t]*\#{{1,6}}[ \t]+\*{{0,3}}(?P<heading>{final}(?:{known}))\*{{0,3}}[ \t]*\#*[ \t]*:?\*{{0,3}}[ \t]*(?=$|\n)"
+    heading = (
+        rf"^[ \t]*\#{{1,6}}[ \t]+\*{{0,3}}(?P<heading>{final}(?:{known}))"
+        r"\*{0,3}[ \t]*\#*[ \t]*:?\*{0,3}[ \t]*(?=$|\n)"
+    )
     # Answer: 42, **Answer:** 42, - **Answer**: 42
     lead = r"^[ \t]*(?:[-*\u2022>][ \t]+)?[*_`]{0,3}"
     value = rf"{lead}(?P<label>{final}(?:{known}))[*_`]{{0,3}}[ \t]*[:\uff1a][ \t]*[*_`]{{0,3}}"
