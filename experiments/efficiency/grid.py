@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from optimize.points.shapes import WHOLE, Choice
+from optimize.points.shapes import STAGES, WHOLE, Choice
 from optimize.points.space import Candidate, Space
 from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.prompts import family
 
 BUDGET = "tokens=16k"
 
@@ -23,18 +24,29 @@ GRID = {
     "caps": (WHOLE, 512, 384, 256),
     "temperatures": (0.6,),
 }
-PROMPTS = (
-    ("draft", ("default", "brief")),
-    ("refine", ("default", "checking")),
-    ("distill", ("default",)),
-    ("pick", ("default",)),
-    ("analyse", ("default",)),
-)
+BESIDE = {"draft": "brief", "refine": "checking"}
+"""The instruction that is tried beside a stage's usual one."""
 
 
-def grid_space(context: int | None) -> Space:
-    """The grid as a search space, for a model of this length (tokens)."""
-    return Space(budget=grid_budget(), context=context, prompts=PROMPTS, **GRID)  # type: ignore[arg-type]
+def grid_space(context: int | None, recommended: str | None) -> Space:
+    """The grid as a search space.
+
+    Args:
+        context: The model's length in tokens.
+        recommended: Which instructions its card recommends; None: those that are no model's own.
+    """
+    prompts = grid_prompts(recommended)
+    return Space(budget=grid_budget(), context=context, prompts=prompts, **GRID)  # type: ignore[arg-type]
+
+
+def grid_prompts(recommended: str | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Ids by stage: the usual one, and that of `BESIDE`."""
+    return tuple((stage, _ids(stage, recommended)) for stage in STAGES)
+
+
+def _ids(stage: str, recommended: str | None) -> tuple[str, ...]:
+    usual, *others = family(stage, recommended)
+    return (usual, *(i for i in others if stage in BESIDE and i in (BESIDE[stage], f"{recommended}-{BESIDE[stage]}")))
 
 
 def grid_budget() -> Budget:

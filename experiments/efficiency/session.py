@@ -26,7 +26,7 @@ from optimize.showing.progress import clock
 from optimize.showing.table import amount
 from optimize.studies.state import StateDir
 from pdr_dspy.data import Dataset, load_data, split
-from pdr_dspy.endpoint import Endpoint, FileStore
+from pdr_dspy.endpoint import Endpoint, FileStore, Recommended
 from pdr_dspy.errors import InputError
 
 LATENCY_NOTE = "mean tokens generated along the path"
@@ -44,10 +44,10 @@ def compare(options: argparse.Namespace) -> int:
     parts = split(load_data(options.data, inputs=options.inputs, answer=options.answer))
     data = parts[options.split == "report"].head(options.problems)
     if options.dry_run:
-        from optimize.searching.sources import embedded_context
+        from optimize.searching.sources import embedded_card
 
-        context = None if options.endpoint else embedded_context()
-        count = sum(1 for _ in points(grid_space(context)))
+        context, card = (None, Recommended()) if options.endpoint else embedded_card()
+        count = sum(1 for _ in points(grid_space(context, card.prompts)))
         print(f"{count} points on {len(data)} problems each, then {len(CONTENDERS)} contenders x {options.seeds} seeds")
         print("nothing was sent")
         return 0
@@ -81,7 +81,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _measured(options: argparse.Namespace, data: Dataset, endpoint: Endpoint, folder: Path) -> Grid | None:
-    space = grid_space(endpoint.context)
+    space = grid_space(endpoint.context, endpoint.identity.recommended.prompts)
     candidates = list(points(space))
     identity = endpoint.identity
     setting = {

@@ -60,7 +60,8 @@ def cost(jobs: Iterable[Job], config: Config) -> Cost:
             read[step.stage] = instructions[step.stage]
             before = job.workflow.rounds[: step.round + (step.stage not in ("draft", "refine"))]
             place = [job.set, job.side, job.rule if before else "", [r.model_dump() for r in before], step.stage,
-                     step.caps.thinking, step.caps.answer, read, job.workflow.sampling.model_dump()]  # fmt: skip
+                     step.caps.thinking, step.caps.answer, read, job.workflow.prompts.format,
+                     job.workflow.sampling.model_dump()]  # fmt: skip
             for index in range(step.width):
                 key = json.dumps([*place, index], sort_keys=True)
                 problems[key] = max(problems.get(key, 0), job.count * spec.samples)

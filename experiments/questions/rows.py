@@ -42,14 +42,15 @@ def row_of(result: ProblemResult) -> Row:
 
 
 def fingerprint(program: PDR, data: Dataset, identity: Identity, rule: str) -> str:
-    """What determines results besides the problem: model, strategy, prompts, seed, grader, admission rule."""
+    """What determines results besides the problem: model, how its card has it asked, strategy, prompts, seed, grader,
+    admission rule."""
     stages = {
         name: [p.signature.instructions, {k: str(f) for k, f in p.signature.fields.items()}]
         for name, p in program.named_predictors()
     }
     strategy = program.workflow.model_dump(exclude={"name"})
-    parts = [FORM, identity.model, identity.revision, identity.context, strategy, stages, program.seed,
-             data.grader.name, rule]  # fmt: skip
+    parts = [FORM, identity.model, identity.revision, identity.context, asdict(identity.recommended), strategy, stages,
+             program.seed, data.grader.name, rule]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from optimize.points.shapes import WHOLE
+from pdr_dspy.prompts import REASONER
 from pdr_dspy.workflow.plan import LEAST
 
 TOPOLOGIES = (
@@ -23,6 +24,8 @@ TOPOLOGIES = (
     "8-8-vote",
 )
 KS = (1, 2, 4)
+USUAL_PROMPTS = ("default", REASONER)
+"""Ids of the instructions that need not be named: those that a search begins with."""
 _PARTS = tuple(Fraction(m, 2**e) for m, e in ((3, 2), (1, 1), (3, 3), (1, 2), (3, 4), (1, 3), (1, 4), (1, 5), (1, 6)))
 """Caps, as parts of what a single call may generate: 3/4, 1/2, 3/8, 1/4, 3/16, 1/8, 1/16, 1/32, 1/64."""
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0)

@@ -10,16 +10,20 @@ from optimize.points.shapes import STAGES, WHOLE, Params, parse_topology
 from optimize.points.space import Space
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, WorkflowError
-from pdr_dspy.prompts import catalogue
+from pdr_dspy.prompts import family
 
 
-def make_space(budget: Budget, context: int | None, *, topologies: Sequence[str] | None = None) -> Space:
+def make_space(
+    budget: Budget, context: int | None, *, topologies: Sequence[str] | None = None, recommended: str | None = None
+) -> Space:
     """The space for a budget and a model, without the topologies that can't fit.
 
     Args:
         budget: What one problem may cost; needs a `tokens` part, for that is what is shared out.
         context: The model's length in tokens, where known.
         topologies: Labels to choose from instead of the usual ones.
+        recommended: Which instructions the model's card recommends: those are chosen from. None: those that are no
+            model's own.
 
     Raises:
         BudgetError: no `tokens` in the budget, or too few for a single call.
@@ -38,7 +42,7 @@ def make_space(budget: Budget, context: int | None, *, topologies: Sequence[str]
         topologies=wanted,
         kappas=kappas(budget.tokens, context),
         caps=caps(min(budget.tokens, budget.total or budget.tokens), context),
-        prompts=tuple((stage, tuple(catalogue(stage))) for stage in STAGES),
+        prompts=tuple((stage, family(stage, recommended)) for stage in STAGES),
     )
     fitting = tuple(label for label in wanted if _fits(space, label))
     if not fitting:

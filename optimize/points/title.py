@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optimize.points.choices import USUAL_PROMPTS
 from optimize.points.shapes import WHOLE
 from optimize.points.space import Candidate
 from pdr_dspy.workflow import sampled
@@ -15,7 +16,7 @@ def title(candidate: Candidate, baseline: str | None = None) -> str:
     k = next((r.distill.k for r in workflow.rounds if r.distill and r.distill.kind in ("top", "random")), None)
     first = workflow.rounds[0]
     cap = WHOLE if first.thinking is None or first.answer is None else first.thinking + first.answer
-    prompts = [f"{stage}={i}" for stage, i in workflow.prompts.ids.items() if i != "default"]
+    prompts = [f"{stage}={i}" for stage, i in workflow.prompts.ids.items() if i not in USUAL_PROMPTS]
     parts = [
         f"{params['topology']}{f' {distiller}' if distiller else ''}",
         f"k {k}" if k is not None else "",

@@ -13,7 +13,7 @@ from typing import Any
 import dspy
 
 from pdr_dspy.modules.signatures import stage_signature
-from pdr_dspy.prompts import instruction
+from pdr_dspy.prompts import REASONER, family, instruction
 from pdr_dspy.workflow import Stage
 
 
@@ -36,10 +36,23 @@ class ParallelDistillRefine(dspy.Module):
         return self.refine(**inputs, workspace=text)
 
 
-def pipeline(signature: type[dspy.Signature], stages: tuple[Stage, ...]) -> ParallelDistillRefine:
-    """The program of these stages over a user's signature, with the catalogue's default instructions."""
+def pipeline(
+    signature: type[dspy.Signature], stages: tuple[Stage, ...], recommended: str | None
+) -> ParallelDistillRefine:
+    """The program of these stages over a user's signature, with the instructions that the searched model is asked with
+    where a workflow names none.
+
+    Args:
+        signature: The user's signature.
+        stages: The stages.
+        recommended: Which instructions the searched model's card recommends; None: none of its own.
+    """
+    usual = {stage: family(stage, recommended)[0] for stage in stages}
     return ParallelDistillRefine(
-        {stage: dspy.Predict(stage_signature(signature, stage, instruction(stage, "default"))) for stage in stages}
+        {
+            stage: dspy.Predict(stage_signature(signature, stage, instruction(stage, id), as_trained=id == REASONER))
+            for stage, id in usual.items()
+        }
     )
 
 

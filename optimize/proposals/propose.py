@@ -87,7 +87,7 @@ def propose(
     program = PDR(data.signature, tried.workflow, budget=tried.plan.budget, seed=seed, vote_on=data.graded_field)
     learned = bridge.run(attempts(program, data.head(PROBLEMS), searched.lm))
     limit = longest(searched.context)
-    shown = pipeline(data.signature, tuple(stages))
+    shown = pipeline(data.signature, tuple(stages), searched.identity.recommended.prompts)
     desk = Desk(proposer, shown, source(shown), data, learned, seed, most_chars=_CHARS_A_TOKEN * limit)
     slots = [Slot(stage, number) for stage in stages for number in range(1, count + 1)]
     kept: dict[Slot, str] = {}

@@ -21,7 +21,7 @@ from optimize.proposals.join import joined
 from optimize.searching.dry import describe
 from optimize.searching.options import EMBEDDED, SERVED, Sizes, check_common
 from optimize.searching.session import Session
-from optimize.searching.sources import Problems, embedded_context, load_problems, opened
+from optimize.searching.sources import Problems, embedded_card, load_problems, opened
 from optimize.searching.spending import parse_spend
 from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
@@ -64,7 +64,8 @@ def search(options: argparse.Namespace) -> int:
         allowance = FileAllowance(state.path / "spend", spend)
         stack.callback(allowance.close)
         endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
-        space = make_space(budget, endpoint.context, topologies=topologies)
+        card = endpoint.identity.recommended
+        space = make_space(budget, endpoint.context, topologies=topologies, recommended=card.prompts)
         space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
             open_storage(options.storage, state.path),
@@ -164,10 +165,10 @@ def _dry_run(
 ) -> int:
     if options.endpoint:
         with opened(options) as endpoint:  # asks what is served there, generates nothing
-            model, context = endpoint.identity.model, endpoint.context
+            model, context, card = endpoint.identity.model, endpoint.context, endpoint.identity.recommended
     else:
-        model, context = "the embedded reasoner", embedded_context()
-    space = make_space(budget, context, topologies=topologies)
+        model, (context, card) = "the embedded reasoner", embedded_card()
+    space = make_space(budget, context, topologies=topologies, recommended=card.prompts)
     print(
         describe(
             space,

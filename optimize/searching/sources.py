@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from optimize.searching.options import Sizes
 from optimize.weighing.loads import parse_loads
 from pdr_dspy.data import Dataset, load_data, split
-from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Store
+from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
+from pdr_dspy.endpoint.recommended import recommendation
 from pdr_dspy.errors import EndpointError
 
 
@@ -80,12 +81,12 @@ def opened(
             ) from error
 
 
-def embedded_context() -> int:
-    """The embedded reasoner's length in tokens, without starting it."""
+def embedded_card() -> tuple[int, Recommended]:
+    """The embedded reasoner's length in tokens, and how it is asked, without starting it."""
     from pdr_dspy.embedded.model import read_model
     from pdr_dspy.embedded.serve import WEIGHTS
 
-    return read_model(WEIGHTS).context
+    return read_model(WEIGHTS).context, recommendation({}, str(WEIGHTS))
 
 
 def _settings(options: argparse.Namespace, urls: tuple[str, ...], model: str | None) -> EndpointSettings:

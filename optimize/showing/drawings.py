@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from optimize.points.choices import USUAL_PROMPTS
 from optimize.points.title import cap_text
 from optimize.showing.plots import NOTE, Dot, pareto
 from optimize.showing.selfcontained import sheet
@@ -85,7 +86,7 @@ def label(trial: FrozenTrial) -> str:
     """A trial in a line, made of its choices: `t12: 8-1 summary, kappa 192, cap all, T 0.6, draft=brief`."""
     names = _dimensions([trial])
     lead = [str(trial.params[n]) for n in names if n in ORDER[:3]]
-    prompts = [n for n in names if n.startswith("prompt_") and trial.params[n] != "default"]
+    prompts = [n for n in names if n.startswith("prompt_") and trial.params[n] not in USUAL_PROMPTS]
     rest = [_choice(n, trial.params[n]) for n in names if n not in ORDER[:3] and not n.startswith("prompt_")]
     said = " ".join(f"{n.removeprefix('prompt_')}={trial.params[n]}" for n in prompts)
     parts = [" ".join(lead), *rest, f"prompts {said}" if said else ""]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from experiments.efficiency.figure import as_chart, as_markdown, ratio, tokens_to
 from experiments.efficiency.first_front import first_useful
-from experiments.efficiency.grid import GRID, PROMPTS, grid_budget, points
+from experiments.efficiency.grid import GRID, grid_budget, grid_prompts, points
 from experiments.efficiency.hypervolume import hypervolume
 from experiments.efficiency.outcomes import Outcome, Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, Till, race
@@ -30,7 +30,7 @@ PROBLEMS = 16
 
 def small_space() -> Space:
     choices = {**GRID, "topologies": ("1", "4-1", "8-1", "8-vote"), "caps": (WHOLE, 512, 256)}
-    return Space(budget=grid_budget(), context=2048, prompts=PROMPTS, **choices)  # type: ignore[arg-type]
+    return Space(budget=grid_budget(), context=2048, prompts=grid_prompts("reasoner"), **choices)  # type: ignore[arg-type]
 
 
 def draw(*what: object) -> float:
@@ -70,7 +70,7 @@ def test_the_grid_has_every_point_once() -> None:
 def test_the_starters_are_points_of_the_grid() -> None:
     from experiments.efficiency.grid import grid_space
 
-    space = grid_space(2048)
+    space = grid_space(2048, "reasoner")
     assert {c.key for c in space.starters().values()} <= {c.key for c in points(space)}
 
 

@@ -164,7 +164,7 @@ def test_proposers_read_the_program_the_data_and_failures_with_feedback(model: F
     for text in texts:
         assert "class ParallelDistillRefine" in text and "words on the summary" in text
         assert "words on the program_description" in text and "words on the module_description" in text
-        assert "Use what is right in the workspace" in text  # every stage's instruction, not the first's alone
+        assert "Notes from earlier attempts stand above" in text  # every stage's instruction, not the first's alone
     assert all("Problem: say " in text for text in texts)  # right answers as demonstrations
     reflections = [call.messages[-1]["content"] for call in proposing(model) if asked_for(call) == "new_instruction"]
     assert len(reflections) == 3 and all("Wrong." in t or "was wrong." in t for t in reflections)

@@ -14,6 +14,7 @@ from optimize.points.choices import KS, caps, kappas
 from optimize.points.fitting import make_space
 from optimize.points.shapes import WHOLE, parse_topology
 from optimize.points.space import BASELINES, Fixed, Space
+from optimize.points.title import title
 from optimize.searching.dry import Dice
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import BudgetError, InputError
@@ -84,6 +85,16 @@ def test_baselines_have_the_whole_budget() -> None:
         "sr": (1, 1, 1, 1),
         "majority": (8,),
     }
+
+
+def test_a_model_is_searched_with_the_instructions_that_suit_it() -> None:
+    usual, reasoner = (make_space(parse_budget("tokens=16k"), 2048, recommended=r) for r in (None, "reasoner"))
+    assert usual.dimensions()["prompt_draft"][:2] == ("default", "brief")
+    assert reasoner.dimensions()["prompt_draft"][:2] == ("reasoner", "reasoner-brief")
+    assert not any(i.startswith("reasoner") for _, ids in usual.prompts for i in ids)
+    assert all(i.startswith("reasoner") for _, ids in reasoner.prompts for i in ids)
+    chosen = reasoner.baseline("sr")
+    assert chosen.workflow.prompts.ids["refine"] == "reasoner" and "prompts" not in title(chosen)
 
 
 def test_what_the_context_makes_equal_is_one_point() -> None:
