@@ -10,6 +10,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from optimize.searching.options import INTERRUPTED, add_common, check_common, guarded
+from pdr_dspy.workflow.prompting import FORMATS
 
 EPILOG = """\
 examples
@@ -27,7 +28,11 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("workflow", nargs="+", metavar="WORKFLOW.yaml", help="workflows, as in programs/")
-    add_common(made)
+    add_common(
+        made,
+        f"how the model is asked and answers: {', '.join(FORMATS)} (default: what the workflow says, else the model's "
+        "card, else the library)",
+    )
     made.add_argument("--problems", type=int, metavar="N", default=100, help="problems (default 100)")
     return made
 
@@ -47,6 +52,7 @@ def measure(options: argparse.Namespace) -> int:
     import asyncio
     from functools import partial
 
+    from optimize.searching.asking import in_format
     from optimize.searching.finish import over_loads
     from optimize.searching.sources import opened
     from optimize.searching.supervise import supervised
@@ -66,7 +72,7 @@ def measure(options: argparse.Namespace) -> int:
     objectives = parse_objectives(options.objectives, options.latency)
     loads = parse_loads(options.load)
     check_loads(loads, objectives, budget)
-    workflows = [load_workflow(path) for path in options.workflow]
+    workflows = [in_format(load_workflow(path), options.format) for path in options.workflow]
     for workflow in workflows:
         plan(workflow, budget)
     data = split(load_data(options.data, inputs=options.inputs, answer=options.answer))[1].head(options.problems)
@@ -93,7 +99,8 @@ def measure(options: argparse.Namespace) -> int:
                         return None
                     measured = task.result()
                     progress.ended(number, measured)
-                    text = f"{topology(workflow)}, {sampled(workflow.sampling)}"
+                    named = f", {workflow.prompts.format}" if workflow.prompts.format else ""
+                    text = f"{topology(workflow)}, {sampled(workflow.sampling)}{named}"
                     rows.append(Row(workflow.name, text, dump_workflow(workflow), measured))
                 return rows
             finally:

@@ -10,6 +10,7 @@ if __name__ == "__main__":  # as a script: this directory's parent is where `opt
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from optimize.searching.options import EMBEDDED, SERVED, add_common, guarded
+from pdr_dspy.workflow.prompting import FORMATS
 
 EPILOG = """\
 examples
@@ -43,12 +44,16 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
         prog="search.py",
-        description="Search workflows (topology, distiller, k, kappa, tokens of a draft, prompts, temperature) for "
-        "accuracy against latency, and report the Pareto front on problems the search never saw.",
+        description="Search workflows (topology, distiller, k, kappa, tokens of a draft, prompts and their format, "
+        "temperature) for accuracy against latency, and report the Pareto front on problems the search never saw.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_common(made)
+    add_common(
+        made,
+        f"how the model is asked and answers, one to use or several to choose from: {', '.join(FORMATS)} (default: "
+        "what the model's card recommends, else plain,json; the first is that of the baselines)",
+    )
     how = made.add_argument_group("search (defaults in brackets: embedded reasoner / a server of yours)")
     how.add_argument(
         "--trials",

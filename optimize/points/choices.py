@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from optimize.points.shapes import WHOLE
 from pdr_dspy.prompts import REASONER
+from pdr_dspy.workflow import Format
 from pdr_dspy.workflow.plan import LEAST
 
 TOPOLOGIES = (
@@ -24,6 +25,8 @@ TOPOLOGIES = (
     "8-8-vote",
 )
 KS = (1, 2, 4)
+FORMATS: tuple[Format, ...] = ("plain", "json")
+"""Formats of the prompts of a model whose card recommends none."""
 USUAL_PROMPTS = ("default", REASONER)
 """Ids of the instructions that need not be named: those that a search begins with."""
 _PARTS = tuple(Fraction(m, 2**e) for m, e in ((3, 2), (1, 1), (3, 3), (1, 2), (3, 4), (1, 3), (1, 4), (1, 5), (1, 6)))

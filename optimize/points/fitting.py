@@ -11,10 +11,16 @@ from optimize.points.space import Space
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, WorkflowError
 from pdr_dspy.prompts import family
+from pdr_dspy.workflow import Format
 
 
 def make_space(
-    budget: Budget, context: int | None, *, topologies: Sequence[str] | None = None, recommended: str | None = None
+    budget: Budget,
+    context: int | None,
+    *,
+    topologies: Sequence[str] | None = None,
+    recommended: str | None = None,
+    formats: Sequence[Format] = (),
 ) -> Space:
     """The space for a budget and a model, without the topologies that can't fit.
 
@@ -24,6 +30,7 @@ def make_space(
         topologies: Labels to choose from instead of the usual ones.
         recommended: Which instructions the model's card recommends: those are chosen from. None: those that are no
             model's own.
+        formats: Formats of the prompts to choose from, the one to begin with first.
 
     Raises:
         BudgetError: no `tokens` in the budget, or too few for a single call.
@@ -43,6 +50,7 @@ def make_space(
         kappas=kappas(budget.tokens, context),
         caps=caps(min(budget.tokens, budget.total or budget.tokens), context),
         prompts=tuple((stage, family(stage, recommended)) for stage in STAGES),
+        formats=tuple(formats),
     )
     fitting = tuple(label for label in wanted if _fits(space, label))
     if not fitting:

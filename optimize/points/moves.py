@@ -3,9 +3,9 @@
 A sampler that learns from scratch spends its first dozens of trials far from anything good, while what a search begins
 with (baselines, plain PDR) is good already. So most suggestions are untried neighbours of front members: SMAC steps
 through the same one-exchange neighbourhood (Hutter, Hoos, Leyton-Brown 2011, LION 5). Which one is drawn by lot, with
-weights that fall with what the step has to generate: drafts of one cap, temperature and prompt are in the store once
-they were drawn, so that a new distiller, kappa or smaller width costs next to nothing (improvement per cost as in Snoek
-et al. 2012, NeurIPS 25, section 3.2, with the same hope for every step). Pure: no Optuna, no calls.
+weights that fall with what the step has to generate: drafts of one cap, temperature, format and prompt are in the store
+once they were drawn, so that a new distiller, kappa or smaller width costs next to nothing (improvement per cost as in
+Snoek et al. 2012, NeurIPS 25, section 3.2, with the same hope for every step). Pure: no Optuna, no calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ORDERED = ("k", "kappa", "cap", "temperature")
 """Dimensions whose choices have an order: a step goes to the next one up or down."""
 
 Drafts = tuple[Choice | None, ...]
-"""What makes the first drafts the same: their cap, temperature and prompt."""
+"""What makes the first drafts the same: their cap, temperature, format and prompt."""
 
 
 def neighbours(space: Space, params: Params) -> Iterator[Candidate]:
@@ -77,7 +77,7 @@ def fresh(step: Candidate, drawn: dict[Drafts, int]) -> int:
 
 
 def _drafts(params: Params) -> Drafts:
-    return tuple(params.get(name) for name in ("cap", "temperature", "prompt_draft"))
+    return tuple(params.get(name) for name in ("cap", "temperature", "format", "prompt_draft"))
 
 
 def _width(params: Params) -> int:

@@ -90,7 +90,12 @@ def build(params: Mapping[str, Choice], *, cap: int, kappa: int, own: Own = Mapp
         name="-".join(filter(None, (label, kind))),
         rounds=(*rounds, drawn(widths[-1])),
         close=close,
-        prompts=Prompts.model_validate({stage: own.get((stage, chosen), chosen) for stage, chosen in prompts.items()}),
+        prompts=Prompts.model_validate(
+            {
+                **{stage: own.get((stage, chosen), chosen) for stage, chosen in prompts.items()},
+                "format": params.get("format"),
+            }
+        ),
         sampling=Sampling(temperature=float(params["temperature"])),
     )
 

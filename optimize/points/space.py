@@ -21,7 +21,7 @@ from optimize.proposals.values import Proposals
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, InputError, WorkflowError
 from pdr_dspy.prompts import catalogue
-from pdr_dspy.workflow import Instruction, Plan, Stage, Workflow, plan
+from pdr_dspy.workflow import Format, Instruction, Plan, Stage, Workflow, plan
 
 BASELINES: dict[str, Params] = {
     "long_cot": {"topology": "1"},
@@ -65,11 +65,15 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A point of the space: what was chosen, the workflow it means and its plan."""
+    """A point of the space: what was chosen, the workflow it means and its plan.
+
+    `unusual` is the format of its prompts where that is not the one the search begins with, else "".
+    """
 
     params: Params
     workflow: Workflow
     plan: Plan
+    unusual: str = ""
 
     @property
     def key(self) -> str:
@@ -91,6 +95,8 @@ class Space:
         caps: What a draft may generate, in tokens; `WHOLE` first, then falling.
         prompts: Ids of the catalogue by stage.
         proposals: Instructions that were written for this search; choices beside the catalogue's.
+        formats: Formats of the prompts, the one that the search begins with first; none: what the model's card or the
+            library has it.
     """
 
     budget: Budget
@@ -104,6 +110,7 @@ class Space:
     temperatures: tuple[float, ...] = TEMPERATURES
     prompts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     proposals: Proposals | None = None
+    formats: tuple[Format, ...] = ()
 
     @property
     def proposed(self) -> Mapping[str, tuple[Instruction, ...]]:
@@ -121,6 +128,7 @@ class Space:
             "kappa": self.kappas,
             "cap": self.caps,
             "temperature": self.temperatures,
+            **({"format": self.formats} if self.formats else {}),
             **{f"prompt_{stage}": (*ids, *(own.id for own in proposed.get(stage, ()))) for stage, ids in self.prompts},
         }
 
@@ -149,7 +157,7 @@ class Space:
         ):
             if needed:
                 choose(f"prompt_{stage}")
-        for name in ("cap", "temperature", "prompt_draft"):
+        for name in ("cap", "temperature", *(["format"] if self.formats else []), "prompt_draft"):
             choose(name)
         return self.candidate(params)
 
@@ -167,12 +175,14 @@ class Space:
         smaller = [c for c in self.caps if c != WHOLE and (wanted == WHOLE or c <= wanted)]
         allowed = [WHOLE, *smaller] if wanted == WHOLE else [*smaller, WHOLE]
         failed: InputError | None = None
+        unusual = str(params["format"]) if params.get("format", "") not in ("", *self.formats[:1]) else ""
         own = {(stage, text.id): text for stage, texts in self.proposed.items() for text in texts}
         for bound in [k for k in reversed(self.kappas) if k <= kappa] or [self.kappas[0]]:
             for cap in allowed:
                 workflow = build(params, cap=cap, kappa=bound, own=own)
                 try:
-                    return Candidate(dict(params), workflow, plan(workflow, self.budget, context=self.context))
+                    made = plan(workflow, self.budget, context=self.context)
+                    return Candidate(dict(params), workflow, made, unusual)
                 except (BudgetError, WorkflowError) as error:
                     failed = failed or error
         assert failed is not None

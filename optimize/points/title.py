@@ -23,6 +23,7 @@ def title(candidate: Candidate, baseline: str | None = None) -> str:
         f"kappa {kappa}" if kappa is not None else "",
         f"cap {cap_text(cap)}",
         sampled(workflow.sampling),
+        candidate.unusual,
         f"prompts {' '.join(prompts)}" if prompts else "",
     ]
     text = ", ".join(part for part in parts if part)

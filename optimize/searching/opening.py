@@ -18,6 +18,7 @@ from optimize.points.fitting import make_space
 from optimize.points.space import Space
 from optimize.proposals.ask import foreseen, parse_ask
 from optimize.proposals.join import joined
+from optimize.searching.asking import parse_formats, usual_formats
 from optimize.searching.dry import describe
 from optimize.searching.options import EMBEDDED, SERVED, Sizes, check_common
 from optimize.searching.session import Session
@@ -43,6 +44,7 @@ def search(options: argparse.Namespace) -> int:
         InputError: something that was asked for can't be done.
     """
     check_common(options)
+    asked = parse_formats(options.format)
     ask = parse_ask(options)
     budget = parse_budget(options.budget)
     sizes = _sizes(options)
@@ -65,7 +67,13 @@ def search(options: argparse.Namespace) -> int:
         stack.callback(allowance.close)
         endpoint = stack.enter_context(opened(options, FileStore(state.path / "store"), allowance))
         card = endpoint.identity.recommended
-        space = make_space(budget, endpoint.context, topologies=topologies, recommended=card.prompts)
+        space = make_space(
+            budget,
+            endpoint.context,
+            topologies=topologies,
+            recommended=card.prompts,
+            formats=asked or usual_formats(card.format),
+        )
         space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
             open_storage(options.storage, state.path),
@@ -88,6 +96,7 @@ def search(options: argparse.Namespace) -> int:
                 "model": endpoint.identity.model,
                 "revision": endpoint.identity.revision,
                 "load": endpoint.load,
+                "format": ",".join(space.formats),
                 "latency": options.latency,
                 "objectives": ",".join(objectives.names),
                 "seed": options.seed,
@@ -168,7 +177,13 @@ def _dry_run(
             model, context, card = endpoint.identity.model, endpoint.context, endpoint.identity.recommended
     else:
         model, (context, card) = "the embedded reasoner", embedded_card()
-    space = make_space(budget, context, topologies=topologies, recommended=card.prompts)
+    space = make_space(
+        budget,
+        context,
+        topologies=topologies,
+        recommended=card.prompts,
+        formats=parse_formats(options.format) or usual_formats(card.format),
+    )
     print(
         describe(
             space,

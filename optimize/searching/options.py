@@ -74,8 +74,8 @@ def add_model(
     return where
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Options that both commands have."""
+def add_common(parser: argparse.ArgumentParser, format_help: str) -> None:
+    """Options that both commands have; what `--format` does is each command's own."""
     parser.add_argument(
         "--budget",
         required=True,
@@ -89,6 +89,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         load_type=str,
         load_help="requests kept in flight, all replicas together; latency is measured at this load (default 32). Of "
         "several, as 1,8,32, the largest is the search's, and the table says what every workflow takes at each",
+    )
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        help=format_help,
     )
     what = parser.add_argument_group("problems")
     what.add_argument(

@@ -60,6 +60,7 @@ class Outcome:
             samples=self.session.options.samples,
             rows=ordered(self.rows, self.session.study.objectives),
             held=tuple(reversed(self.session.held)) if len(self.session.held) > 1 else (),
+            format=next(iter(self.session.space.formats), ""),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in self.rows if row.winner), None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
 from optimize.points.choices import USUAL_PROMPTS
@@ -23,7 +24,7 @@ from optimize.studies.trials import METRICS, SCORES, baseline_of
 from optimize.weighing.criteria import Cost, Objectives
 from optimize.weighing.front import Point
 
-ORDER = ("topology", "distiller", "chain_distiller", "k", "kappa", "cap", "temperature")
+ORDER = ("topology", "distiller", "chain_distiller", "k", "kappa", "cap", "temperature", "format")
 """Dimensions as people name them; what is not among them comes after."""
 
 NUMBERS = ("kappa", "cap", "k", "temperature")
@@ -87,13 +88,18 @@ def label(trial: FrozenTrial) -> str:
     names = _dimensions([trial])
     lead = [str(trial.params[n]) for n in names if n in ORDER[:3]]
     prompts = [n for n in names if n.startswith("prompt_") and trial.params[n] not in USUAL_PROMPTS]
-    rest = [_choice(n, trial.params[n]) for n in names if n not in ORDER[:3] and not n.startswith("prompt_")]
+    usual = trial.distributions.get("format")
+    named = isinstance(usual, CategoricalDistribution) and trial.params["format"] != usual.choices[0]
+    told = [n for n in names if n not in ORDER[:3] and not n.startswith("prompt_") and (n != "format" or named)]
+    rest = [_choice(n, trial.params[n]) for n in told]
     said = " ".join(f"{n.removeprefix('prompt_')}={trial.params[n]}" for n in prompts)
     parts = [" ".join(lead), *rest, f"prompts {said}" if said else ""]
     return f"{short(trial)}: {', '.join(part for part in parts if part)}"
 
 
 def _choice(name: str, value: Any) -> str:
+    if name == "format":
+        return str(value)
     return f"{'T' if name == 'temperature' else name} {cap_text(value) if name == 'cap' else value}"
 
 

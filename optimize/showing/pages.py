@@ -76,9 +76,12 @@ def _head(page: Page) -> str:
             for name, value in page.fingerprint.items()
             if name not in ("space", "directions", "proposals")
         },
+        "format of the prompts": ", ".join(page.fingerprint.get("space", {}).get("format", ())),
         **_proposals(page.fingerprint.get("space", {}).get("proposals")),
     }
-    rows = "".join(f"<tr><td>{html.escape(k)}</td><td class=text>{html.escape(v)}</td></tr>" for k, v in facts.items())
+    rows = "".join(
+        f"<tr><td>{html.escape(k)}</td><td class=text>{html.escape(v)}</td></tr>" for k, v in facts.items() if v
+    )
     return f"<h1>{html.escape(page.name)}</h1><table>{rows}</table>"
 
 

@@ -105,6 +105,15 @@ def test_a_trial_in_a_line() -> None:
     assert label(MANY[0]).startswith("long_cot: ")
 
 
+def test_a_trial_names_a_format_that_the_search_does_not_begin_with() -> None:
+    formats = {**SPACE, "format": CategoricalDistribution(["plain", "json"])}
+    for chosen, named in (("plain", "t3: 8-1, cap all"), ("json", "t3: 8-1, cap all, json")):
+        params = {"cap": 0, "topology": "8-1", "format": chosen}
+        made = create_trial(params=params, distributions={n: formats[n] for n in params}, values=[0.5, 1.0])
+        made.number = 3
+        assert label(made) == named
+
+
 def test_no_text_ends_the_element_that_holds_a_figure() -> None:
     import plotly.graph_objects as go
 

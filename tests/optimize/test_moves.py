@@ -63,6 +63,15 @@ def test_drafts_that_were_drawn_cost_nothing_again() -> None:
     assert fresh(hotter, drawn) == hotter.plan.total_tokens
 
 
+def test_drafts_of_another_format_are_other_drafts() -> None:
+    space = make_space(parse_budget("tokens=16k"), 8192, formats=["plain", "json"])
+    here = space.suggest(Fixed({"topology": "8-1", "distiller": "summary", "cap": space.caps[-1]}))
+    steps = {c.params["format"]: c for c in neighbours(space, here.params) if c.params["topology"] == "8-1"}
+    drawn = widths([here.params])
+    assert set(steps) == {"plain", "json"}
+    assert fresh(here, drawn) < fresh(steps["json"], drawn) == steps["json"].plan.total_tokens
+
+
 def test_cheap_steps_are_drawn_more_often() -> None:
     front = SPACE.plain("8-1").params
     drawn = widths([front])

@@ -31,6 +31,8 @@ def refused(command: Command, capsys: pytest.CaptureFixture[str], *arguments: ob
         (["--budget", "tokens=16k", "--trials", "0"], ["--trials"]),
         (["--budget", "tokens=16k", "--samples", "-1"], ["--samples"]),
         (["--budget", "tokens=16k", "--timeout", "soon"], ["--timeout", "10m"]),
+        (["--budget", "tokens=16k", "--format", "yaml"], ["--format", "yaml", "plain, markers, json, xml"]),
+        (["--budget", "tokens=16k", "--format", "plain,,json"], ["--format", "plain, markers, json, xml"]),
         (["--budget", "tokens=16k", "--topologies", "8-0-1"], ["topologies", "width 0"]),
         (["--budget", "tokens=16k", "--topologies", "8-4"], ["topologies", "-vote"]),
         (["--budget", "tokens=16k", "--data", "nowhere.jsonl"], ["nowhere.jsonl"]),
@@ -78,6 +80,17 @@ def test_workflows(
     (tmp_path / "w.yaml").write_text(text, encoding="utf-8")
     told = refused(command, capsys, "run", "w.yaml", "--budget", "tokens=16k", "--endpoint", model.url)
     assert all(word in told for word in words)
+    assert model.calls == []
+
+
+@pytest.mark.parametrize(("given", "words"), [("toml", ["'toml'", "markers"]), ("plain,json", ["a run has one"])])
+def test_a_run_has_one_format_that_there_is(
+    command: Command, model: FakeVLLM, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, words: list[str]
+) -> None:
+    (tmp_path / "w.yaml").write_text("name: x\nrounds:\n  - {width: 1}\n", encoding="utf-8")
+    where = ["--budget", "tokens=16k", "--endpoint", model.url]
+    told = refused(command, capsys, "run", "w.yaml", *where, "--format", given)
+    assert "--format" in told and all(word in told for word in words)
     assert model.calls == []
 
 

@@ -97,6 +97,25 @@ def test_a_model_is_searched_with_the_instructions_that_suit_it() -> None:
     assert chosen.workflow.prompts.ids["refine"] == "reasoner" and "prompts" not in title(chosen)
 
 
+def test_the_format_is_a_dimension_of_its_own() -> None:
+    space = make_space(parse_budget("tokens=16k"), 8192, formats=["plain", "json"])
+    assert space.dimensions()["format"] == ("plain", "json") and space.fingerprint()["format"] == ["plain", "json"]
+    assert {c.workflow.prompts.format for c in space.starters().values()} == {"plain"}
+    plain, json = (space.suggest(Fixed({"topology": "8-1", "format": f})) for f in space.formats)
+    assert plain.key != json.key and plain.workflow.prompts.format == "plain"
+    assert "json" in title(json) and "plain" not in title(plain)
+    assert parse_workflow(dump_workflow(json.workflow)) == json.workflow
+
+
+def test_one_format_is_fixed_and_on_record() -> None:
+    space = make_space(parse_budget("tokens=16k"), 8192, formats=["markers"])
+    chosen = space.suggest(Fixed({"topology": "8-1"}))
+    assert chosen.params["format"] == chosen.workflow.prompts.format == "markers" and "markers" not in title(chosen)
+    assert space.fingerprint() != make_space(parse_budget("tokens=16k"), 8192, formats=["plain"]).fingerprint()
+    free = make_space(parse_budget("tokens=16k"), 8192).suggest(Fixed({"topology": "8-1"}))
+    assert "format" not in free.params and free.workflow.prompts.format is None
+
+
 def test_what_the_context_makes_equal_is_one_point() -> None:
     # A single call of 16000, 8000 or 4000 tokens does not fit into 2048 tokens: all three are the same call.
     space = replace(EMBEDDED, caps=(WHOLE, 8000, 4000, 1024))
