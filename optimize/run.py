@@ -56,6 +56,7 @@ def measure(options: argparse.Namespace) -> int:
     from optimize.searching.finish import over_loads
     from optimize.searching.sources import opened
     from optimize.searching.supervise import supervised
+    from optimize.showing.diagnosis import diagnosis, lost
     from optimize.showing.progress import Progress
     from optimize.showing.table import Report, Row, as_text, mean_in_flight
     from optimize.weighing.criteria import parse_objectives
@@ -65,6 +66,7 @@ def measure(options: argparse.Namespace) -> int:
     from pdr_dspy.data import Dataset, load_data, split
     from pdr_dspy.endpoint import FileStore
     from pdr_dspy.evaluation import ProblemResult
+    from pdr_dspy.formats import DEFAULT
     from pdr_dspy.workflow import dump_workflow, load_workflow, plan, sampled, topology
 
     check_common(options)
@@ -143,6 +145,15 @@ def measure(options: argparse.Namespace) -> int:
             tuple(reversed(held)) if len(held) > 1 else (),
         )
         print(f"\n{as_text(report)}")
+        every = [row.measured for row in report.rows]
+        asked = [w.prompts.format or endpoint.identity.recommended.format or DEFAULT for w in workflows]
+        for line in (
+            [diagnosis(every, asked)]
+            if not any(m.accuracy for m in every)
+            else [lost(r.name, r.measured) for r in report.rows]
+        ):
+            if line:
+                print(line)
     return 0
 
 

@@ -74,6 +74,11 @@ def test_a_trial(tracker: Tracker) -> None:
     assert run.data.metrics == {"accuracy": 0.5, "latency p95": 2.0}
     assert run.data.tags["trial"] == "3" and run.data.tags["git"] == "abc" and run.data.tags["not_finite"] == "odd"
     assert "mlflow.parentRunId" not in run.data.tags
+    tracker.log(run_id, tables={"failed_calls": [{"text": "no answer"}]})
+    tracker.log(run_id, tables={"failed_calls": [{"text": "no answer"}]})
+    (run,) = runs(tracker, "one")
+    shown = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    assert [table["path"] for table in shown] == ["problems.json", "failed_calls.json"]  # later ones come beside
     assert artifact(run, "workflow.yaml") == "name: pdr\n"
     assert json.loads(artifact(run, "problems.json")) == {
         "columns": ["problem", "ok", "seconds"],

@@ -122,6 +122,11 @@ def over_loads(found: Mapping[int, Sequence[Row]]) -> list[Row]:
     return rows
 
 
+def earned(rows: Sequence[Row]) -> list[Row]:
+    """Rows without the titles of those that got nothing right on the report's problems."""
+    return [row if row.measured.accuracy else replace(row, titles=()) for row in rows]
+
+
 def to_row(entry: Entry, measured: Measurement) -> Row:
     """An entry with its numbers, as a row of the table."""
     return Row(

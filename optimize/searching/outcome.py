@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optimize.searching.finish import earned
 from optimize.searching.loop import Ending
 from optimize.searching.options import UI_COMMAND
 from optimize.showing import load_plot
+from optimize.showing.diagnosis import diagnosis, lost
 from optimize.showing.drawings import FRONT, drawings, front_name, label, trial_dot
 from optimize.showing.pages import Page, as_page
 from optimize.showing.plots import Dot, as_html, as_png
@@ -19,6 +21,7 @@ from optimize.showing.table import Report, Row, as_data, as_json, as_markdown, a
 from optimize.studies.fingerprint import FINGERPRINT
 from optimize.studies.trials import METRICS
 from optimize.weighing.front import Title
+from optimize.weighing.objective import Measurement
 
 if TYPE_CHECKING:
     from optimize.searching.session import Session
@@ -47,6 +50,7 @@ class Outcome:
 
     def tell(self) -> None:
         """Write the files, log them, print the table."""
+        rows = earned(self.rows)
         report = Report(
             study=self.session.study.name,
             model=self.session.endpoint.identity.model,
@@ -58,13 +62,15 @@ class Outcome:
             search_problems=len(self.session.problems.search),
             report_problems=len(self.session.problems.report),
             samples=self.session.options.samples,
-            rows=ordered(self.rows, self.session.study.objectives),
+            rows=ordered(rows, self.session.study.objectives),
             held=tuple(reversed(self.session.held)) if len(self.session.held) > 1 else (),
             format=next(iter(self.session.space.formats), ""),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
-        best = next((row for row in self.rows if row.winner), None)
-        artifacts |= {FILES[won]: _winner(row, report) for row in self.rows for won in row.titles}
+        best = next((row for row in rows if row.winner), None)
+        artifacts |= {FILES[won]: _winner(row, report) for row in rows for won in row.titles}
+        for name in set(FILES.values()) - set(artifacts):
+            (self.session.state.path / name).unlink(missing_ok=True)  # of an earlier run, whose word it is no more
         study, spent = self.session.study, self.session.allowance.spent
         page = Page(study.name, study.noted(FINGERPRINT), study.complete, spent, as_data(report))
         artifacts["report.html"] = as_page(page)
@@ -94,26 +100,39 @@ class Outcome:
         )
         whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
         print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
+        for line in (lost(row.name, row.measured) for row in rows if any(r.measured.accuracy for r in rows)):
+            if line:
+                print(line)
         if best is None:
             print(self._nobody())
-        elif not any(row.measured.accuracy for row in self.rows):
-            print("not one problem was solved; the trade-off says nothing (is it the right data for this model?)")
         else:
             path = self._path("winner.yaml")
             print(f"winner: {best.name}, {path}\n  {_run_command(self.session.options, path)}")
-            others = {t: next(row for row in self.rows if t in row.titles) for t in ("near", "knee")}
+            words: dict[Title, str] = {"near": f"{study.objectives.least} within a point", "knee": "knee"}
+            others = {title: row for row in rows for title in row.titles if title in words}
             if any(row is not best for row in others.values()):
-                near, knee = others["near"], others["knee"]
-                least = study.objectives.least
-                print(f"{least} within a point: {near.name}, {FILES['near']}; knee: {knee.name}, {FILES['knee']}")
+                told = (f"{words[t]}: {others[t].name}, {FILES[t]}" for t in words if t in others)
+                print("; ".join(told))
         print(f"report: {self._path('report.html')}, {self._path('report.md')}\nruns:   {UI_COMMAND}")
 
     def _nobody(self) -> str:
         """Why there is no winner, and what to do about it."""
         study = self.session.study
-        if not study.beyond:
+        searched = [Measurement.from_dict(t.user_attrs[METRICS]) for t in study.complete]
+        if why := diagnosis([*(row.measured for row in self.rows), *searched], self.session.space.formats):
+            return f"no winner: {why}"
+        won = next((row for row in self.rows if row.winner), None)
+        if won is not None and won.searched is not None:
+            return (
+                f"no winner: {won.name}, the most accurate of the search ({100 * won.searched.accuracy:.1f} %), got "
+                "nothing right here. Search with more problems (--problems)"
+            )
+        if not study.feasible and not study.beyond:
             return "no trial was completed, so there is no winner; give the search more time (--timeout)"
-        nearest = min(study.beyond, key=lambda t: study.limits.excess(study.point(t)))
+        beyond = [t for t in study.beyond if study.point(t).accuracy > 0]
+        if not beyond:
+            return "no winner: no trial got anything right on the search's problems. Give the search more trials"
+        nearest = min(beyond, key=lambda t: study.limits.excess(study.point(t)))
         point = study.point(nearest)
         return (
             f"no trial kept to {study.limits}, so there is no winner; the nearest is t{nearest.number}: "

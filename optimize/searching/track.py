@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from optimize.points.space import Candidate
 from optimize.studies.crew import Crew
 from optimize.weighing.objective import Measurement
+from pdr_dspy.evaluation import Evaluation
 from pdr_dspy.tracking import Register, Tracker
 from pdr_dspy.workflow import dump_workflow
 
@@ -78,7 +79,7 @@ class Tracking:
                 },
                 metrics={**measured.metrics, "planned_path": path.path_tokens, "planned_total": path.total_tokens},
                 artifacts={"workflow.yaml": dump_workflow(candidate.workflow)},
-                tables={"problems": evaluation.rows()} if evaluation else {},
+                tables=_tables(evaluation),
                 tags={"baseline": baseline or "", "given_up": measured.given_up},
                 title=title,
                 started=started,
@@ -91,7 +92,7 @@ class Tracking:
         """Add what a trial's workflow did on the report's problems to its run."""
         evaluation = measured.evaluation
         metrics = {f"report_{name}": value for name, value in measured.metrics.items() if math.isfinite(value)}
-        tables = {"report_problems": evaluation.rows()} if evaluation else {}
+        tables = {f"report_{name}": rows for name, rows in _tables(evaluation).items()}
         await asyncio.wrap_future(self._later(lambda tracker: tracker.log(run, metrics=metrics, tables=tables)))
 
     def keep(self, artifacts: Mapping[str, str]) -> None:
@@ -140,6 +141,14 @@ class Tracking:
 
     def _later(self, work: Callable[[Tracker], T]) -> Future[T]:
         return self._thread.submit(lambda: work(self._tracker.result()))
+
+
+def _tables(evaluation: Evaluation | None) -> dict[str, list[dict[str, Any]]]:
+    """A row for each problem, and one for each call that failed, if any did."""
+    if evaluation is None:
+        return {}
+    failed = evaluation.failed_rows()
+    return {"problems": evaluation.rows(), **({"failed_calls": failed} if failed else {})}
 
 
 def _confess(tracker: Tracker) -> None:

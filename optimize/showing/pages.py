@@ -14,12 +14,15 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from optimize.showing.diagnosis import diagnosis
 from optimize.showing.drawings import drawings, label, metrics
-from optimize.showing.selfcontained import document, section
-from optimize.showing.standing import counts
+from optimize.showing.mishaps import mishaps
+from optimize.showing.selfcontained import document, rows_table, section
+from optimize.showing.standing import counts, share
 from optimize.studies.trials import WORKFLOW
 from optimize.weighing.criteria import COSTS, Objectives
 from optimize.weighing.front import Point, front
+from optimize.weighing.objective import Measurement
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,24 @@ class Page:
 def as_page(page: Page) -> str:
     """The HTML."""
     drawn = [section(d.heading.capitalize(), d.note, d.figure) for d in drawings(page.whole, page.objectives)]
-    return document(page.name, [_head(page), _reported(page), *drawn, _table(page), _workflows(page)])
+    wrong = mishaps([*_measured(page), *((label(t), metrics(t)) for t in page.trials)])
+    return document(
+        page.name, [_head(page), _why(page), _reported(page), *drawn, _table(page), wrong, _workflows(page)]
+    )
+
+
+def _why(page: Page) -> str:
+    """Why there is no winner, where nothing was right."""
+    kept = [*(plain for _, plain in _measured(page)), *(metrics(t) for t in page.trials)]
+    formats = page.fingerprint.get("space", {}).get("format", ())
+    why = diagnosis([Measurement.from_dict(plain) for plain in kept if plain], formats)
+    return f"<p><strong>No winner: {html.escape(why)}</strong></p>" if why else ""
+
+
+def _measured(page: Page) -> list[tuple[str, Mapping[str, Any]]]:
+    """The report's workflows with what they did there."""
+    rows = page.report["rows"] if page.report is not None else ()
+    return [(f"in the report, {row['name']}: {row['title']}", row["report"]) for row in rows]
 
 
 def _head(page: Page) -> str:
@@ -95,7 +115,7 @@ def _proposals(plain: Mapping[str, Any] | None) -> dict[str, str]:
 def _reported(page: Page) -> str:
     if page.report is None:
         return "<h2>On problems the search never saw</h2><p>Not measured: the search has not come to its report.</p>"
-    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "total", "B_total")
+    head = ("workflow", "", "accuracy [95 %]", "in the search", "p50 s", "p95 s", "path", "total", "B_total", *_BESIDE)
     rows = []
     for row in page.report["rows"]:
         r, s = row["report"], row["search"]
@@ -110,13 +130,14 @@ def _reported(page: Page) -> str:
             f"{r['metrics']['mean_seq_generated']:.0f}",
             f"{r['metrics']['mean_total_generated']:.0f}",
             f"{r['metrics']['mean_b_total']:.0f}",
+            *_beside(r),
         )
         rows.append(cells)
     note = (
         f"{page.report['report_problems']} problems, {page.report['load']} requests in flight. `?`: its interval "
         "overlaps that of a cheaper front member."
     )
-    told = f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + _rows(head, rows)
+    told = f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + rows_table(head, rows)
     return told + _at_loads(page.report.get("loads", ()))
 
 
@@ -132,11 +153,11 @@ def _at_loads(loads: Sequence[Mapping[str, Any]]) -> str:
         "Of these measurements, at each load: F is on the front (F~: its interval overlaps that of a cheaper member), "
         "* the most accurate, + the fastest within a point of it, ^ the knee."
     )
-    return f"<h2>At several loads</h2><p>{note}</p>" + _rows(head, rows, text=(0,))
+    return f"<h2>At several loads</h2><p>{note}</p>" + rows_table(head, rows, text=(0,))
 
 
 def _table(page: Page) -> str:
-    head = ("trial", *page.objectives.names, "problems", "failed", "what became of it")
+    head = ("trial", *page.objectives.names, "problems", *_BESIDE, "what became of it")
     on_front = {t.number for t in page.members}
     rows = []
     for t in sorted(page.trials, key=lambda t: (-t.values[0], *t.values[1:])):
@@ -145,10 +166,19 @@ def _table(page: Page) -> str:
         said = kept.get("given_up") or ("beyond " + ", ".join(beyond) if beyond else "")
         said = "on the front" if t.number in on_front else said
         count = f"{kept.get('count', 0):.0f}"
-        failed = counts(kept.get("failures", {}))
         costs = (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for value in t.values[1:])
-        rows.append((label(t), f"{100 * t.values[0]:.1f}", *costs, count, failed, said))
-    return "<h2>All trials</h2>" + _rows(head, rows, text=(0, len(head) - 1))
+        rows.append((label(t), f"{100 * t.values[0]:.1f}", *costs, count, *_beside(kept), said))
+    return "<h2>All trials</h2>" + rows_table(head, rows, text=(0, len(head) - 1))
+
+
+_BESIDE = ("failed", "fallbacks", "read leniently")
+"""Problems that failed, the share of those where something else was used, and the share of drafts."""
+
+
+def _beside(kept: Mapping[str, Any]) -> tuple[str, ...]:
+    numbers = kept.get("metrics", {})
+    shares = (share(numbers.get(name, 0.0)) for name in ("fallbacks", "read_leniently"))
+    return (counts(kept.get("failures", {})) or "0", *shares)
 
 
 def _workflows(page: Page) -> str:
@@ -158,14 +188,6 @@ def _workflows(page: Page) -> str:
         for t in page.members
     ]
     return "<h2>The front's workflows</h2>" + "".join(parts)
-
-
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = (0, 1)) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        made = (f"<{tag}{' class=text' if i in text else ''}>{html.escape(c)}</{tag}>" for i, c in enumerate(cells))
-        return f"<tr>{''.join(made)}</tr>"
-
-    return f"<div class=wide><table>{row(head, 'th')}{''.join(row(r, 'td') for r in rows)}</table></div>"
 
 
 def _plain(value: Any) -> str:

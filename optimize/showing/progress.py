@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from optimize.showing.standing import Standing, counts, failures_text
+from optimize.showing.diagnosis import diagnosis
+from optimize.showing.standing import Standing, counts, failures_text, share
 from optimize.weighing.criteria import Cost, Latency, Objectives
 from optimize.weighing.front import Point
 from optimize.weighing.objective import Measurement
@@ -85,6 +86,7 @@ class Progress:
         self._began = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque([(self._began, tokens())])
         self._live: Live | None = None
+        self._warned = False
         self._halt = threading.Event()
         self._pulse: threading.Thread | None = None
 
@@ -143,6 +145,7 @@ class Progress:
         notes = [
             "on the front" if leads else "",
             f"({counts(measured.failures)})" if measured.failures else "",
+            *_beside(measured.metrics),
             f"given up: {measured.given_up}" if measured.given_up else "",
         ]
         numbers = (
@@ -152,6 +155,9 @@ class Progress:
         )
         told = (f"{self.phase} {self.done}/{self.total}", *numbers, name, *(note for note in notes if note))
         self.line("  ".join(told))
+        if not self._warned and sum(measured.failures.values()) == measured.count:
+            self._warned = True  # the first time, while there is much to be saved
+            self.line(f"{name}: {diagnosis([measured])}")
 
     def repeated(self, number: int, original: int) -> None:
         """A trial was answered with the values of an equal one; not worth a line."""
@@ -218,6 +224,11 @@ class Progress:
             with self._lock:
                 done = ", ".join(f"{n}/{self._problems}" for _, n in self._running.values())
             self.line(f"... {self.status()}" + (f"  (running: {done} problems)" if done else ""))
+
+
+def _beside(metrics: Mapping[str, float]) -> list[str]:
+    told = {"read leniently": metrics.get("read_leniently", 0.0), "fallbacks": metrics.get("fallbacks", 0.0)}
+    return [f"{name} {share(value)}" for name, value in told.items() if value]
 
 
 def _bar(done: int, total: int, width: int = 16) -> str:

@@ -71,6 +71,16 @@ def section(heading: str, note: str, figure: Any | None) -> str:
     return words if figure is None else words + figure_box(figure)
 
 
+def rows_table(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = (0, 1)) -> str:
+    """Rows as a table; `text` are the columns that are no numbers."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        made = (f"<{tag}{' class=text' if i in text else ''}>{html.escape(c)}</{tag}>" for i, c in enumerate(cells))
+        return f"<tr>{''.join(made)}</tr>"
+
+    return f"<div class=wide><table>{row(head, 'th')}{''.join(row(r, 'td') for r in rows)}</table></div>"
+
+
 @cache
 def _plotly() -> str:
     from plotly.offline import get_plotlyjs

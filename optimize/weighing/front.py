@@ -61,8 +61,8 @@ def cheaper(a: Point, b: Point) -> bool:
 def front(points: Sequence[Point]) -> list[int]:
     """Indices of the points that no other dominates, fastest first (of equally fast ones by the next cost).
 
-    Of equal points the first is kept. Points that solve nothing are on no front, unless nothing solves anything (then
-    the fastest alone is).
+    Of equal points the first is kept. Points that solve nothing are on no front: where nothing solves anything there is
+    none.
     """
     order = sorted(range(len(points)), key=lambda i: (points[i].costs, -points[i].accuracy, i))
     kept: list[int] = []
@@ -72,7 +72,7 @@ def front(points: Sequence[Point]) -> list[int]:
             points[j].accuracy >= mine.accuracy and cheaper(points[j], mine) for j in kept
         ):
             kept.append(i)
-    return kept or order[:1]
+    return kept
 
 
 def unsure(points: Sequence[Point], intervals: Sequence[tuple[float, float]]) -> set[int]:

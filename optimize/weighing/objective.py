@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
@@ -18,6 +18,7 @@ from typing import Any
 from optimize.weighing.criteria import Cost, Objectives
 from optimize.weighing.front import Point
 from optimize.weighing.racing import Beaten, Scores, rungs
+from optimize.weighing.troubles import Trouble, quoted, troubles
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
@@ -56,6 +57,8 @@ class Measurement:
         failures: Problems without an answer, by kind.
         count: Pairs measured.
         given_up: Why it was not measured on all problems, or "".
+        troubles: What went wrong, problem by problem (`troubles.troubles`).
+        quote: One text that did not help; "" where all were right, or nothing was written.
     """
 
     accuracy: float
@@ -67,6 +70,8 @@ class Measurement:
     failures: Mapping[str, int]
     count: int
     given_up: str = ""
+    troubles: Sequence[Trouble] = field(default=(), repr=False)
+    quote: str = ""
     evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
 
     def point(self, objectives: Objectives) -> Point:
@@ -80,11 +85,12 @@ class Measurement:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, to be kept with a trial."""
-        names = ("accuracy", "low", "high", "p50", "p95", "count", "given_up")
+        names = ("accuracy", "low", "high", "p50", "p95", "count", "given_up", "quote")
         return {
             **{name: getattr(self, name) for name in names},
             "metrics": dict(self.metrics),
             "failures": dict(self.failures),
+            "troubles": list(self.troubles),
         }
 
     @classmethod
@@ -133,6 +139,8 @@ def measurement(evaluation: Evaluation, given_up: str = "") -> Measurement:
         failures=dict(evaluation.failures),
         count=len(rows),
         given_up=given_up,
+        troubles=troubles(evaluation),
+        quote=quoted(evaluation),
         evaluation=evaluation,
     )
 

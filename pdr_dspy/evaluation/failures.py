@@ -14,12 +14,12 @@ DETAIL = 500
 
 def fatal(error: BaseException) -> InputError | None:
     """The user's mistake behind an exception, if it is one: it would spoil every problem alike."""
-    return next((e for e in _chain(error) if isinstance(e, InputError)), None)
+    return next((e for e in chain(error) if isinstance(e, InputError)), None)
 
 
 def describe(error: BaseException) -> tuple[str, str]:
     """(Kind to count by, detail in words) of what a program raised."""
-    for each in _chain(error):
+    for each in chain(error):
         if isinstance(each, WorkflowFailed):
             # Its cause may itself be wrapped (by DSPy), and says more than the wrapper.
             return (each.kind if isinstance(each.cause, CallError) else describe(each.cause)[0]), _cut(str(each))
@@ -32,7 +32,8 @@ def describe(error: BaseException) -> tuple[str, str]:
     return type(error).__name__, _cut(str(error))
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, then what it was raised from or while, as far as it goes."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from pdr_dspy.evaluation.runs import shown
 from pdr_dspy.evaluation.statistics import Difference, Interval, mean_share, paired_difference, quantile, wilson
+from pdr_dspy.formats import MARKS
 from pdr_dspy.ledger import CallRecord, Meters
-from pdr_dspy.modules.records import RunRecord
+from pdr_dspy.modules.records import FailedCall, RunRecord
 
 METERS = tuple(f.name for f in fields(Meters))
 """Names of the meters an evaluation has means of."""
+
+_SHOWN = 300  # characters of a failed call's text in a row of results; `failed_rows` has more
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class ProblemResult:
         meters: Sums over `records`.
         records: Every call made, in the order they ended.
         wall_seconds: From start to end, waiting for the client's own limiter included; not a latency to report.
+        failed_calls: Calls of its runs that gave nothing usable, with what they wrote, also where the run went on.
+        reads: How many drafts came, by how each was read (`Draft.read`).
     """
 
     problem: str
@@ -45,6 +51,23 @@ class ProblemResult:
     meters: Meters
     records: tuple[CallRecord, ...] = field(default=(), repr=False)
     wall_seconds: float = 0.0
+    failed_calls: tuple[FailedCall, ...] = field(default=(), repr=False)
+    reads: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def drafts(self) -> int:
+        """How many drafts and refinements came."""
+        return sum(self.reads.values())
+
+    @property
+    def lenient(self) -> int:
+        """How many of them were not written as their format asks for."""
+        return self.drafts - self.reads.get(MARKS, 0)
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """What was used in the place of failed calls."""
+        return tuple(failed.fallback for failed in self.failed_calls if failed.fallback)
 
     def as_row(self) -> dict[str, Any]:
         """A row for a table: plain values, no call or run records. A field named like a column gets `output_`."""
@@ -54,6 +77,9 @@ class ProblemResult:
             "correct": self.correct,
             "failure": self.failure or "",
             "detail": self.detail,
+            "failed_calls": "\n".join(shown(failed, _SHOWN) for failed in self.failed_calls),
+            "fallbacks": ", ".join(self.fallbacks),
+            "read": ", ".join(f"{how} {count}" for how, count in self.reads.items()),
             **{name: getattr(self.meters, name) for name in METERS},
             "wall_seconds": self.wall_seconds,
         }
@@ -106,6 +132,16 @@ class Evaluation:
         """How many results failed, by kind."""
         return Counter(r.failure for r in self.results if r.failure is not None)
 
+    @property
+    def read_leniently(self) -> float:
+        """Share (0 to 1) of the drafts that were not written as their format asks for; 0 where none came."""
+        return sum(r.lenient for r in self.results) / max(1, sum(r.drafts for r in self.results))
+
+    @property
+    def fallbacks(self) -> float:
+        """Share (0 to 1) of the results that something else than planned was used for."""
+        return fmean(bool(r.fallbacks) for r in self.results)
+
     def latency(self, q: float) -> float:
         """The `q`-quantile (0 to 1) of seconds along the critical path, over results that made a call (NaN: none)."""
         return quantile([r.meters.seconds for r in self.results if r.meters.calls], q)
@@ -130,6 +166,10 @@ class Evaluation:
             "results": float(len(self.results)),
             "failed": float(self.failures.total()),
             **{f"failed_{kind}": float(count) for kind, count in sorted(self.failures.items())},
+            "failed_calls": float(sum(len(r.failed_calls) for r in self.results)),
+            "fallbacks": self.fallbacks,
+            "drafts": float(sum(r.drafts for r in self.results)),
+            "read_leniently": self.read_leniently,
             "latency_p50": self.latency(0.5),
             "latency_p95": self.latency(0.95),
             **{f"mean_{name}": self.mean(name) for name in METERS},
@@ -139,6 +179,14 @@ class Evaluation:
     def rows(self) -> list[dict[str, Any]]:
         """The results as rows of a table."""
         return [result.as_row() for result in self.results]
+
+    def failed_rows(self) -> list[dict[str, Any]]:
+        """Every failed call as a row of a table, with what it wrote."""
+        return [
+            {"problem": result.problem, "sample": result.sample, **asdict(failed)}
+            for result in self.results
+            for failed in result.failed_calls
+        ]
 
     def merged(self, *others: Evaluation) -> Evaluation:
         """This evaluation and others of the same program, on other problems or samples, as one.

@@ -31,6 +31,7 @@ from pdr_dspy.endpoint import endpoint_of
 from pdr_dspy.errors import InputError
 from pdr_dspy.evaluation.failures import describe, fatal
 from pdr_dspy.evaluation.results import Evaluation, ProblemResult
+from pdr_dspy.evaluation.runs import failed_calls, reads, runs_of
 from pdr_dspy.ledger import meters, open_ledger
 
 PROBLEMS_AT_ONCE = 16
@@ -186,19 +187,20 @@ class _Run:
     async def _one(self, problem: Problem, sample: int) -> ProblemResult:
         started = time.perf_counter()
         outputs: dict[str, Any] | None = None
+        raised: BaseException | None = None
         with open_ledger() as ledger:
             try:
                 outputs = await self._outputs(problem, sample)
             except Exception as error:
-                verdict = _failed(error)
+                raised, verdict = error, _failed(error)
             except asyncio.CancelledError as error:
                 if _cancelled_here():
                     raise
-                verdict = _failed(error)  # the program's own cancellation, not ours
+                raised, verdict = error, _failed(error)  # the program's own cancellation, not ours
             seconds = time.perf_counter() - started
             if outputs is not None:
                 verdict = await self._grade(problem, outputs)
-        records = ledger.records
+        records, runs = ledger.records, runs_of(outputs, raised)
         return ProblemResult(
             problem=problem.id,
             sample=sample,
@@ -209,6 +211,8 @@ class _Run:
             meters=meters(records),
             records=records,
             wall_seconds=seconds,
+            failed_calls=failed_calls(runs, raised),
+            reads=reads(runs),
         )
 
     async def _outputs(self, problem: Problem, sample: int) -> dict[str, Any]:

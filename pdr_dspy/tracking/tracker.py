@@ -36,6 +36,7 @@ T = TypeVar("T")
 _BATCH = 100  # params, and tags, that MLflow takes at once
 _FOUND_BY = ("study", "role", "trial", "study_run")  # tags a run is found by; set when it is made, nobody else's to set
 _NOTE = "mlflow.note.content"  # a run's description, Markdown
+_TABLES = "mlflow.loggedArtifacts"  # a run's artifacts that MLflow shows as tables
 _COMPARED = (
     100  # runs that a link to MLflow's compare page names at most: a tag is short, and its table has a column each
 )
@@ -316,7 +317,9 @@ class Tracker:
         if odd:
             own["not_finite"] = ", ".join(odd)
         if tables:
-            own["mlflow.loggedArtifacts"] = json.dumps([{"path": f"{name}.json", "type": "table"} for name in tables])
+            before = json.loads(self._client.get_run(run).data.tags.get(_TABLES, "[]"))
+            new = [{"path": f"{name}.json", "type": "table"} for name in tables]
+            own[_TABLES] = json.dumps([*(one for one in before if one not in new), *new])
         now = round(time.time() * 1000)
         numbers = [Metric(key, value, now, 0) for key, value in good.items()]
         words = [Param(key, value) for key, value in entries(params, PARAM_LENGTH).items()]

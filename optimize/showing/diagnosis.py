@@ -1,0 +1,62 @@
+"""Why nothing was right, in words: what failed, one text that did not help, and what to try. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from optimize.showing.standing import counts
+from optimize.weighing.objective import OWN_FAILURES, Measurement
+
+_MENDS = {
+    "unparseable": "ask in another format (--format {other}), or look at what the data asks for (--inputs, --answer)",
+    "truncated": "allow more tokens (--budget), or keep the thinking to its cap (--thinking continue)",
+    "empty": "allow more tokens (--budget), or keep the thinking to its cap (--thinking continue): all there was may "
+    "have been thinking",
+    "context": "the model is too short for this: a smaller --budget, or narrower workflows",
+    "timeout": "allow more time: seconds= in --budget",
+    "budget": "allow more: --budget",
+    "grader": "look at the reference answers (--answer)",
+}
+_TRY = ("json", "plain", "markers", "xml")
+_SERVER = "look at the server"
+_WRONG = "is it the right data for this model (--data, --answer)? If the text is no answer at all, try --format {other}"
+
+
+def diagnosis(measured: Sequence[Measurement], formats: Sequence[str] = ()) -> str:
+    """Why nothing was right, and what to try; "" where something was.
+
+    Args:
+        measured: What was measured.
+        formats: Formats the model was asked in, where that is known.
+    """
+    if not measured or any(m.accuracy > 0 for m in measured):
+        return ""
+    failures = Counter[str]()
+    for m in measured:
+        failures.update(m.failures)
+    answers, failed = sum(m.count for m in measured), failures.total()
+    if failed == answers:
+        kind = failures.most_common(1)[0][0]
+        gave = "the one run of a problem gave no" if answers == 1 else f"none of {answers:,} runs of problems gave a"
+        said = f"nothing was right: {gave} usable answer ({counts(failures)})"
+        mend = _MENDS.get(kind, _SERVER)
+    else:
+        read = (
+            "one answer was read and is wrong"
+            if answers - failed == 1
+            else f"all {answers - failed:,} answers are wrong"
+        )
+        said = f"nothing was right: {read}{f'; without an answer: {counts(failures)}' if failed else ''}"
+        kind, mend = "", _WRONG
+    text = next((m.quote for m in measured if m.quote), "")
+    wrote = f"One text: {text!r}." if text else "" if kind and kind not in OWN_FAILURES else "Nothing was written."
+    other = next((name for name in _TRY if name not in formats), "plain")
+    return " ".join(part for part in (f"{said}.", wrote, f"Likely mend: {mend.format(other=other)}.") if part)
+
+
+def lost(name: str, measured: Measurement) -> str:
+    """A line about a workflow of which no result could be used, beside others that did better; else ""."""
+    if sum(measured.failures.values()) < measured.count:
+        return ""
+    return f"{name}: {diagnosis([measured])}"
