@@ -56,7 +56,7 @@ def measure(options: argparse.Namespace) -> int:
     from optimize.searching.finish import over_loads
     from optimize.searching.sources import opened
     from optimize.searching.supervise import supervised
-    from optimize.showing.diagnosis import diagnosis, lost
+    from optimize.showing.diagnosis import remarks
     from optimize.showing.progress import Progress
     from optimize.showing.table import Report, Row, as_text, mean_in_flight
     from optimize.weighing.criteria import parse_objectives
@@ -81,6 +81,7 @@ def measure(options: argparse.Namespace) -> int:
     with opened(options, FileStore(options.runs / "run-store")) as endpoint:
         for workflow in workflows:
             plan(workflow, budget, context=endpoint.context)
+        asked = [w.prompts.format or endpoint.identity.recommended.format or DEFAULT for w in workflows]
         bench = Bench(endpoint, budget, options.seed, options.samples)
 
         def one_done(number: int, result: ProblemResult) -> None:
@@ -122,6 +123,7 @@ def measure(options: argparse.Namespace) -> int:
                     tokens=lambda: endpoint.stats.fresh_tokens,
                     calls=lambda: endpoint.stats.failures,
                     costs=objectives.costs,
+                    formats=asked,
                 ) as progress,
             ):
                 rows = supervised(partial(work, load=load, part=part))
@@ -145,15 +147,8 @@ def measure(options: argparse.Namespace) -> int:
             tuple(reversed(held)) if len(held) > 1 else (),
         )
         print(f"\n{as_text(report)}")
-        every = [row.measured for row in report.rows]
-        asked = [w.prompts.format or endpoint.identity.recommended.format or DEFAULT for w in workflows]
-        for line in (
-            [diagnosis(every, asked)]
-            if not any(m.accuracy for m in every)
-            else [lost(r.name, r.measured) for r in report.rows]
-        ):
-            if line:
-                print(line)
+        for line in remarks([(row.name, row.measured) for row in report.rows], asked):
+            print(f"\n{line}")
     return 0
 
 

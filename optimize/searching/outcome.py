@@ -13,7 +13,7 @@ from optimize.searching.finish import earned
 from optimize.searching.loop import Ending
 from optimize.searching.options import UI_COMMAND
 from optimize.showing import load_plot
-from optimize.showing.diagnosis import diagnosis, lost
+from optimize.showing.diagnosis import diagnosis, remarks
 from optimize.showing.drawings import FRONT, drawings, front_name, label, trial_dot
 from optimize.showing.pages import Page, as_page
 from optimize.showing.plots import Dot, as_html, as_png
@@ -100,8 +100,8 @@ class Outcome:
         )
         whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
         print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
-        for line in (lost(row.name, row.measured) for row in rows if any(r.measured.accuracy for r in rows)):
-            if line:
+        if any(row.measured.accuracy for row in rows):  # else `_nobody` has it
+            for line in remarks([(row.name, row.measured) for row in rows], self.session.space.formats):
                 print(line)
         if best is None:
             print(self._nobody())

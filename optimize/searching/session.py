@@ -10,7 +10,7 @@ import asyncio
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from optimize.points.space import Space
@@ -127,6 +127,7 @@ class Session:
             len(self.study.complete),
             self.sizes.timeout,
             keeps=lambda point: not self.study.limits.excess(point),
+            formats=self.space.formats,
         ) as progress:
             for trial in self.study.feasible:
                 shown = title(self.space.candidate(trial.params), baseline_of(trial))
@@ -224,6 +225,7 @@ class Session:
         done: int = 0,
         seconds: float | None = None,
         keeps: Callable[[Point], bool] = lambda point: True,
+        formats: Sequence[str] | None = None,
     ) -> Progress:
         return Progress(
             phase,
@@ -237,6 +239,7 @@ class Session:
             calls=lambda: self.endpoint.stats.failures,
             keeps=keeps,
             costs=self.study.objectives.costs,
+            formats=formats,
         )
 
 

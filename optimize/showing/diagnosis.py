@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from optimize.showing.standing import counts
-from optimize.weighing.objective import OWN_FAILURES, Measurement
+from optimize.weighing.objective import Measurement
 
 _MENDS = {
     "unparseable": "ask in another format (--format {other}), or look at what the data asks for (--inputs, --answer)",
@@ -50,13 +50,18 @@ def diagnosis(measured: Sequence[Measurement], formats: Sequence[str] = ()) -> s
         said = f"nothing was right: {read}{f'; without an answer: {counts(failures)}' if failed else ''}"
         kind, mend = "", _WRONG
     text = next((m.quote for m in measured if m.quote), "")
-    wrote = f"One text: {text!r}." if text else "" if kind and kind not in OWN_FAILURES else "Nothing was written."
+    wrote = f"One text: {text!r}." if text else "Nothing was written." if kind == "empty" else ""
     other = next((name for name in _TRY if name not in formats), "plain")
     return " ".join(part for part in (f"{said}.", wrote, f"Likely mend: {mend.format(other=other)}.") if part)
 
 
-def lost(name: str, measured: Measurement) -> str:
-    """A line about a workflow of which no result could be used, beside others that did better; else ""."""
-    if sum(measured.failures.values()) < measured.count:
-        return ""
-    return f"{name}: {diagnosis([measured])}"
+def remarks(measured: Sequence[tuple[str, Measurement]], formats: Sequence[str] = ()) -> list[str]:
+    """What is to be said below a table: why nothing was right, or which workflow has not one usable answer, and why.
+
+    Args:
+        measured: Workflows by name.
+        formats: As for `diagnosis`.
+    """
+    if why := diagnosis([m for _, m in measured], formats):
+        return [why]
+    return [f"{name}: {diagnosis([m], formats)}" for name, m in measured if sum(m.failures.values()) == m.count]

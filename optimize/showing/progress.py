@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -49,6 +49,8 @@ class Progress:
         calls: Says how many requests brought no answer so far, by kind.
         keeps: Whether a point may be on the front (limits that a user gave).
         out: Where to write.
+        formats: Formats the model is asked in: once, where not one problem of a trial has an answer, it is said why.
+            None: that is not said here.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Progress:
         keeps: Callable[[Point], bool] = lambda point: True,
         out: TextIO | None = None,
         costs: tuple[Cost, ...] = ("latency",),
+        formats: Sequence[str] | None = None,
     ) -> None:
         self.phase = phase
         self.total = total
@@ -86,7 +89,7 @@ class Progress:
         self._began = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque([(self._began, tokens())])
         self._live: Live | None = None
-        self._warned = False
+        self._formats = formats
         self._halt = threading.Event()
         self._pulse: threading.Thread | None = None
 
@@ -155,9 +158,9 @@ class Progress:
         )
         told = (f"{self.phase} {self.done}/{self.total}", *numbers, name, *(note for note in notes if note))
         self.line("  ".join(told))
-        if not self._warned and sum(measured.failures.values()) == measured.count:
-            self._warned = True  # the first time, while there is much to be saved
-            self.line(f"{name}: {diagnosis([measured])}")
+        if self._formats is not None and sum(measured.failures.values()) == measured.count:
+            self.line(f"{name}: {diagnosis([measured], self._formats)}")
+            self._formats = None  # once, while there is much to be saved
 
     def repeated(self, number: int, original: int) -> None:
         """A trial was answered with the values of an equal one; not worth a line."""

@@ -185,7 +185,7 @@ def as_text(report: Report) -> str:
     lines = _columns(rows, left=(0, 1, len(rows[0]) - 1))
     names = max(len(row.name) for row in report.rows)
     legend = [f"{row.name.ljust(names)}  {row.title}" for row in report.rows]
-    notes = [_marks(report), *_optimism(report), report.caption()]
+    notes = [*filter(None, [_marks(report)]), *_optimism(report), report.caption()]
     if report.held:
         notes += ["", *_columns(load_table.cells(report), left=(0,)), "", load_table.caption(report)]
     return "\n".join(line.rstrip() for line in [*lines, "", *legend, "", *notes])
@@ -218,7 +218,9 @@ _FIELDS = (
 def as_markdown(report: Report) -> str:
     """The same as a Markdown document, with every workflow's YAML."""
     table = _pipes(cells(report))
-    notes = (line for text in (_marks(report), *_optimism(report), report.caption()) for line in ("", text))
+    notes = (
+        line for text in (*filter(None, [_marks(report)]), *_optimism(report), report.caption()) for line in ("", text)
+    )
     parts = [f"# {report.study}", "", *table, *notes]
     if report.held:
         parts += ["", "## At several loads", "", *_pipes(load_table.cells(report)), "", load_table.caption(report)]
@@ -264,7 +266,7 @@ def as_data(report: Report) -> dict[str, Any]:
 
 
 def _marks(report: Report) -> str:
-    marks = ["F: on this table's Pareto front"]
+    marks = ["F: on this table's Pareto front"] if report.fronted() else []
     if report.unsure():
         marks.append("F~: its interval overlaps that of a cheaper front member")
     won = {title for row in report.rows for title in row.titles}

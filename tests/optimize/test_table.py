@@ -37,6 +37,25 @@ def test_the_caption_states_load_model_and_sizes() -> None:
     assert "all replayed" in as_text(replace(REPORT, in_flight=None))
 
 
+def test_what_was_read_leniently_and_what_fell_back_has_columns_where_there_is_any() -> None:
+    def with_metrics(row: Row, **more: float) -> Row:
+        return replace(row, measured=replace(row.measured, metrics={**row.measured.metrics, **more}))
+
+    plain = as_text(REPORT)
+    assert "lenient" not in plain and "fallback" not in plain
+    odd = (with_metrics(ROWS[0], read_leniently=0.124, fallbacks=0.004), with_metrics(ROWS[1]), *ROWS[2:])
+    text = as_text(replace(REPORT, rows=ordered(odd, Objectives())))
+    head, _, cot, best, _ = text.splitlines()[:5]
+    assert head.split()[-3:] == ["lenient", "fallback", "failed"]
+    assert " 12 % " in best and " <1 %  truncated 1" in best and cot.count(" 0 %") == 2
+    assert "lenient: share of drafts" in text and "fallback: share of problems" in text
+
+
+def test_a_format_stands_in_the_caption() -> None:
+    assert "asked in the format plain" in as_text(replace(REPORT, format="plain"))
+    assert "format" not in as_text(REPORT)
+
+
 def test_a_front_member_that_may_be_no_better_than_a_faster_one_is_marked() -> None:
     sure = replace(ROWS[0], measured=replace(measured(0.9, 2.0), low=0.85))
     report = replace(REPORT, rows=ordered((sure, *ROWS[1:]), Objectives()))
