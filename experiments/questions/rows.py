@@ -17,11 +17,15 @@ from typing import IO, Any
 from pdr_dspy.data import Dataset, Problem
 from pdr_dspy.endpoint import Identity
 from pdr_dspy.evaluation import ProblemResult
+from pdr_dspy.evaluation.runs import cut
 from pdr_dspy.ledger import Meters
 from pdr_dspy.modules import PDR, RunRecord
+from pdr_dspy.modules.records import FailedCall
 
 FORM = 1
 """Counted up when lines written before can't be read any more, or mean something else."""
+
+_TEXT = 200  # characters kept of what a failed call wrote
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ def row_of(result: ProblemResult) -> Row:
     later = [r for run in runs for r in run.rounds[1:]]
     extra = {"distilled": float(len(later)), "unread": float(sum(not any(r.workspaces) for r in later))}
     # Texts and call records of ten thousand runs would fill the memory; the store has them.
-    return Row(replace(result, outputs=None, records=()), extra if runs else {})
+    failed = tuple(replace(call, text=cut(call.text, _TEXT)) for call in result.failed_calls)
+    return Row(replace(result, outputs=None, records=(), failed_calls=failed), extra if runs else {})
 
 
 def fingerprint(program: PDR, data: Dataset, identity: Identity, rule: str) -> str:
@@ -100,6 +105,8 @@ class Rows:
             "detail": result.detail,
             "meters": asdict(result.meters),
             "wall_seconds": result.wall_seconds,
+            "failed_calls": [asdict(call) for call in result.failed_calls],
+            "reads": dict(result.reads),
             "extra": dict(row.extra),
         }
         self._file.write(json.dumps(plain, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -121,5 +128,7 @@ def _row(problem: str, plain: Mapping[str, Any]) -> Row:
         detail=plain["detail"],
         meters=Meters(**plain["meters"]),
         wall_seconds=plain["wall_seconds"],
+        failed_calls=tuple(FailedCall(**call) for call in plain.get("failed_calls", ())),
+        reads=plain.get("reads", {}),
     )
     return Row(result, plain["extra"])

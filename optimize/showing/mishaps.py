@@ -14,7 +14,6 @@ from optimize.showing.standing import counts
 
 _HEAD = (
     "problem",
-    "sample",
     "right",
     "failure",
     "drafts",
@@ -55,16 +54,16 @@ def _one(title: str, troubles: Sequence[Mapping[str, Any]]) -> str:
         f"drafts read leniently: {lenient}" if lenient else "",
     ]
     lead = "; ".join(part for part in told if part) or "calls failed, no problem did"
-    rows = [row for each in troubles for row in _rows(each)]
-    table = rows_table(_HEAD, rows, text=(0, 3, 5, 6, 7, 8, 9))
+    several = len({each["sample"] for each in troubles}) > 1
+    rows = [row for each in troubles for row in _rows(each, several)]
+    table = rows_table(_HEAD, rows, text=(0, 2, 4, 5, 6, 7, 8))
     return f"<details><summary>{html.escape(f'{title}: {lead}')}</summary>{table}</details>"
 
 
-def _rows(trouble: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _rows(trouble: Mapping[str, Any], several: bool) -> list[tuple[str, ...]]:
     failure = f"{trouble['failure']}: {trouble['detail']}" if trouble["failure"] else ""
     own = (
-        trouble["problem"],
-        str(trouble["sample"]),
+        f"{trouble['problem']}, sample {trouble['sample']}" if several else trouble["problem"],
         "yes" if trouble["correct"] else "no",
         failure,
         str(trouble["drafts"]),
