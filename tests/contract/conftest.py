@@ -29,36 +29,6 @@ KINDS = [
     pytest.param("vllm", marks=pytest.mark.vllm),
 ]
 StartVllm = Callable[..., EmbeddedReasoner]
-MEASURED = pytest.StashKey[list[str]]()
-
-
-@pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Takes a line on what was measured; all of them are shown at the end of the session."""
-    return request.config.stash.setdefault(MEASURED, []).append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show what was measured."""
-    if lines := config.stash.get(MEASURED, []):
-        terminalreporter.section("measured")
-        for line in lines:
-            terminalreporter.write_line(line)
-
-
-def no_vllm(problem: str) -> None:
-    """Skip, or fail where a vLLM is required."""
-    if os.environ.get("PDR_VLLM_REQUIRED") == "1":
-        pytest.fail(f"PDR_VLLM_REQUIRED=1, but {problem}", pytrace=False)
-    pytest.skip(problem)
-
-
-@pytest.fixture(scope="session")
-def vllm_python() -> Path:
-    """The Python of an environment with vLLM."""
-    if not (named := os.environ.get("PDR_VLLM_PYTHON")):
-        no_vllm("PDR_VLLM_PYTHON names no Python with vLLM (`make vllm` makes one)")
-    return Path(str(named))
 
 
 @pytest.fixture(scope="session")

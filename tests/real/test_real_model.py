@@ -1,0 +1,50 @@
+"""A real model as it is, through the library: no right answer lost, no draft wasted, nothing miscounted."""
+
+from __future__ import annotations
+
+import pytest
+
+from pdr_dspy.evaluation.statistics import paired_difference
+from pdr_dspy.ledger import CallRecord
+
+from ..contract.support import counted, generated
+from .conftest import Found
+
+pytestmark = pytest.mark.vllm
+
+
+def test_long_cot_is_not_below_the_model_asked_plainly(found: Found) -> None:
+    # Greedy, so no seed decides. One side is read by the library and graded strictly, the other one generously.
+    long = found.rows["long_cot"]
+    assert long.workflow.sampling.temperature == 0
+    assert found.plain.accuracy > 0.4  # else the model, or how it is served, is not what is meant to be tested
+    assert long.evaluation.accuracy >= found.plain.accuracy - 0.05
+
+
+def test_hardly_an_answer_is_unreadable(found: Found) -> None:
+    assert {name: round(row.unreadable, 3) for name, row in found.rows.items() if row.unreadable >= 0.02} == {}
+
+
+@pytest.mark.parametrize("name", ["pdr", "top"])
+def test_refining_with_its_fallback_is_not_below_the_vote_over_its_own_drafts(found: Found, name: str) -> None:
+    refined, vote = found.rows[name], found.rows["majority"]
+    assert _first_drafts(refined.records) == _first_drafts(vote.records)
+    difference = paired_difference(vote.right, refined.right)
+    assert difference.interval.high >= 0, difference
+
+
+def test_every_problem_gets_an_answer(found: Found) -> None:
+    failures = {name: dict(row.evaluation.failures) for name, row in found.rows.items()}
+    assert failures == {name: {} for name in found.rows}
+
+
+def test_the_ledger_equals_the_servers_counters(found: Found) -> None:
+    sent = [record for row in found.rows.values() for record in row.records if not record.replayed]
+    assert all(record.reported for record in sent if record.finish)
+    assert generated(sent) == counted(found.growth)
+    assert sum(bool(record.finish) for record in sent) == found.growth["request_success_total"]
+
+
+def _first_drafts(records: tuple[CallRecord, ...]) -> set[tuple[str, int, int, float]]:
+    """Which drafts a workflow began with: problem, place, tokens, and when they were drawn."""
+    return {(r.problem, r.index, r.tokens, r.started) for r in records if r.stage == "draft" and r.finish}
