@@ -87,13 +87,15 @@ class Measured:
     def unreadable(self) -> float:
         """The share of drafts and refinements in whose text no answer was found.
 
-        Problems without any answer count with the calls on their ledger, all of them unreadable if the problem was.
+        Of a problem without any answer the calls of its last step are lost, if nothing in them could be read.
         """
         read = sum(len(run.drafts) for run in self.runs())
         lost = sum(f.kind == "unparseable" and f.stage in _WRITES for run in self.runs() for f in run.failed)
         for result in self.evaluation.results:
             if result.outputs is None and result.failure == "unparseable":
-                lost += len({record.call for record in result.records if record.stage in _WRITES})
+                last = max(record.step for record in result.records)
+                lost += len({r.call for r in result.records if r.step == last and r.stage in _WRITES})
+                read += len({r.call for r in result.records if r.step < last and r.stage in _WRITES})
         return lost / (read + lost) if read + lost else 0.0
 
     @property
