@@ -80,4 +80,4 @@ def test_the_table_has_a_row_for_each_and_the_model_asked_plainly_first(model: F
     assert len(lines) == 4 and all(line.count("|") == len(HEAD) + 1 for line in lines)
     assert re.match(r"\| asked plainly, read generously \| 50\.0 \[", lines[2])
     assert re.match(rf"\| long_cot \| 50\.0 \[[^|]* \| 0\.0 \| 0\.0 \| 0 \| {each} \| {each} \|", lines[3])
-    assert model.calls[-1].cap == long.cap == 192
+    assert model.calls[-1].cap == long.cap == 128
