@@ -63,7 +63,7 @@ def test_a_problem_without_any_answer_counts_as_unreadable(model: FakeVLLM) -> N
 
 def test_workflows_that_begin_alike_share_their_drafts(model: FakeVLLM) -> None:
     drafts_say(model, MARKED)
-    with Endpoint.open(EndpointSettings((model.url,)), MemoryStore()) as endpoint:
+    with Endpoint.open(EndpointSettings((model.url,), thinking="off"), MemoryStore()) as endpoint:
         _, data = easy_data()
         found = {name: through_the_library(endpoint, name, data.head(2)) for name in ("majority", "pdr", "top")}
     assert [sum(not r.replayed for r in found[name].records) for name in found] == [12, 4, 4]
@@ -72,7 +72,7 @@ def test_workflows_that_begin_alike_share_their_drafts(model: FakeVLLM) -> None:
 def test_the_table_has_a_row_for_each_and_the_model_asked_plainly_first(model: FakeVLLM) -> None:
     drafts_say(model, MARKED)
     problems, data = easy_data()
-    with Endpoint.open(EndpointSettings((model.url,)), MemoryStore()) as endpoint:
+    with Endpoint.open(EndpointSettings((model.url,), thinking="off"), MemoryStore()) as endpoint:
         long = through_the_library(endpoint, "long_cot", data.head(2))
         each = model.completion_tokens // 2
         plain = plainly(endpoint, problems[:2], max_tokens=long.cap)
