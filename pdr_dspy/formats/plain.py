@@ -2,8 +2,8 @@
 
     What is 7 + 3?
 
-    Write down your solution, then the final answer. End with a line of this form:
-    Answer: ...
+    Write your solution, then the final answer.
+    Give the final answer on the last line, as `Answer: ...`.
 
 Everything stands in one user message, the problem first, so that a prefix cache shares it among the stages and a chat
 template's own system prompt stays. Demonstrations are chat turns. A stage whose only output is text is asked for that
@@ -127,25 +127,28 @@ def _bound(role: str, number: int) -> str:
 def _form(signature: type[dspy.Signature]) -> str:
     """What the end of the answer is to look like."""
     values = values_of(signature)
+    hints = {name: _hint(name, signature.output_fields[name]) for name in values}
     if not values:
         return ""
-    lines = [f"{label(name)}: {_hint(name, signature.output_fields[name])}" for name in values]
-    only = body_of(signature) is None
-    if len(lines) == 1:
-        lead = "Reply with a line of this form:" if only else "End with a line of this form:"
-    else:
-        lead = "Reply with these lines:" if only else "End with these lines:"
-    return "\n".join([lead, *lines])
+    if len(values) > 1:
+        lead = "Reply with these lines:" if body_of(signature) is None else "End with these lines:"
+        return "\n".join([lead, *(f"{label(name)}: {hints[name] or '...'}" for name in values)])
+    (name,) = values
+    form = f"as `{label(name)}: ...`{f' {hints[name]}' if hints[name] else ''}."
+    if body_of(signature) is None:
+        return f"Reply with one line, {form}"
+    what = "final answer" if name == "answer" else name.replace("_", " ")
+    return f"Give the {what} on the last line, {form}"
 
 
 def _hint(name: str, field: Any) -> str:
-    """What stands behind a label in the prompt: what the value must be."""
+    """What the value must be, in brackets; "" where nothing is said of it."""
     extra = field.json_schema_extra or {}
     described = str(extra.get("desc") or "")
     told = "" if described == f"${{{name}}}" else described
     kind = "" if role_of(field) == "picks" else _kind(name, field)
     hints = [part for part in (told, kind, str(extra.get("constraints") or "")) if part]
-    return f"({'; '.join(hints)})" if hints else "..."
+    return f"({'; '.join(hints)})" if hints else ""
 
 
 def _kind(name: str, field: Any) -> str:

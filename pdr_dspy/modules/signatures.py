@@ -15,11 +15,13 @@ what stands before the stage's own fields. Knows nothing of calls, budgets or en
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
 import dspy
+from dspy.adapters.utils import serialize_for_json
 
 from pdr_dspy.formats.fields import ROLE
 from pdr_dspy.workflow import Stage
@@ -122,6 +124,14 @@ def _marked(field: Any, role: str) -> Any:
 
 
 def render_draft(outputs: Mapping[str, Any], solution: str) -> str:
-    """One draft as text: its written solution, then the user's output fields, a `name: value` line each."""
-    lines = [f"{name}: {value}" for name, value in outputs.items()]
+    """One draft as text: its written solution, then the user's output fields, a `name: value` line each.
+
+    Typed values stand as they are to be written (JSON), not as Python shows them.
+    """
+    lines = [f"{name}: {_shown(value)}" for name, value in outputs.items()]
     return "\n".join([solution.strip(), *lines]).strip()
+
+
+def _shown(value: Any) -> str:
+    plain = serialize_for_json(value)
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else str(plain)
