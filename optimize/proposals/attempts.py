@@ -12,15 +12,20 @@ from typing import Any
 
 import dspy
 
+from pdr_dspy.answers import judged
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data import Dataset, Problem
+from pdr_dspy.data.grading import graded_by
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.evaluation.failures import fatal
+from pdr_dspy.evaluation.runs import shown
 from pdr_dspy.modules import PDR, RunRecord
 from pdr_dspy.modules.signatures import own_field
 
 _OWN = ("truncated", "empty", "unparseable")
 """Failures that an instruction can do something about; others are the server's, or the budget's."""
+
+_SHOWN = 500  # characters of what a failed call wrote: an instruction that mends it must know
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ async def _one(program: PDR, data: Dataset, problem: Problem, lm: Any) -> list[A
     trace: list[tuple[dspy.Predict, dict[str, Any], dspy.Prediction]] = []
     prediction: dspy.Prediction | None = None
     record: object = None
-    with tagged(CallTag(problem=problem.id)), dspy.context(lm=lm, disable_history=True, trace=trace):
+    settings = dspy.context(lm=lm, disable_history=True, trace=trace)
+    with tagged(CallTag(problem=problem.id)), judged(graded_by(data.grader)), settings:
         try:
             prediction = await program.acall(**problem.inputs)
             record = prediction[own_field(data.signature, "run")]
@@ -76,7 +82,7 @@ async def _one(program: PDR, data: Dataset, problem: Problem, lm: Any) -> list[A
             found.append(Attempt(stage, inputs, dict(outputs.items()), solved, said))
     if isinstance(record, RunRecord):
         found += [
-            Attempt(f.stage, problem.inputs, {}, False, f"It gave nothing usable ({f.kind}): {f.detail}")
+            Attempt(f.stage, problem.inputs, {}, False, f"It gave nothing usable: {shown(f, _SHOWN)}")
             for f in record.failed
             if f.kind in _OWN
         ]

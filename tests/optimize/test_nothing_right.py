@@ -43,9 +43,8 @@ def test_a_search_in_which_nothing_parsed_has_no_winner_and_says_so(
     assert "No winner: nothing was right" in page and "What went wrong" in page and "draft: unparseable" in page
     status, ended = Silent.last.closed[0] if Silent.last else ("", {})
     assert status == "FINISHED" and "No winner" in ended["summary"]
-    assert not any(name.startswith("winner") for name in ended["metrics"]) and not set(WINNERS) & set(
-        ended["artifacts"]
-    )
+    assert not any(name.startswith("winner") for name in ended["metrics"])
+    assert not set(WINNERS) & set(ended["artifacts"])
 
 
 def test_answers_that_are_all_wrong_are_no_winners_either(
@@ -96,9 +95,7 @@ def test_the_format_that_is_asked_for_is_sent(
     model.answer = solve
     where = ("--budget", "tokens=2k", "--endpoint", model.url, "--data", data, "--problems", "2")
     assert command("run", "w.yaml", *where, "--format", "markers") == 0
-    assert "[[ ## answer ## ]]" in model.calls[0].prompt and "1, T 1, markers" in capsys.readouterr().out.replace(
-        "T default", "T 1"
-    )
+    assert "[[ ## answer ## ]]" in model.calls[0].prompt and "1, T default, markers" in capsys.readouterr().out
 
 
 def test_a_study_keeps_to_its_formats(
