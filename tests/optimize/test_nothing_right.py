@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes.vllm import FakeVLLM, Reply
+from fakes import stages
+from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, measured, problems, solve
 
 from optimize.searching.finish import earned
@@ -33,7 +35,7 @@ def test_a_search_in_which_nothing_parsed_has_no_winner_and_says_so(
     out, err = capsys.readouterr()
     (told,) = [line for line in out.splitlines() if line.startswith("no winner: ")]
     assert "nothing was right: none of 20 runs of problems gave a usable answer (unparseable 20)" in told
-    assert "--format json" in told and "winner:" not in out.replace(told, "")
+    assert f"One text: {REFUSAL!r}" in told and "--format json" in told and "winner:" not in out.replace(told, "")
     assert err.count("nothing was right") == 1  # said once while it could still be stopped
     directory = tmp_path / "runs" / "s"
     assert not any((directory / name).exists() for name in WINNERS)
@@ -41,6 +43,9 @@ def test_a_search_in_which_nothing_parsed_has_no_winner_and_says_so(
     assert not any(row["winner"] or row["report_front"] or row["titles"] for row in front["rows"])
     page = (directory / "report.html").read_text(encoding="utf-8")
     assert "No winner: nothing was right" in page and "What went wrong" in page and "draft: unparseable" in page
+    assert page.count(html.escape(REFUSAL)) >= 20  # of every problem what was written
+    rows = [row for run in Silent.last.runs for row in run["measured"].evaluation.rows()] if Silent.last else []
+    assert len(rows) == 8 and all(REFUSAL in row["failed_calls"] for row in rows)
     status, ended = Silent.last.closed[0] if Silent.last else ("", {})
     assert status == "FINISHED" and "No winner" in ended["summary"]
     assert not any(name.startswith("winner") for name in ended["metrics"])
@@ -85,6 +90,24 @@ def test_a_model_without_a_card_is_searched_in_plain_and_json_and_what_was_read_
     assert "winner: " in out
     assert [message["role"] for message in model.calls[0].messages] == ["user"]
     assert model.calls[0].prompt.endswith("Answer: ...")
+
+
+def test_what_fell_back_is_counted_in_the_table_and_told_on_the_page(
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without_helpers(call: Call) -> Reply:
+        return Reply(text="") if stages.stage_of(call) == "distill" else solve(call)
+
+    (tmp_path / "w.yaml").write_text(
+        "name: x\nrounds:\n  - {width: 3, distill: {kind: summary, tokens: 64}}\n  - {width: 1}\n", encoding="utf-8"
+    )
+    model.answer = without_helpers
+    where = ("--endpoint", model.url, "--data", data)
+    assert command("run", "w.yaml", "--budget", "tokens=2k", *where, "--problems", "4") == 0
+    out, err = capsys.readouterr()
+    head, _, row, *_ = out.strip().splitlines()
+    assert head.split()[-2:] == ["fallback", "failed"] and row.split()[-3:] == ["100", "%", "0"]
+    assert "fallbacks 100 %" in err and "fallback: share of problems" in out
 
 
 def test_the_format_that_is_asked_for_is_sent(
