@@ -73,7 +73,7 @@ class Caller:
         self.limiter, self.replicas = attempts.limiter, attempts.replicas
         fitting = Fitting(identity.context, counter, tokenizer, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)
-        self.probe = Probe(identity, self.way, attempts, self._capped.opening, tally)
+        self.probe = Probe(identity, self.way, attempts, self._capped.opening, tally, store)
         self._guides = True  # until the server refuses a schema
         self._flights = Flights()
         self._unkept: dict[str, StoredCompletion] = {}  # paid for, but the store could not be written

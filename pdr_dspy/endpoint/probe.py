@@ -8,20 +8,25 @@ as they would have without it. Lives on the library's event loop.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pdr_dspy.calls import CallTag
 from pdr_dspy.endpoint.attempts import Attempts
+from pdr_dspy.endpoint.chat_body import MalformedBody, checked
 from pdr_dspy.endpoint.completion import finish_of, usage_of
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.stats import Tally
+from pdr_dspy.endpoint.store import Store
 from pdr_dspy.endpoint.thinking import ThinkingWay
-from pdr_dspy.errors import EndpointError
+from pdr_dspy.errors import DiskError, EndpointError
 from pdr_dspy.ledger import PROBE
 
 MESSAGE, TOKENS = "Say: ok", 16
@@ -45,6 +50,7 @@ class Probe:
         attempts: Sends the request.
         opening: What the chat template opens every thinking with, for a request; None where it does not.
         tally: Counts it.
+        store: Where its answer is kept, so that who goes on from there sends nothing; None keeps it nowhere.
 
     Attributes:
         thinks_always: Whether the model thinks though it is told not to; None: not known yet.
@@ -57,10 +63,13 @@ class Probe:
         attempts: Attempts,
         opening: Callable[[Mapping[str, Any]], Awaitable[str | None]],
         tally: Tally,
+        store: Store | None = None,
     ) -> None:
         switchable = identity.recommended.switchable
         self.thinks_always: bool | None = None if switchable is None else not switchable
         self._model = identity.model
+        self._revision = identity.revision
+        self._store = store
         self._way = way
         self._attempts = attempts
         self._opening = opening
@@ -91,6 +100,8 @@ class Probe:
         Raises:
             SpendExhausted, DiskError: nothing may be sent.
         """
+        if self.thinks_always is None:
+            await self._remembered()
         for _ in range(2):  # a server that refuses the cap has said nothing else
             if self.thinks_always is None:
                 await self._sent()
@@ -107,7 +118,7 @@ class Probe:
         if not task.cancelled():
             task.exception()  # those who waited have it
 
-    async def _send(self) -> None:
+    def _body(self, with_cap: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "user", "content": MESSAGE}],
@@ -115,8 +126,27 @@ class Probe:
             "temperature": 0,
             "chat_template_kwargs": {"enable_thinking": False},
         }
-        if with_cap := self._way.way == "server" and not self._capped:
-            body[THINKING_FIELD] = 1
+        return {**body, THINKING_FIELD: 1} if with_cap else body
+
+    def _key(self, body: Mapping[str, Any]) -> str:
+        text = json.dumps({"probe": body, "revision": self._revision}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    async def _remembered(self) -> None:
+        """What an earlier probe of the same model was answered."""
+        for body in (self._body(True), self._body(False)) if self._store is not None else ():
+            kept = self._store.get(self._key(body)) if self._store is not None else None
+            if kept is not None:
+                with suppress(MalformedBody):
+                    await self._read(checked(kept.body), body)
+                    return
+
+    async def _read(self, answer: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        if self.thinks_always is None:
+            self.thinks_always = thinks(answer, await self._opening(body))
+
+    async def _send(self) -> None:
+        body = self._body(with_cap := self._way.way == "server" and not self._capped)
         self._capped = True
         log = CallLog(CallTag(stage=PROBE), self._model, self._tally)
         log.asked = TOKENS
@@ -131,8 +161,10 @@ class Probe:
                 self._refusal = result.detail
             return
         log.answered(result, "ok")
-        if self.thinks_always is None:
-            self.thinks_always = thinks(result.body, await self._opening(body))
+        if self._store is not None:
+            with suppress(DiskError):  # the next call says so
+                self._store.put(self._key(body), result)
+        await self._read(result.body, body)
 
 
 def thinks(body: Mapping[str, Any], opening: str | None) -> bool:

@@ -24,7 +24,7 @@ from pdr_dspy.formats.fields import body_of, label, role_of, values_of
 from pdr_dspy.formats.marks import sections, value_lines
 from pdr_dspy.formats.parsing import parsed
 
-_HEADINGS = {"workspace": "Notes from earlier attempts", "drafts": "Drafts", "draft": "Draft"}
+_HEADINGS = {"workspace": "Notes from earlier attempts (they may be wrong)", "drafts": "Drafts", "draft": "Draft"}
 _WORDS_PER_TOKEN = 0.7
 """A model counts words better than tokens; English has about 0.75 a token, and a bound must hold."""
 

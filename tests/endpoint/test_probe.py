@@ -46,7 +46,7 @@ def test_what_it_costs_is_counted_and_no_call(fake_vllm: FakeVLLM, tmp_path: Pat
     with open_endpoint(fake_vllm, store=store, allowance=allowance) as endpoint:
         results, ledger = burst(endpoint, TAGS)
         stats = endpoint.stats
-    assert results == [["ok"]] * 8 and len(store) == 8
+    assert results == [["ok"]] * 8 and len(store) == 9  # the probe's, too
     (found,) = (r for r in ledger.records if r.stage == PROBE)
     assert found.max_tokens == probe.TOKENS and found.outcome == "ok"
     served, sums = fake_vllm.metrics(), ledger.meters()
@@ -70,6 +70,14 @@ def test_it_is_not_sent_before_a_cap_is_and_not_for_what_is_in_the_store(fake_vl
         call(endpoint, tag=TAGS[0])
         assert len(fake_vllm.probes) == 1
         assert endpoint.thinks_always is None
+
+
+def test_who_goes_on_with_a_store_knows_what_was_found_out(fake_vllm: FakeVLLM) -> None:
+    store = MemoryStore()
+    for _ in range(2):
+        with open_endpoint(fake_vllm, store=store) as endpoint:
+            assert endpoint.probe() is False
+            assert len(fake_vllm.probes) == 1
 
 
 @pytest.mark.parametrize("thinking", ["continue", "off"])

@@ -58,7 +58,7 @@ def test_plain_asks_as_a_person_would() -> None:
         assert draft.prompt.endswith("Give the final answer on the last line, as `Answer: ...` (a whole number).")
         assert 'Drafts:\n<draft id="1">\nwork\nanswer: 42\n</draft>' in distill.prompt
         assert distill.prompt.endswith("Write at most 44 words.")
-        assert "Notes from earlier attempts:\nwork\nAnswer: 42\n" in refine.prompt
+        assert "Notes from earlier attempts (they may be wrong):\nwork\nAnswer: 42\n" in refine.prompt
 
 
 def test_several_inputs_are_labelled_and_demonstrations_are_turns() -> None:

@@ -89,7 +89,7 @@ def test_a_model_without_a_card_is_searched_in_plain_and_json_and_what_was_read_
     assert "lenient" in head and "100 %" in row and "fallback" not in head and "asked in the format plain" in out
     assert "winner: " in out
     assert [message["role"] for message in model.calls[0].messages] == ["user"]
-    assert model.calls[0].prompt.endswith("Answer: ...")
+    assert model.calls[0].prompt.endswith("as `Answer: ...`.")
 
 
 def test_what_fell_back_is_counted_in_the_table_and_told_on_the_page(

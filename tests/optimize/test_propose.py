@@ -93,7 +93,9 @@ def test_another_proposer_has_its_own_key_which_is_in_no_file_and_counts_as_spen
     assert "a/large-one writes 1 new instructions for each of draft, refine, distill" in err
     assert len(proposing(other)) == len(other.calls) > 0 and proposing(model) == []
     assert not any(KEY in call.headers["authorization"] for call in other.calls)
-    spent = sum(call.completion_tokens for fake in (model, other) for call in fake.calls if call.status == 200)
+    spent = sum(
+        call.completion_tokens for fake in (model, other) for call in (*fake.calls, *fake.probes) if call.status == 200
+    )
     assert FileAllowance(tmp_path / "runs" / "s" / "spend").spent == spent
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert kept and not any(key.encode() in content for key in (KEY, OTHER) for content in kept)
