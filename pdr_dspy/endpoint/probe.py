@@ -89,7 +89,7 @@ class Probe:
             EndpointError: it refuses the cap, and the user insists on it.
             SpendExhausted, DiskError: nothing may be sent.
         """
-        if not self._capped:
+        if not self._capped or self._sending is not None:  # one under way may be about to say so
             await self._sent()
         if self._refusal:
             self._way.refused(self._refusal)
