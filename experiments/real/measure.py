@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import dspy
+
 from experiments.real.plainly import ask_plainly, right_if_read_generously
 from experiments.real.problems import FILE, Easy, read_problems
 from pdr_dspy import bridge
@@ -17,7 +19,7 @@ from pdr_dspy.evaluation.statistics import wilson
 from pdr_dspy.ledger import CallRecord
 from pdr_dspy.modules import PDR
 from pdr_dspy.modules.records import RunRecord
-from pdr_dspy.workflow import Workflow, load_workflow, plan
+from pdr_dspy.workflow import Format, Workflow, load_workflow, plan
 
 WORKFLOWS = Path(__file__).with_name("workflows")
 
@@ -122,16 +124,28 @@ def easy_data() -> tuple[list[Easy], Dataset]:
     return read_problems(), load_data(str(FILE))
 
 
-def through_the_library(endpoint: Endpoint, name: str, data: Dataset, *, seed: int = 0) -> Measured:
-    """Run one of the workflows on every problem, as a user would: nothing about the prompts is chosen here.
+def typed_data() -> Dataset:
+    """The problems whose answer is a number, asked for as `answer: int`."""
+    data = load_data(str(FILE), signature=dspy.Signature("problem -> answer: int"))
+    return data.with_problems(p for p in data.problems if str(p.answer).isdigit())
+
+
+def through_the_library(
+    endpoint: Endpoint, name: str, data: Dataset, *, seed: int = 0, form: Format | None = None
+) -> Measured:
+    """Run one of the workflows on every problem, as a user would.
 
     Args:
         endpoint: The model. With a store, workflows that begin alike share their drafts.
         name: One of `NAMES`.
         data: The problems.
         seed: Of all sampling.
+        form: The format of its prompts; None: nothing about the prompts is chosen here.
     """
     workflow = load_workflow(WORKFLOWS / f"{name}.yaml")
+    if form is not None:
+        prompts = workflow.prompts.model_copy(update={"format": form})
+        workflow = workflow.model_copy(update={"name": f"{name} in {form}", "prompts": prompts})
     program = PDR(data.signature, workflow, budget=Budget(), seed=seed)
     evaluation = bridge.run(evaluate(program, data, lm=endpoint.lm))
     return Measured(workflow, evaluation)
@@ -140,10 +154,14 @@ def through_the_library(endpoint: Endpoint, name: str, data: Dataset, *, seed: i
 HEAD = ("", "right, % [95 %]", "read leniently, %", "unreadable, %", "fallbacks", "path", "total")
 
 
-def table(plain: Plainly, rows: Sequence[Measured]) -> list[str]:
-    """The table in Markdown; `path` and `total` are mean generated tokens of a problem, along its path and in all."""
+def table(plain: Plainly | None, rows: Sequence[Measured]) -> list[str]:
+    """The table in Markdown, with a row for the model asked plainly, if it was.
+
+    `path` and `total` are mean generated tokens of a problem, along its path and in all.
+    """
     cells: list[tuple[str, ...]] = [HEAD, ("---", *("---:" for _ in HEAD[1:]))]
-    cells.append(("asked plainly, read generously", _share(plain.right), "", "", "", "", ""))
+    if plain is not None:
+        cells.append(("asked plainly, read generously", _share(plain.right), "", "", "", "", ""))
     for row in rows:
         tokens = (f"{row.evaluation.mean(meter):.0f}" for meter in ("seq_generated", "total_generated"))
         shares = (f"{100 * share:.1f}" for share in (row.lenient, row.unreadable))
