@@ -44,8 +44,8 @@ def measure(options: argparse.Namespace) -> int:
         problems, data = easy_data()
         if options.formats:
             for title, asked in (("problem -> answer", data), ("problem -> answer: int", typed_data())):
-                long = NAMES[0]
-                rows = [through_the_library(endpoint, long, asked, seed=options.seed, form=form) for form in FORMATS]
+                chain = NAMES[0]
+                rows = [through_the_library(endpoint, chain, asked, seed=options.seed, form=form) for form in FORMATS]
                 print("\n".join([f"{title}, {len(asked.problems)} problems", "", *table(None, rows), ""]))
             return 0
         long, *others = [through_the_library(endpoint, name, data, seed=options.seed) for name in NAMES]

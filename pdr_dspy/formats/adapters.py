@@ -8,11 +8,11 @@ from typing import Any
 import dspy
 from dspy.adapters.chat_adapter import ChatAdapter
 from dspy.adapters.json_adapter import JSONAdapter
-from dspy.adapters.utils import parse_value
 from dspy.adapters.xml_adapter import XMLAdapter
 from dspy.utils.exceptions import AdapterParseError
 
-from pdr_dspy.formats.objects import repairable
+from pdr_dspy.formats.coerce import strict
+from pdr_dspy.formats.objects import latex, repairable
 from pdr_dspy.formats.parsing import parsed
 
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
@@ -53,7 +53,10 @@ class PDRJSONAdapter(JSONAdapter):
     def _object(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
         if not text.lstrip().startswith("{") or not repairable(text):
             raise ValueError("not a JSON object")
-        return _strictly(super().parse, signature, text)
+        fields = _strictly(super().parse, signature, text)
+        if any(value == "None" and field_is_text(signature, name) for name, value in fields.items()):
+            raise ValueError("a null in the place of a text")
+        return {name: latex(value) for name, value in fields.items()}
 
 
 class PDRXMLAdapter(XMLAdapter):
@@ -84,6 +87,11 @@ def _strictly(parse: Any, signature: type[dspy.Signature], text: str) -> dict[st
     return fields
 
 
+def field_is_text(signature: type[dspy.Signature], name: str) -> bool:
+    """Whether an output field holds text."""
+    return signature.output_fields[name].annotation is str
+
+
 def _between_markers(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
     """The fields of the first completed answer; of a field that is there twice the last one, as it corrects the other.
 
@@ -99,7 +107,7 @@ def _between_markers(signature: type[dspy.Signature], text: str) -> dict[str, An
                 end = marks[i + 1].start() if i + 1 < len(marks) else len(part)
                 value = part[mark.end() : end].strip()
                 if mark[1] in signature.output_fields and not _PLACEHOLDER.match(value):
-                    found[mark[1]] = parse_value(value, signature.output_fields[mark[1]].annotation)
+                    found[mark[1]] = strict(value, signature.output_fields[mark[1]].annotation)
         except ValueError as error:
             problem = error
             continue

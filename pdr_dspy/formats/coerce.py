@@ -8,6 +8,7 @@ refused. Pure.
 from __future__ import annotations
 
 import enum
+import math
 import re
 import types
 from datetime import date, datetime
@@ -23,6 +24,14 @@ from pdr_dspy.formats.objects import repairable
 _NUMBER = r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _NUMBERS = re.compile(_NUMBER)
 _FRACTION = re.compile(rf"({_NUMBER})\s*/\s*({_NUMBER})")
+_LATEX_FRACTION = re.compile(rf"\\[dt]?frac\{{({_NUMBER})\}}\{{({_NUMBER})\}}")
+_NO_VALUE = re.compile(
+    r"\\(?!text|mathrm|[,;!: ])|\b(?:hundred|thousand|million|billion|trillion|dozen)s?\b|\bnot sure\b|\bdon't know\b"
+    r"|\b(?:maybe|perhaps|chapter|step)\b",
+    re.IGNORECASE,
+)
+_PHRASE = 14
+"""Words of a phrase that is searched for a value at most."""
 _FENCE = re.compile(r"\A```[\w+-]*\s*\n?(.*?)\n?```\Z", re.DOTALL)
 _WRAPPED = (("**", "**"), ("__", "__"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("`", "`"),
             ('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("*", "*"))  # fmt: skip
@@ -64,6 +73,8 @@ def strict(value: Any, annotation: Any) -> Any:
         ValueError: it is none of that type.
     """
     read: Any = parse_value(value, annotation)
+    if isinstance(read, float) and not math.isfinite(read):
+        raise ValueError(f"{read} is no number")
     return read
 
 
@@ -80,7 +91,8 @@ def lenient(text: str, annotation: Any) -> Any:
     if inner is not None:
         return None if plain.casefold() in _NONE else lenient(text, inner)
     if annotation is bool:
-        return _choice(plain, {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
+        options = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+        return _choice(re.split(r"[,.;:!\n]", plain, maxsplit=1)[0], options)  # `Yes, it is.`
     if annotation in (int, float):
         return _number(plain, annotation)
     if isinstance(annotation, enum.EnumMeta):
@@ -107,13 +119,13 @@ def _optional(annotation: Any) -> Any:
 
 
 def _number(text: str, kind: type) -> Any:
-    if kind is float and (fraction := _FRACTION.fullmatch(text)):
+    if kind is float and (fraction := _FRACTION.fullmatch(text) or _LATEX_FRACTION.fullmatch(text)):
         over = float(_digits(fraction[2]))
         if over:
             return float(_digits(fraction[1])) / over
-    # A phrase is searched for the only number in it; a fraction or a range has two.
+    # A phrase is searched for the only number in it; a fraction or a range has two, a formula is none.
     found = _NUMBERS.findall(text[:2000])
-    if len(found) != 1 or len(found[0]) > 300:
+    if len(found) != 1 or len(found[0]) > 300 or len(text.split()) > _PHRASE or _NO_VALUE.search(text):
         raise ValueError(f"{_short(text)} is not one number")
     value = float(_digits(found[0]))
     if kind is float:
@@ -137,7 +149,19 @@ def _choice(text: str, options: dict[str, Any]) -> Any:
         found = [value for key, value in options.items() if key.casefold() == folded]
         if found and all(value is found[0] or value == found[0] for value in found):
             return found[0]
+    if (only := _only_named(text, options)) is not None:
+        return only
     raise ValueError(f"{_short(text)} is none of {', '.join(options)}")
+
+
+def _only_named(text: str, options: dict[str, Any]) -> Any:
+    """The only option that a short phrase names ("So it is B."), or None; a letter must be one of its own."""
+    if len(text.split()) > _PHRASE or re.search(r"\b(?:not|no|neither|nor)\b|n't\b", text, re.IGNORECASE):
+        return None
+    words = re.findall(r"\w+", text)
+    folded = {word.casefold() for word in words}
+    named = [v for key, v in options.items() if (key in words if len(key) == 1 else key.casefold() in folded)]
+    return named[0] if named and all(value == named[0] for value in named) else None
 
 
 def _letter(text: str) -> str:
@@ -170,7 +194,9 @@ def _structures(text: str, annotation: Any) -> list[Any]:
     item = get_args(annotation)[0]
     part = bare(text).strip("()[]{}")
     lines = [re.sub(r"\A\s*(?:[-*\u2022]|\d+[.)])\s+", "", line) for line in part.splitlines() if line.strip()]
-    split = [piece for piece in (lines if len(lines) > 1 else re.split(r"[,;]", part)) if piece.strip()]
+    split = [
+        piece for piece in (lines if len(lines) > 1 else re.split(";" if ";" in part else ",", part)) if piece.strip()
+    ]
     try:
         if not (isinstance(item, type) and issubclass(item, BaseModel)):
             found.append([lenient(piece, item) for piece in split])

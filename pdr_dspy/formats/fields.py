@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import dspy
+from dspy.adapters.types.base_type import Type as DspyType
 
 ROLE = "pdr_role"
 """Key of a field's `json_schema_extra` that names what one of our own fields is for (`limit`, `count`, ...)."""
@@ -32,6 +33,11 @@ def values_of(signature: type[dspy.Signature]) -> dict[str, Any]:
 def main_value(names: list[str]) -> str | None:
     """Of several values the one that an unmarked answer is taken for: `answer`, or the only one."""
     return "answer" if "answer" in names else names[0] if len(names) == 1 else None
+
+
+def may_be_prose(name: str, kind: Any) -> bool:
+    """Whether a field may hold prose or code (a text that is no `answer`, DSPy's `Code`) rather than a short value."""
+    return (kind is str and name != "answer") or (isinstance(kind, type) and issubclass(kind, DspyType))
 
 
 def role_of(field: Any) -> str:

@@ -36,26 +36,37 @@ def sections(text: str, names: Sequence[str]) -> list[Section]:
         names: The signature's output fields.
     """
     found = list(_pattern(tuple(names)).finditer(text))
-    by_key = {_key(name): name for name in names}
+    by_key = {key_of(name): name for name in names}
+    if "answer" in by_key:
+        by_key |= dict.fromkeys(_ANSWERS, by_key["answer"])
     made: list[Section] = []
     for i, mark in enumerate(found):
         end = found[i + 1].start() if i + 1 < len(found) else len(text)
         spelling = next(kind for kind in ("bracket", "any", "tag", "heading", "label") if mark[kind] is not None)
-        name = by_key.get(_key(mark[spelling]))
+        name = by_key.get(key_of(mark[spelling]))
         if name is None or (spelling == "tag" and mark[0].startswith("</")):
             continue  # another field's mark, or a closing tag: it only ends what is before it
         made.append(Section(name, text[mark.end() : end], mark.start(), spelling == "label"))
     return made
 
 
-def _key(name: str) -> str:
+_ANSWERS = (
+    "ans", "antwort", "r\u00e9ponse", "respuesta", "risposta", "resposta", "\u043e\u0442\u0432\u0435\u0442",
+    "\u7b54\u6848", "\u7b54\u3048", "\u56de\u7b54", "\uc815\ub2f5",
+)  # fmt: skip
+"""What people call the answer."""
+
+
+def key_of(name: str) -> str:
+    """A field's name without what spellings differ in: case, spaces, `final`."""
     key = re.sub(r"[\s_]+", "_", name.strip()).casefold()
     return key.removeprefix("final_").removeprefix("my_") if key not in ("final_", "my_") else key
 
 
 @lru_cache(maxsize=256)
 def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
-    alternatives = sorted({name for name in names} | {name.replace("_", " ") for name in names}, key=len, reverse=True)
+    spelled = {*names, *(name.replace("_", " ") for name in names), *(_ANSWERS if "answer" in names else ())}
+    alternatives = sorted(spelled, key=len, reverse=True)
     known = "|".join(re.escape(each) for each in alternatives)
     final = r"(?:final[ _])?"
     # [[ ## answer ## ]], [## answer ##], [[##answer##]]; any field's ends the one before it
@@ -77,30 +88,63 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
 
 
 _GOES_ON = re.compile(r"\s*(?:[-*\u2022]\s|\d+[.):]|\w{1,2}[:.)]\s|[\]}),]|\|)")
+_OPENS = re.compile(r"```|\$\$|\\\[|\\\]|\\begin\{|\\end\{|[\[{\]}]")
+_PROSE = 4
+"""So many words that end with a point are a sentence, and what follows them belongs to the same text."""
 
 
-def value_lines(text: str, labels: Sequence[str] = ()) -> str:
+def value_lines(text: str, labels: Sequence[str] = (), *, prose: bool = False) -> str:
     """The value at the beginning of a text behind a label: its line, and those that carry it on.
 
-    Carried on is a list (`1. ...`, `B: ...`), a table, or what a bracket has opened; else what follows the line is the
-    model talking on. Where the label's own line is empty the value is the paragraph below it.
+    Carried on is a list (`1. ...`, `B: ...`), a table, or what a bracket, a fence or a display of mathematics has
+    opened; else what follows the line is the model talking on. Where the label's own line is empty the value is the
+    paragraph below it. A field that holds prose or code goes on to the next label, if it begins with a sentence or
+    below its label.
 
     Args:
         text: What stands behind the label.
         labels: Labels that begin another value.
+        prose: Whether the field may hold prose or code.
     """
-    lines = text.lstrip().split("\n")
+    own_line = bool(text.split("\n", 1)[0].strip())
+    lines = text.strip().split("\n")
+    first = lines[0].strip()
+    sentence = len(first.split()) >= _PROSE and first.endswith((".", "!", "?", ":"))
+    runs_on = prose and (sentence or not own_line)
     kept = [lines[0]]
-    depth = _depth(lines[0])
+    still_open = _Open()
+    still_open.take(lines[0])
     for line in lines[1:]:
         if any(line.startswith(f"{each}:") for each in labels):
             break
-        if depth <= 0 and (not line.strip() or not _GOES_ON.match(line)):
+        carried = still_open or runs_on or (_GOES_ON.match(line) if own_line else line)
+        if not carried or (not line.strip() and not still_open and not runs_on):
             break
         kept.append(line)
-        depth += _depth(line)
+        still_open.take(line)
     return "\n".join(kept).strip()
 
 
-def _depth(line: str) -> int:
-    return sum(line.count(c) for c in "[{") - sum(line.count(c) for c in "]}")
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1, "\\[": 1, "\\]": -1, "\\begin{": 2, "\\end{": 0}
+"""What a mark adds to the depth; the brace behind `begin` and `end` is closed on its own."""
+
+
+class _Open:
+    """What is open behind some lines: a fence, a display, an environment, brackets."""
+
+    def __init__(self) -> None:
+        self.fence = self.dollars = False
+        self.depth = 0
+
+    def take(self, line: str) -> None:
+        """One more line."""
+        for mark in _OPENS.findall(line):
+            if mark == "```":
+                self.fence = not self.fence
+            elif mark == "$$":
+                self.dollars = not self.dollars
+            elif not self.fence:
+                self.depth += _STEP[mark]
+
+    def __bool__(self) -> bool:
+        return self.fence or self.dollars or self.depth > 0

@@ -8,6 +8,8 @@ from typing import Any
 
 import json_repair
 
+from pdr_dspy.formats.marks import key_of
+
 _LONGEST = 200_000
 """Characters that are looked at: repairing takes longer than reading."""
 
@@ -29,8 +31,9 @@ _BRACKET = re.compile(r"[{}\[\]]")
 
 
 def found_object(text: str, wanted: Set[str]) -> dict[str, Any] | None:
-    """The last JSON object with at least one of the wanted keys; None where there is none."""
-    if not any(re.search(rf"[\"']{re.escape(name)}[\"']\s*:", text) for name in wanted):
+    """The last JSON object with at least one of the wanted keys, these spelled as they are wanted; None without one."""
+    keys = {key_of(name): name for name in wanted}
+    if not any(key_of(found) in keys for found in _KEY.findall(text)):
         return None
     start, end = text.find("{"), text.rfind("}")
     if start < 0:
@@ -40,6 +43,30 @@ def found_object(text: str, wanted: Set[str]) -> dict[str, Any] | None:
         return None
     loaded = json_repair.loads(part)
     for candidate in reversed(loaded if isinstance(loaded, list) else [loaded]):
-        if isinstance(candidate, dict) and wanted & candidate.keys():
-            return candidate
+        if isinstance(candidate, dict):
+            named = {keys.get(key_of(str(key)), str(key)): value for key, value in candidate.items()}
+            if wanted & named.keys():
+                return {key: latex(value) for key, value in named.items() if value is not None}
     return None
+
+
+def closed_string(text: str, name: str) -> str | None:
+    """The last string of this key that is closed, in an object that need not be; None without one."""
+    found = re.findall(rf"\"{re.escape(name)}\"\s*:\s*(\"(?:[^\"\\]|\\.)*\")", text)
+    loaded = json_repair.loads(found[-1]) if found else None
+    return str(latex(loaded)) if loaded else None
+
+
+def latex(value: Any) -> Any:
+    """A text whose LaTeX lost its backslashes to JSON's escapes (`\\f` of `\\frac`, `\\t` of `\\theta`), with them."""
+    if not isinstance(value, str):
+        return value
+    text = _LOST.sub(lambda m: {"\b": "\\b", "\f": "\\f"}[m[0]], value)
+    text = _TABBED.sub(r"\\t\1", text)
+    return _RETURNED.sub(r"\\r\1", text)
+
+
+_KEY = re.compile(r"[\"']([^\"'\n]{1,60})[\"']\s*:")
+_LOST = re.compile(r"[\b\f](?=[a-zA-Z])")
+_TABBED = re.compile(r"\t(heta|imes|ext|an\b|anh|au\b|o\b|riangle|frac|ilde|op\b)")
+_RETURNED = re.compile(r"\r(ho\b|ight|angle|ceil|floor|m\{)")

@@ -8,6 +8,8 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from pdr_dspy.formats.fields import main_value, values_of
+from pdr_dspy.formats.phrases import is_placeholder, refuses
 from pdr_dspy.formats.reading import Unread, read
 from pdr_dspy.formats.record import MARKS, note
 from pdr_dspy.written import written
@@ -33,6 +35,7 @@ def parsed(signature: type[dspy.Signature], completion: str, own: Own, adapter: 
     text = written(completion.translate(_INVISIBLE))
     try:
         fields = own(signature, text)
+        _whole(signature, fields)
     except (ValueError, RecursionError):
         pass
     else:
@@ -44,3 +47,20 @@ def parsed(signature: type[dspy.Signature], completion: str, own: Own, adapter: 
         raise AdapterParseError(adapter, signature, completion, message=str(error)) from None
     note(how)
     return fields
+
+
+def _whole(signature: type[dspy.Signature], fields: dict[str, Any]) -> None:
+    """Whether every field has something in it that the model wrote.
+
+    Raises:
+        ValueError: the answer is empty, a value is a copy of the prompt's placeholder, or a helper refused.
+    """
+    values = values_of(signature)
+    main = main_value(list(values))
+    for name, value in fields.items():
+        if isinstance(value, str) and (
+            (name == main and not value.strip()) or (name in values and is_placeholder(value))
+        ):
+            raise ValueError(f"nothing stands in {name!r}")
+    if not values and refuses("".join(str(value) for value in fields.values())):
+        raise ValueError("the model refused")

@@ -77,12 +77,28 @@ class PlainAdapter(Adapter):
         body = body_of(signature)
         parts: list[str] = []
         if body is not None:
-            parts.append(str(outputs.get(body, missing_field_message) or ""))
-        lines = []
-        for name in values_of(signature):
-            value = outputs.get(name, missing_field_message)
-            lines.append(f"{label(name)}: {_written(signature.output_fields[name], value)}")
+            parts.append(str(outputs.get(body) or ""))
+        # What a demonstration lacks is left out: the model would learn to write that it is missing.
+        given = [name for name in values_of(signature) if outputs.get(name) is not None]
+        lines = [f"{label(name)}: {_written(signature.output_fields[name], outputs[name])}" for name in given]
         return "\n\n".join(part for part in (*parts, "\n".join(lines)) if part)
+
+    def format_conversation_history(
+        self, signature: type[dspy.Signature], history_field_name: str, inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Earlier turns as they were: what was asked and answered, without the stage's instruction.
+
+        Always in pairs, for chat templates that want a user's and an assistant's turn one after the other.
+        """
+        history = inputs.pop(history_field_name, None)
+        turns: list[dict[str, Any]] = []
+        for message in history.messages if history is not None else ():
+            asked = {name: value for name, value in message.items() if name in signature.input_fields}
+            said = {name: value for name, value in message.items() if name not in asked and value is not None}
+            if asked and said:
+                turns.append({"role": "user", "content": _told(asked)})
+                turns.append({"role": "assistant", "content": _told(said)})
+        return turns
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """The fields.
@@ -91,6 +107,13 @@ class PlainAdapter(Adapter):
             AdapterParseError: one of them can't be found.
         """
         return parsed(signature, completion, _own, type(self).__name__)
+
+
+def _told(fields: dict[str, Any]) -> str:
+    """Fields as a person writes them; the only one without its name."""
+    if len(fields) == 1:
+        return str(next(iter(fields.values())))
+    return "\n\n".join(f"{label(name)}: {value}" for name, value in fields.items())
 
 
 def _own(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
@@ -108,10 +131,14 @@ def _own(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     begins = len(text)
     for name, kind in values.items():
-        marks = list(re.finditer(rf"^{re.escape(label(name))}:[ \t]*(?=\S)", text, re.MULTILINE))
+        pattern = rf"^(?:Final )?{re.escape(label(name))}:[ \t]*(?=\S)"
+        marks = list(re.finditer(pattern, text, re.MULTILINE | re.IGNORECASE))
         if not marks:
             raise ValueError(f"no line begins with {label(name)}:")
-        found[name] = strict(value_lines(text[marks[-1].end() :], [label(n) for n in values]), kind)
+        behind = value_lines(
+            text[marks[-1].end() :], [label(n) for n in values], prose=kind is str and name != "answer"
+        )
+        found[name] = strict(behind, kind)
         begins = min(begins, marks[-1].start())
     if body is not None:
         found[body] = text[:begins].strip() or text.strip()

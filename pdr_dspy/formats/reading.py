@@ -8,10 +8,11 @@ The steps, in this order; the first that gives every field decides, and is on re
 3. `boxed`: the last `\\boxed{...}`.
 4. `answer is`: behind the last "the answer is".
 5. `last line`: the last line, or what stands behind its `=` or `is` where it is a short statement.
+6. `whole text`: of a text field that is no `answer` (`summary`, `code`): the last fenced block, else all of the text.
 
-Steps 3 to 5 are for one value, `answer` or the only one. A stage whose only field is a text takes the whole text. What
-stands before the values is the body (the written solution). Thinking is taken away before, in every spelling. Each
-step takes time linear in the text. Pure.
+Steps 3 to 6 are for one value, `answer` or the only one. A refusal and a copy of the prompt's placeholder are none. A
+stage whose only field is a text takes the whole text. What stands before the values is the body (the written solution).
+Thinking is taken away before, in every spelling. Each step takes time linear in the text. Pure.
 """
 
 from __future__ import annotations
@@ -25,29 +26,22 @@ from dspy.adapters.utils import annotation_allows_none, apply_output_field_defau
 
 from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.formats.coerce import bare, lenient, strict
-from pdr_dspy.formats.fields import body_of, main_value, values_of
+from pdr_dspy.formats.fields import body_of, main_value, may_be_prose, values_of
 from pdr_dspy.formats.marks import Section, sections, value_lines
-from pdr_dspy.formats.objects import found_object
+from pdr_dspy.formats.objects import closed_string, found_object
+from pdr_dspy.formats.phrases import first_sentence, is_placeholder, is_polite, refuses, told
 
-STEPS = ("spelling", "boxed", "answer is", "last line")
+STEPS = ("spelling", "boxed", "answer is", "last line", "whole text")
 """The lenient steps by name, in their order."""
 
-_ANSWER_IS = re.compile(
-    r"\b(?:answer|result)\b(?:\s+(?:to|of|for|in)\b[^.\n:=]{0,80}?)?\s*"
-    r"(?:is|are|was|equals|would be|should be|must be|=|:)[\s*:]*(?P<value>[^\n]+)",
-    re.IGNORECASE,
-)
 _STATEMENT = re.compile(r"\b(?:is|are|was|were|equals|equal to|gives|get|has|have)\b\s*:?\s*(?P<value>[^\n]{1,60})\Z")
-_SENTENCE = re.compile(r"[.!?](?=\s+\S|\s*\Z)")
 _WORDS = 6
 """More words than this behind `is` are a sentence, not a value."""
 _LONGEST_LINE = 400
 """Characters of a last line that may be an answer; a longer one is a paragraph."""
-_REFUSAL = re.compile(
-    r"(?:I'm sorry|I am sorry|Sorry|I apologi[sz]e|As an AI|Unfortunately, I"
-    r"|I (?:can ?not|can't|could not|couldn't|won't|refuse|am unable|am not able))\b",
-    re.IGNORECASE,
-)
+_SPAN = re.compile(r"\*\*(?P<bold>[^*\n]{1,200})\*\*|\$(?P<math>[^$\n]{1,200})\$|`(?P<code>[^`\n]{1,200})`")
+_FENCED = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?```", re.DOTALL)
+_CLAUSE = re.compile(r",? (?:which|because|since|so that)\b")
 _MARK_LINE = re.compile(r"\[{1,2}[ \t]*#{1,3}[ \t]*\w{1,60}[ \t]*#{1,3}[ \t]*\]{1,2}|</?\w{1,60}>|^[ \t]*```\w*[ \t]*$")
 _BULLET = re.compile(r"\A\s*(?:[-*\u2022>]|\d+[.)])\s+")
 
@@ -73,10 +67,14 @@ def read(signature: type[dspy.Signature], text: str, *, finished: bool = True) -
         raise Unread("nothing was written")
     if not values:
         assert body is not None
+        if refuses(text):
+            raise Unread("the model refused")
         return {body: whole(signature, body, text)}, "marks"
     # A line that was cut off may have half a value in it.
     sure = text if finished else text.rpartition("\n")[0]
     found = _marked(signature, values, sure)
+    if not finished:
+        found = {**_closed(values, text), **found}
     missing = [name for name in values if name not in found]
     step = "spelling"
     if missing:
@@ -86,10 +84,23 @@ def read(signature: type[dspy.Signature], text: str, *, finished: bool = True) -
         wanted = main_value(list(values))
         if wanted is None or missing != [wanted]:
             raise Unread(f"no {' and no '.join(repr(name) for name in missing)} in it")
-        step, found[wanted] = _unmarked(text, sure, values[wanted], finished)
+        if _left_empty(signature, wanted, sure):
+            raise Unread(f"nothing stands behind the mark of {wanted!r}")
+        step, found[wanted] = _unmarked(wanted, text, sure, values[wanted], finished)
     if body is not None:
         found[body] = _body(signature, body, text)
     return {name: found[name] for name in signature.output_fields}, step
+
+
+def _left_empty(signature: type[dspy.Signature], wanted: str, text: str) -> bool:
+    """Whether the answer's place is marked, and nothing stands there: then another line is no answer either."""
+    said = (told(text) or "").strip()
+    if last_boxed(text) is not None or (said and not is_placeholder(said.split("\n", 1)[0])):
+        return False
+    marked = [section.text.strip() for section in sections(text, [wanted]) if section.name == wanted]
+    return any(not each or is_placeholder(each) for each in marked) or (
+        text.lstrip().startswith(("{", "```json")) and found_object(text, set(_names(signature))) is not None
+    )
 
 
 def whole(signature: type[dspy.Signature], body: str, text: str) -> str:
@@ -111,7 +122,7 @@ def _marked(signature: type[dspy.Signature], values: dict[str, Any], text: str) 
     known = sections(text, _names(signature))
     for name, kind in values.items():
         for section in reversed([s for s in known if s.name == name]):
-            value = _readable(_candidates(section), kind)
+            value = _readable(_candidates(section, kind), kind)
             if value is _NOTHING and not section.text.strip() and kind is not str and annotation_allows_none(kind):
                 value = None  # marked, and left empty
             if value is not _NOTHING:
@@ -130,11 +141,12 @@ def _marked(signature: type[dspy.Signature], values: dict[str, Any], text: str) 
 _NOTHING = object()
 
 
-def _candidates(section: Section) -> Iterator[str]:
+def _candidates(section: Section, kind: Any) -> Iterator[str]:
     """The value behind a mark: all of the section, its first paragraph, its first line."""
     text = section.text.strip()
     if section.one_line:  # `Answer: 42`, and whatever follows on other lines
-        yield value_lines(text)
+        lines = value_lines(section.text, prose=may_be_prose(section.name, kind))
+        yield _undecorated(lines) if kind is str and not may_be_prose(section.name, kind) else lines
         yield text.split("\n", 1)[0]
         return
     yield text
@@ -142,9 +154,28 @@ def _candidates(section: Section) -> Iterator[str]:
     yield text.split("\n", 1)[0]
 
 
+def _undecorated(text: str) -> str:
+    """A short value without the end of a decoration that began before it (`**Answer: 42**`), or a fence around it."""
+    if (fence := _FENCED.fullmatch(text.strip())) is not None:
+        return fence[1].strip()
+    return text.strip().rstrip("*_`").rstrip() if text.count("**") % 2 else text
+
+
+def _closed(values: dict[str, Any], text: str) -> dict[str, Any]:
+    """Values of a text that was cut off which are closed nevertheless: between tags, as a string of an object."""
+    found: dict[str, Any] = {}
+    for name, kind in values.items():
+        tags = re.findall(rf"<{re.escape(name)}>([^<]*)</{re.escape(name)}>", text)
+        candidates = [c for c in (tags[-1] if tags else None, closed_string(text, name)) if c is not None]
+        value = _readable(candidates, kind)
+        if value is not _NOTHING:
+            found[name] = value
+    return found
+
+
 def _readable(candidates: Iterable[str], kind: Any) -> Any:
     for candidate in candidates:
-        if not candidate.strip() or re.fullmatch(r"\{\w+\}", candidate.strip()):  # a copy of the prompt's placeholder
+        if not candidate.strip() or is_placeholder(candidate) or refuses(candidate):
             continue
         try:
             return lenient(candidate, kind)
@@ -154,6 +185,8 @@ def _readable(candidates: Iterable[str], kind: Any) -> Any:
 
 
 def _from_object(value: Any, kind: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        return _NOTHING
     try:
         return strict(value, kind)
     except (ValueError, RecursionError):
@@ -169,15 +202,19 @@ def _defaults(signature: type[dspy.Signature], found: dict[str, Any], missing: S
             found[name] = value
 
 
-def _unmarked(text: str, sure: str, kind: Any, finished: bool) -> tuple[str, Any]:
+def _unmarked(name: str, text: str, sure: str, kind: Any, finished: bool) -> tuple[str, Any]:
     boxed = last_boxed(text)  # a box that is closed is whole
-    told = [match["value"] for match in _ANSWER_IS.finditer(sure)]
-    lines = [line for line in (_MARK_LINE.sub("", each) for each in text.splitlines()) if line.strip(" *_`#-")]
+    rest = told(sure)
     steps: list[tuple[str, list[str]]] = [("boxed", [boxed] if boxed is not None else [])]
-    steps.append(("answer is", _said(told[-1]) if told else []))
-    if finished and lines and len(lines[-1]) <= _LONGEST_LINE and not _REFUSAL.match(lines[-1].strip()):
+    steps.append(("answer is", _said(rest) if rest is not None else []))
+    if finished and may_be_prose(name, kind):
+        fences = _FENCED.findall(text)
+        steps = [("whole text", [fences[-1] if fences and kind is str else text])]
+    elif finished and (line := _last_line(text)) is not None:
         listed = get_origin(kind) is list and len(text) <= _LONGEST_LINE
-        steps.append(("last line", [text, *_line(lines[-1], kind)] if listed else _line(lines[-1], kind)))
+        steps.append(("last line", [text, *_line(line, kind)] if listed else _line(line, kind)))
+    if refuses(text):
+        steps = []
     for step, candidates in steps:
         value = _readable(candidates, kind)
         if value is not _NOTHING:
@@ -185,12 +222,27 @@ def _unmarked(text: str, sure: str, kind: Any, finished: bool) -> tuple[str, Any
     raise Unread(f"no answer in it that can be read as {getattr(kind, '__name__', kind)}")
 
 
+def _last_line(text: str) -> str | None:
+    """The last line that says something: no mark, no lone label, no politeness; None where it is a paragraph."""
+    for line in reversed([_MARK_LINE.sub("", each) for each in text.splitlines()]):
+        bare_line = line.strip(" *_`#-")
+        if bare_line and not bare_line.endswith((":", "\uff1a")) and not is_polite(line):
+            return line if len(line) <= _LONGEST_LINE and not refuses(line) else None
+    return None
+
+
 def _said(rest: str) -> list[str]:
-    """What "the answer is" is followed by: the first sentence of it."""
-    rest = rest.strip()
-    end = _SENTENCE.search(rest)
-    first = rest[: end.start()] if end and end.start() else rest
-    return [bare(_after_statement(first).strip("*_ ")), bare(rest)]
+    """What "the answer is" is followed by: a bold, boxed or displayed value, else the first sentence."""
+    value = value_lines(rest)
+    span = _SPAN.match(value)
+    if span is not None:
+        return [bare(span["bold"] or span["math"] or span["code"]), bare(value)]
+    first = first_sentence(value)
+    first = _CLAUSE.split(first, maxsplit=1)[0]
+    stated = (
+        _after_statement(first) if re.match(r"(?:The|It|This|My|His|Her|There|In)\b", first) else _after_equals(first)
+    )
+    return [bare(stated.strip("*_ ")), bare(value)]
 
 
 def _line(line: str, kind: Any) -> list[str]:
@@ -202,13 +254,22 @@ def _line(line: str, kind: Any) -> list[str]:
 
 def _after_statement(text: str) -> str:
     """`2 + 3 = 5` says 5, `The capital is Lima` says Lima; a longer statement says itself."""
-    _, equals, right = text.rpartition("=")
-    if equals and right.strip() and len(right.split()) <= _WORDS and "==" not in text:
-        return right.strip()
+    if (right := _after_equals(text)) != text:
+        return right
     found = _STATEMENT.search(text)
     if found and len(found["value"].split()) <= _WORDS:
-        return _after_statement(found["value"]) if found.start() >= 0 and found["value"] != text else found["value"]
+        return _after_statement(found["value"]) if found["value"] != text else text
     return text
+
+
+def _after_equals(text: str) -> str:
+    """What a chain of equations comes to; several equations, or a comparison, are no chain."""
+    _, equals, right = text.rpartition("=")
+    several = text.count("=") > 1 and re.search(r"\b(?:or|and)\b|[,;]", text)
+    compared = re.search(r"[<>!=\u2264\u2265:]=", text)
+    if not equals or not right.strip() or several or compared or len(right.split()) > _WORDS:
+        return text
+    return right.strip()
 
 
 def _body(signature: type[dspy.Signature], body: str, text: str) -> str:

@@ -1,0 +1,68 @@
+"""What models say around an answer: refusals, politeness, copies of a placeholder, "the answer is". Linear; pure."""
+
+from __future__ import annotations
+
+import re
+
+_CURLY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00a0": " "})
+_SHORT = 400
+"""Characters of a refusal at most; a longer text that begins like one goes on to something."""
+
+_REFUSAL = re.compile(
+    r"(?:(?:I'm|I am|we're|we are) (?:very |really |so |truly )?sorry|sorry\b|apologies|(?:I|we) apologi[sz]e"
+    r"|(?:unfortunately, )?(?:I|we) (?:can ?not|can't|could not|couldn't|won't|will not|refuse)\b"
+    r"|(?:unfortunately, )?(?:I|we) (?:do not|don't) (?:know|have)\b"
+    r"|(?:I'm|I am|we are) (?:unable|not able|afraid|not sure)\b|as (?:an? )?(?:AI|(?:large )?language model)\b"
+    r"|this (?:request|question) (?:violates|is against)|es tut mir leid|lo siento|je suis d\u00e9sol\u00e9)",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(
+    r"(?:\.{2,}|\u2026|\{\w+\}|[<\[(](?:(?:your|the|final|an?|only|insert|write) ?)*"
+    r"(?:answer|value|result|number|text|integer)(?: (?:here|alone|goes here))*[>\])])",
+    re.IGNORECASE,
+)
+_POLITE = re.compile(
+    r"(?:I )?hope (?:this|that|it)\b|(?:please )?let me know\b|feel free\b|if you (?:have|need|want|'d like)\b"
+    r"|thank|is there anything\b|good luck\b|have a (?:nice|great|good)\b|happy to help\b",
+    re.IGNORECASE,
+)
+_TOLD = re.compile(
+    r"(?<!what the )(?<!whether the )(?<!if the )(?<!find the )\b(?:answer|result)\b"
+    r"(?:\s+(?:to|of|for|in)\b[^.\n:=]{0,80}?)?\s*"
+    r"(?:is|are|was|equals|would be|should be|must be|=|:)(?=[\s*:$\\`])\s*(?:\*\*(?=\s))?[\s:]*",
+    re.IGNORECASE,
+)
+_END = re.compile(r"[.!?](?=\s|\Z)")
+_ABBREVIATED = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|No|approx|Mt|Jr|Sr)|(?:\b[A-Za-z]))\Z")
+
+
+def refuses(text: str) -> bool:
+    """Whether a text says no more than that there is no answer."""
+    said = text.strip().translate(_CURLY)
+    return len(said) <= _SHORT and _REFUSAL.match(said) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a value is a copy of what stands for it in a prompt: `...`, `<answer>`, `{answer}`, `[your answer]`."""
+    return _PLACEHOLDER.fullmatch(text.strip()) is not None
+
+
+def is_polite(line: str) -> bool:
+    """Whether a line says nothing of the matter: "I hope this helps!"."""
+    return _POLITE.match(line.strip(" *_")) is not None
+
+
+def told(text: str) -> str | None:
+    """What stands behind the last "the answer is", up to the end of the text; None where nobody says so."""
+    last = None
+    for found in _TOLD.finditer(text):
+        last = found.end()
+    return None if last is None else text[last:]
+
+
+def first_sentence(text: str) -> str:
+    """A text up to the point that ends its first sentence (`Dr. Smith` and `3.5` have none)."""
+    for end in _END.finditer(text):
+        if not _ABBREVIATED.search(text[max(0, end.start() - 8) : end.start()]):
+            return text[: end.start()]
+    return text
