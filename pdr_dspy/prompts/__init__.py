@@ -40,10 +40,12 @@ def family(stage: str, recommended: str | None) -> tuple[str, ...]:
 
 
 def resolved(stage: str, prompt: str | Own, recommended: str | None) -> str | Own:
-    """What `default` stands for: the instruction that the model's card recommends, where there is such a one."""
-    if prompt == "default" and recommended is not None and recommended in catalogue(stage):
-        return recommended
-    return prompt
+    """What an id stands for with a model: the one of the model's own family, where its card recommends a family that
+    has it (`default` is `reasoner` then, `checked` is `reasoner-checked`), else itself."""
+    if recommended is None or not isinstance(prompt, str):
+        return prompt
+    own = recommended if prompt == "default" else f"{recommended}-{prompt}"
+    return own if own in catalogue(stage) else prompt
 
 
 class Own(Protocol):
