@@ -87,7 +87,7 @@ def lenient(text: str, annotation: Any) -> Any:
     if annotation is str:
         return text.strip()
     plain = bare(text)
-    inner = _optional(annotation)
+    inner = optional_of(annotation)
     if inner is not None:
         return None if plain.casefold() in _NONE else lenient(text, inner)
     if annotation is bool:
@@ -111,7 +111,8 @@ def lenient(text: str, annotation: Any) -> Any:
     raise ValueError(f"{_short(text)} can't be read as {annotation}")
 
 
-def _optional(annotation: Any) -> Any:
+def optional_of(annotation: Any) -> Any:
+    """The type beside None in an optional one, or None where it is no such type."""
     if get_origin(annotation) not in (Union, types.UnionType) or not annotation_allows_none(annotation):
         return None
     rest = [each for each in get_args(annotation) if each is not type(None)]

@@ -13,13 +13,14 @@ text alone; one with a list of numbers, for a line of them.
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any, Literal, get_args, get_origin
 
 import dspy
 from dspy.adapters.base import Adapter
 from dspy.adapters.utils import format_field_value, translate_field_type
 
-from pdr_dspy.formats.coerce import strict
+from pdr_dspy.formats.coerce import optional_of, strict
 from pdr_dspy.formats.fields import body_of, label, role_of, values_of
 from pdr_dspy.formats.marks import sections, value_lines
 from pdr_dspy.formats.parsing import parsed
@@ -180,6 +181,8 @@ def _hint(name: str, field: Any) -> str:
 
 def _kind(name: str, field: Any) -> str:
     """A type in words."""
+    if (inner := optional_of(field.annotation)) is not None and inner in _KINDS:
+        return f"{_KINDS[inner] or 'a text'}, or None"
     if (simple := _KINDS.get(field.annotation)) is not None:
         return simple
     if get_origin(field.annotation) is Literal:
@@ -189,7 +192,7 @@ def _kind(name: str, field: Any) -> str:
 
 
 _KINDS: dict[Any, str] = {
-    str: "", int: "a whole number", float: "a number", bool: "True or False",
+    str: "", int: "a whole number", float: "a number", bool: "True or False", date: "a date, as 2024-05-01",
     list[int]: "a JSON list of whole numbers", list[float]: "a JSON list of numbers", list[str]: "a JSON list of texts",
 }  # fmt: skip
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from datetime import date
+from typing import Any, Literal
 
 import dspy
 import pytest
@@ -22,7 +23,7 @@ ANSWERS: dict[Format, str] = {
 }
 
 
-def program(form: Format | None = None, signature: str = "problem -> answer: int", distill: bool = False) -> PDR:
+def program(form: Format | None = None, signature: Any = "problem -> answer: int", distill: bool = False) -> PDR:
     first = {"width": 2, "distill": {"kind": "summary", "tokens": 64}}
     rounds = [first, {"width": 1}] if distill else [{"width": 1}]
     return PDR(
@@ -72,6 +73,19 @@ def test_several_inputs_are_labelled_and_demonstrations_are_turns() -> None:
         assert demo == {"role": "assistant", "content": "s1\n\nAnswer: a1\nSure: no"}
         assert last["content"].startswith("Question: q2\n\nContext:\nc\n2\n\n")
         assert last["content"].endswith("End with these lines:\nAnswer: ...\nSure: (one of: yes, no)")
+
+
+def test_types_are_told_in_words() -> None:
+    signature = dspy.Signature("q -> count: int | None, names: list[str]").prepend(
+        "when", dspy.OutputField(), type_=date
+    )
+    typed = program("plain", signature)
+    with FakeVLLM(answer='When: 2024-05-01\nCount: None\nNames: ["a"]') as server:
+        found = served(server, lambda: typed(q="?"))
+        assert (found.when, found.count, found.names) == (date(2024, 5, 1), None, ["a"])
+        assert server.calls[0].prompt.endswith(
+            "When: (a date, as 2024-05-01)\nCount: (a whole number, or None)\nNames: (a JSON list of texts)"
+        )
 
 
 @pytest.mark.parametrize(
