@@ -12,7 +12,7 @@ from optimize.points.space import Candidate
 from optimize.points.title import title
 from optimize.searching.supervise import supervised
 from optimize.showing.progress import Progress
-from optimize.weighing.objective import Bench, spoilt
+from optimize.weighing.objective import Bench, incomplete
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError
@@ -48,7 +48,7 @@ def measure_grid(
                 measured = await bench.measure(candidate.workflow, data, on_result=lambda _: progress.problem(number))
                 assert measured.evaluation is not None
                 results = measured.evaluation.results
-                lost = [r for r in results if spoilt(r)]
+                lost = [r for r in results if incomplete(r)]
                 if lost:
                     problem = f"{len(lost)} problems were spoilt ({lost[0].failure or 'a call'}: {lost[0].detail})"
                     raise EndpointError("endpoint", problem, "Look at the server; the same command goes on")

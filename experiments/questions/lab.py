@@ -23,7 +23,7 @@ from optimize.points.space import Candidate
 from optimize.searching.supervise import supervised
 from optimize.searching.track import Tracking
 from optimize.showing.progress import Progress
-from optimize.weighing.objective import measurement, spoilt
+from optimize.weighing.objective import incomplete, measurement, spoilt
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset, load_data, split
 from pdr_dspy.endpoint import Endpoint
@@ -170,7 +170,7 @@ class Lab:
             if (result.problem, result.sample) in rows.kept:
                 return
             row = row_of(result)
-            if spoilt(result):
+            if incomplete(result):
                 lost[result.problem, result.sample] = row
             else:
                 rows.add(row)
@@ -183,9 +183,10 @@ class Lab:
                 await evaluate(program, part, lm=self.endpoint.lm, samples=samples, on_result=keep)
         finally:
             rows.close()
-        if len(lost) >= LOST * len(data) * samples:
-            first = next(iter(lost.values())).result
-            problem = f"{len(lost)} problems were spoilt ({first.failure or 'a call'}: {first.detail})"
+        unanswered = [row.result for row in lost.values() if spoilt(row.result)]
+        if unanswered and len(unanswered) >= LOST * len(data) * samples:
+            first = unanswered[0]
+            problem = f"{len(unanswered)} problems were spoilt ({first.failure}: {first.detail})"
             raise EndpointError(
                 "endpoint", problem, "Look at the server; what was done is kept, and the same command goes on"
             )

@@ -36,10 +36,13 @@ REPORT_SAMPLE = 1_000_000
 """Samples of the report are numbered from here, so that no draft of the search can serve it."""
 
 AGAIN = 3
-"""How often problems that the endpoint spoilt are run again; what of them was answered comes from the store."""
+"""How often problems of which the endpoint lost a call are run again; what was answered comes from the store."""
 
 LOST = 0.05
-"""Share of problems spoilt for good above which the endpoint is at fault; below, a request that breaks the server."""
+"""Share of problems spoilt for good above which the endpoint is at fault; below, a request that breaks the server.
+
+A problem that has an answer in spite of a lost call does not count: its fallback is on record, and in the table.
+"""
 
 OWN_FAILURES = frozenset({"truncated", "empty", "unparseable", "context", "timeout", "cutoff", "budget", "grader"})
 """Kinds of failure that say something about the workflow (or the model); of others the endpoint is suspected."""
@@ -214,13 +217,16 @@ class Bench:
         run = partial(evaluate, program, lm=self.endpoint.lm, samples=self.samples, first_sample=first_sample)
         evaluation = await run(data, on_result=on_result)
         for _ in range(AGAIN):
-            lost = {result.problem for result in evaluation.results if spoilt(result)}
+            lost = {result.problem for result in evaluation.results if incomplete(result)}
             if not lost:
                 return evaluation
             again = await run(data.with_problems([p for p in data.problems if p.id in lost]))
             evaluation = evaluation.replaced(again)
-        left = [result for result in evaluation.results if spoilt(result)]
-        if left and (len(left) > LOST * len(evaluation.results) or not await asyncio.to_thread(self.endpoint.answers)):
+        left = [result for result in evaluation.results if incomplete(result)]
+        unanswered = [result for result in left if spoilt(result)]
+        gone = len(unanswered) > LOST * len(evaluation.results)
+        if gone or (left and not await asyncio.to_thread(self.endpoint.answers)):
+            left = unanswered or left
             raise EndpointError(
                 "endpoint",
                 f"{len(left)} of {len(evaluation.results)} problems failed {AGAIN + 1} times ({_why(left[0])})",
@@ -230,9 +236,21 @@ class Bench:
 
 
 def spoilt(result: ProblemResult) -> bool:
-    """Whether a result is not the workflow's own: the endpoint failed the problem, or one of its calls for good."""
-    if result.failure is not None and result.failure not in OWN_FAILURES:
-        return True
+    """Whether a problem got no answer because of the endpoint: it failed the problem, or a call that was needed."""
+    if result.failure is None:
+        return False
+    return result.failure not in OWN_FAILURES or (result.outputs is None and _lost_a_call(result))
+
+
+def incomplete(result: ProblemResult) -> bool:
+    """Whether the endpoint took something from a result: it is spoilt, or one of its calls failed for good.
+
+    Such a result may have an answer (of fewer drafts, or by a fallback). It is worth another try.
+    """
+    return spoilt(result) or _lost_a_call(result)
+
+
+def _lost_a_call(result: ProblemResult) -> bool:
     last = {record.call: record for record in result.records}
     return any(record.outcome == "server" for record in last.values())
 

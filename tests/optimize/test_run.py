@@ -7,12 +7,16 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fakes.vllm import FakeVLLM
+from fakes.stages import stage_of
+from fakes.vllm import Call, FakeVLLM, Reply, unavailable
 from search_support import Command, assert_nothing_paid_twice, solve
 
-from optimize.searching.options import INTERRUPTED
+from optimize.searching import sources
+from optimize.searching.options import INTERRUPTED, REFUSED
+from pdr_dspy.endpoint import EndpointSettings
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
 WORKFLOWS = (PROGRAMS / "pdr_small.yaml", PROGRAMS / "long_cot.yaml")
@@ -70,3 +74,40 @@ def test_its_table_is_the_searchs(
     assert {line.split("[")[0].split()[-2] for line in lines[2:4]} == {"pdr_small", "long_cot"}
     for words in ("F: on this table's Pareto front", "Failures count as wrong", "fresh/old"):
         assert any(words in line for line in lines) and any(words in line for line in searched)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is tried again at once."""
+
+    def settings(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
+        return EndpointSettings(urls, name, load=int(options.load), backoff=0.001)
+
+    monkeypatch.setattr(sources, "_settings", settings)
+
+
+def small(model: FakeVLLM, data: Path) -> tuple[object, ...]:
+    return ("run", WORKFLOWS[0], *arguments(model, data)[len(WORKFLOWS) :])
+
+
+def test_a_server_that_fails_every_summary_is_measured_by_what_the_run_falls_back_to(
+    command: Command, model: FakeVLLM, data: Path, quick: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(call: Call) -> Reply:
+        return unavailable(500) if stage_of(call) == "distill" else solve(call)
+
+    model.answer = answer
+    assert command(*small(model, data)) == 0
+    head, _, row, *_ = capsys.readouterr().out.strip("\n").splitlines()
+    assert "accuracy [95 %]" in head and accuracy(row) and "pdr_small" in row
+    assert row[: head.index("fallback") + len("fallback")].endswith("100 %")
+    assert any(stage_of(call) == "refine" for call in model.calls)
+
+
+def test_a_server_that_fails_every_draft_is_not_measured(
+    command: Command, model: FakeVLLM, data: Path, quick: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.answer = unavailable(500)
+    assert command(*small(model, data)) == REFUSED
+    told = capsys.readouterr()
+    assert "8 of 8 problems failed 4 times" in told.err and "accuracy [95 %]" not in told.out
