@@ -34,15 +34,13 @@ from pdr_dspy.errors import (
     Truncated,
     Unparseable,
 )
-from pdr_dspy.formats import DEFAULT, MARKS, Unread, adapter, collecting, read
+from pdr_dspy.formats import MARKS, Unread, collecting, read
+from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workflow import Caps, Sampling
 from pdr_dspy.workspace import Tokenizer
 from pdr_dspy.written import written
 
 _HELPERS = ("distill", "pick", "analyse")
-
-PER_MESSAGE = 16
-"""Tokens a chat template puts around a message, which are not seen here; covers the templates we know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ async def ask(
         config["rollout_id"] = config["seed"]  # distinct drafts must not share an entry of DSPy's cache
     prompt = 0
     if desk.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request
-        prompt = await asyncio.to_thread(_prompt_tokens, predictor, signature, inputs, desk)
+        prompt = await asyncio.to_thread(prompt_size, predictor, signature, inputs, desk.tokenizer.count)
     second = endpoint.second_prompt(prompt, caps.thinking) if endpoint is not None else 0
     held = [desk.spend.reserve(caps.total + prompt + second, keep=keep)]
     if not second:  # the call may still turn out to need a second request
@@ -168,18 +166,6 @@ def _read_all_the_same(
     except Unread:
         return None
     return dspy.Prediction(**fields), how
-
-
-def messages_of(predictor: dspy.Predict, signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list[str]:
-    """The texts of the messages that a call sends, demos included."""
-    chosen = dspy.settings.adapter or adapter(DEFAULT)
-    return [str(m["content"]) for m in chosen.format(signature, predictor.demos, dict(inputs))]
-
-
-def _prompt_tokens(
-    predictor: dspy.Predict, signature: type[dspy.Signature], inputs: Mapping[str, Any], desk: Desk
-) -> int:
-    return sum(desk.tokenizer.count(text) + PER_MESSAGE for text in messages_of(predictor, signature, inputs))
 
 
 def typed(error: Exception) -> Exception:

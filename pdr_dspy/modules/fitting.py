@@ -9,7 +9,7 @@ from typing import Any
 import dspy
 
 from pdr_dspy.errors import ContextOverflow
-from pdr_dspy.modules.ask import PER_MESSAGE, messages_of
+from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workspace import Tokenizer, bound, render_drafts
 
 _SPARE = 32
@@ -44,14 +44,12 @@ async def readable(
     if context is None:
         return whole
 
-    def size(values: Mapping[str, Any], count: Callable[[str], int]) -> int:
-        return sum(count(text) + PER_MESSAGE for text in messages_of(predictor, signature, values))
-
     def fit() -> Mapping[str, Any]:
         # A token is at least a byte: most calls need no counting.
-        if size(whole, lambda text: len(text.encode("utf-8", "replace"))) + cap + _SPARE <= context:
+        most = prompt_size(predictor, signature, whole, lambda text: len(text.encode("utf-8", "replace")))
+        if most + cap + _SPARE <= context:
             return whole
-        room = context - cap - _SPARE - size(inputs(""), tokenizer.count)
+        room = context - cap - _SPARE - prompt_size(predictor, signature, inputs(""), tokenizer.count)
         if tokenizer.count(render_drafts(drafts)) <= room:
             return whole
         share = _share([tokenizer.count(draft) for draft in drafts], room)
