@@ -30,6 +30,11 @@ def run_seed(seed: int, inputs: Mapping[str, Any]) -> int:
     return int.from_bytes(_digest(b"run", [str(seed).encode(), content(inputs)])[:8], "big")
 
 
+def printed(value: Any) -> str:
+    """How a value prints, without addresses in memory: the same in every process."""
+    return _ADDRESS.sub("", repr(value))
+
+
 def content(value: Any) -> bytes:
     """A digest of what a value says: equal for equal values of one type, in every process.
 
@@ -75,7 +80,7 @@ def _parts(value: Any, within: tuple[int, ...]) -> bytes:
         return _content(given(), within)
     if kind.__repr__ is object.__repr__ and getattr(value, "__dict__", None):
         return _content(dict(value.__dict__), within)
-    return _content(_ADDRESS.sub("", repr(value)), within)
+    return _content(printed(value), within)
 
 
 def _pairs(value: Mapping[Any, Any], within: tuple[int, ...]) -> Iterable[tuple[bytes, bytes]]:

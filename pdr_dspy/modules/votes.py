@@ -2,7 +2,8 @@
 
 Drafts are taken in the order of their index and each is compared with the first of every group so far, until one is
 equal; so the outcome does not depend on the order in which they came, and each draft costs one comparison a group at
-most. Equality need not be transitive: it is the first of a group that decides who joins.
+most. Equality need not be transitive: it is the first of a group that decides who joins. The answer is given as the
+group's drafts spell it most often: `42` rather than the one `42.0` that came first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import inspect
 import logging
 import types
 import typing
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +23,7 @@ import dspy
 from pdr_dspy.answers import Equal, canonical, equal_answers, graded
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.modules.records import Draft
-from pdr_dspy.modules.seeds import content
+from pdr_dspy.modules.seeds import content, printed
 
 LIMIT = 60.0
 """Seconds for one comparison."""
@@ -90,10 +92,11 @@ def make_ballot(fields: Sequence[str], equal: Equal | None = None) -> Ballot:
 
 
 async def majority(drafts: Sequence[Draft], ballot: Ballot) -> Draft:
-    """The first draft of the most frequent answer (ties: of the one that came up first, in order of index).
+    """The draft that gives the most frequent answer (ties: the one that came up first, in order of index).
 
-    Drafts without an answer have no vote, unless no draft has one. A comparison that raises, or takes too long, counts
-    as unequal, and is logged once.
+    Of the drafts that give it: the first that spells it as most of them do (ties: the shortest spelling, then the one
+    that came up first). Drafts without an answer have no vote, unless no draft has one. A comparison that raises, or
+    takes too long, counts as unequal, and is logged once.
 
     Args:
         drafts: At least one.
@@ -105,7 +108,7 @@ async def majority(drafts: Sequence[Draft], ballot: Ballot) -> Draft:
     groups: list[list[Draft]] = []
     known: dict[bytes, list[Draft]] = {}
     for draft in voters:
-        same = content([draft.outputs[name] for name in ballot.equal])
+        same = _spelling(draft, ballot)
         group = known.get(same)
         if group is None:
             group = await _found(draft, groups, comparison)
@@ -114,9 +117,22 @@ async def majority(drafts: Sequence[Draft], ballot: Ballot) -> Draft:
             groups.append(group)
         known[same] = group
         group.append(draft)
-        if 2 * len(group) > len(voters):
-            return group[0]  # no other can have as many
-    return max(groups, key=len)[0]
+    return _best_spelt(max(groups, key=len), ballot)
+
+
+def _best_spelt(group: Sequence[Draft], ballot: Ballot) -> Draft:
+    spelt = Counter(_spelling(draft, ballot) for draft in group)
+    # The first of equals: a group is in order of index.
+    return min(group, key=lambda draft: (-spelt[_spelling(draft, ballot)], _length(draft, ballot)))
+
+
+def _spelling(draft: Draft, ballot: Ballot) -> bytes:
+    return content([draft.outputs[name] for name in ballot.equal])
+
+
+def _length(draft: Draft, ballot: Ballot) -> int:
+    values = (draft.outputs[name] for name in ballot.equal)
+    return sum(len(value if isinstance(value, str) else printed(value)) for value in values)
 
 
 async def _found(draft: Draft, groups: Sequence[list[Draft]], comparison: _Comparison) -> list[Draft] | None:
