@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +27,7 @@ from pdr_dspy.errors import EndpointError
 from pdr_dspy.evaluation import Evaluation, ProblemResult, evaluate
 from pdr_dspy.ledger import Meters
 from pdr_dspy.modules import PDR
-from pdr_dspy.workflow import Workflow
+from pdr_dspy.workflow import Round, Workflow
 
 OnResult = Callable[[ProblemResult], None]
 Judge = Callable[[Evaluation], Beaten | None]
@@ -225,7 +226,7 @@ class Bench:
         left = [result for result in evaluation.results if incomplete(result)]
         unanswered = [result for result in left if spoilt(result)]
         gone = len(unanswered) > LOST * len(evaluation.results)
-        if gone or (left and not await asyncio.to_thread(self.endpoint.answers)):
+        if gone or (left and not await self._generates(data)):
             left = unanswered or left
             raise EndpointError(
                 "endpoint",
@@ -233,6 +234,23 @@ class Bench:
                 "Look at the server; what was done is kept, and the same command goes on",
             )
         return evaluation
+
+    async def _generates(self, data: Dataset) -> bool:
+        """Whether the server, asked now for one draft that was never drawn, still writes.
+
+        Else an outage that began after a workflow's drafts came would be measured as its fallbacks.
+        """
+        if not await asyncio.to_thread(self.endpoint.answers):
+            return False
+        program = PDR(data.signature, _ONE_DRAFT, budget=self.budget, seed=self.seed, vote_on=data.graded_field)
+        never = _NEVER_DRAWN + random.SystemRandom().getrandbits(40)  # an answer kept of an earlier time says nothing
+        one = data.with_problems(data.problems[:1])
+        found = await evaluate(program, one, lm=self.endpoint.lm, samples=1, first_sample=never)
+        return not any(incomplete(result) for result in found.results)
+
+
+_ONE_DRAFT = Workflow(name="one-draft", rounds=(Round(width=1),))
+_NEVER_DRAWN = 1 << 40  # above every number of a sample
 
 
 def spoilt(result: ProblemResult) -> bool:
