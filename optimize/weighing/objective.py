@@ -249,7 +249,7 @@ class Bench:
         return not any(incomplete(result) for result in found.results)
 
 
-_ONE_DRAFT = Workflow(name="one-draft", rounds=(Round(width=1),))
+_ONE_DRAFT = Workflow(name="one-draft", rounds=(Round(width=1, thinking=32, answer=32),))
 _NEVER_DRAWN = 1 << 40  # above every number of a sample
 
 
