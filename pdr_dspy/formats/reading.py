@@ -30,6 +30,7 @@ from pdr_dspy.formats.fields import body_of, main_value, may_be_prose, values_of
 from pdr_dspy.formats.marks import Section, sections, value_lines
 from pdr_dspy.formats.objects import closed_string, found_object
 from pdr_dspy.formats.phrases import first_sentence, is_placeholder, is_polite, refuses, told
+from pdr_dspy.formats.record import MARKS
 
 STEPS = ("spelling", "boxed", "answer is", "last line", "whole text")
 """The lenient steps by name, in their order."""
@@ -69,7 +70,7 @@ def read(signature: type[dspy.Signature], text: str, *, finished: bool = True) -
         assert body is not None
         if refuses(text):
             raise Unread("the model refused")
-        return {body: whole(signature, body, text)}, "marks"
+        return {body: whole(signature, body, text)}, MARKS
     # A line that was cut off may have half a value in it.
     sure = text if finished else text.rpartition("\n")[0]
     found = _marked(signature, values, sure)
@@ -105,11 +106,16 @@ def _left_empty(signature: type[dspy.Signature], wanted: str, text: str) -> bool
 
 def whole(signature: type[dspy.Signature], body: str, text: str) -> str:
     """The text of a stage whose only field is text: what stands behind its mark, else all of it."""
-    own = [section for section in sections(text, _names(signature)) if section.name == body and section.text.strip()]
-    obj = found_object(text, {body})
-    if obj is not None and isinstance(obj.get(body), str):
-        return str(obj[body]).strip()
-    return own[-1].text.strip() if own else text.strip()
+    return _marked_text(signature, body, text) or text.strip()
+
+
+def _marked_text(signature: type[dspy.Signature], body: str, text: str) -> str:
+    """What stands behind the last mark of a field of text, or in a JSON object; "" where neither is there."""
+    own = [s.text.strip() for s in sections(text, _names(signature)) if s.name == body and s.text.strip()]
+    if own:
+        return own[-1]
+    value = (found_object(text, {body}) or {}).get(body)
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _names(signature: type[dspy.Signature]) -> list[str]:
@@ -274,17 +280,7 @@ def _after_equals(text: str) -> str:
 
 def _body(signature: type[dspy.Signature], body: str, text: str) -> str:
     """The body: what stands behind its own mark, else what stands before the values' marks, else all of it."""
-    known = sections(text, _names(signature))
-    own = [s.text.strip() for s in known if s.name == body and s.text.strip()]
-    if own:
-        return own[-1]
-    obj = found_object(text, {body})
-    if obj is not None and isinstance(obj.get(body), str):
-        return str(obj[body]).strip()
-    return body_before(text, known)
-
-
-def body_before(text: str, known: Sequence[Section]) -> str:
-    """What stands before the last run of marks, else all of it."""
-    start = min((section.start for section in known), default=len(text))
+    if marked := _marked_text(signature, body, text):
+        return marked
+    start = min((section.start for section in sections(text, _names(signature))), default=len(text))
     return text[:start].strip() or text.strip()
