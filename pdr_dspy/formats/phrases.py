@@ -17,8 +17,8 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    r"(?:\.{2,}|\u2026|\{\w+\}|[<\[(](?:(?:your|the|final|an?|only|insert|write) ?)*"
-    r"(?:answer|value|result|number|text|integer)(?: (?:here|alone|goes here))*[>\])])",
+    r"[`*\"']*(?:(?:final )?answer:\s*)?(?:\.{2,}|\u2026|\{\w+\}|[<\[(](?:(?:your|the|final|an?|only|insert|write) ?)*"
+    r"(?:answer|value|result|number|text|integer)(?: (?:here|alone|goes here))*[>\])])[`*\"']*\.?",
     re.IGNORECASE,
 )
 _POLITE = re.compile(
@@ -28,8 +28,10 @@ _POLITE = re.compile(
 )
 _TOLD = re.compile(
     r"(?<!what the )(?<!whether the )(?<!if the )(?<!find the )\b(?:answer|result)\b"
-    r"(?:\s+(?:to|of|for|in)\b[^.\n:=]{0,80}?)?\s*"
-    r"(?:is|are|was|equals|would be|should be|must be|=|:)(?=[\s*:$\\`])\s*(?:\*\*(?=\s))?[\s:]*",
+    # `The answer to "What is 2 + 3?" is 5`: the `is` of a question that is quoted, or asked again, is passed over.
+    r"(?:\s+(?:to|of|for|in)\b(?:[^.\n:=\"\u201c]{0,60}[\"\u201c][^\"\u201d\n]{1,200}[\"\u201d]"
+    r"|[^?.\n]{1,200}\?[\"\u201d*]*(?=\s)|[^.\n:=]{0,80}?))?\s*"
+    r"(?:\b(?:is|are|was|equals|would be|should be|must be)|=|:)(?=[\s*:$\\`])\s*(?:\*\*(?=\s))?[\s:]*",
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?](?=\s|\Z)")

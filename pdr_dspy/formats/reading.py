@@ -36,6 +36,10 @@ STEPS = ("spelling", "boxed", "answer is", "last line", "whole text")
 """The lenient steps by name, in their order."""
 
 _STATEMENT = re.compile(r"\b(?:is|are|was|were|equals|equal to|gives|get|has|have)\b\s*:?\s*(?P<value>[^\n]{1,60})\Z")
+_BOLD_END = re.compile(
+    r"(?:\b(?:is|are|was|were|equals|equal to|gives|get|has|have)|[=:])\s*\*\*(?P<value>[^*\n]{1,60})\*\*[.!]*\Z"
+)
+"""A line that ends with what it states, in bold."""
 _WORDS = 6
 """More words than this behind `is` are a sentence, not a value."""
 _LONGEST_LINE = 400
@@ -253,7 +257,10 @@ def _said(rest: str) -> list[str]:
 
 def _line(line: str, kind: Any) -> list[str]:
     """What the last line may say: all of it for a type that finds its own value, what it states for a text."""
-    line = _BULLET.sub("", line).strip().strip("*_ ")
+    line = _BULLET.sub("", line).strip()
+    if (ending := _BOLD_END.search(line)) is not None and kind is str:
+        return [bare(ending["value"])]
+    line = line.strip("*_ ")
     stated = bare(_after_statement(line.rstrip(".!")))
     return [stated] if kind is str else [line, stated]
 

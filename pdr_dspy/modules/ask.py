@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import dspy
 from dspy.utils import exceptions as dspy_errors
@@ -80,6 +80,20 @@ def call_seed(seed: int, rollout: int, tag: CallTag) -> int:
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:4], "big") & 0x7FFFFFFF
 
 
+class Answer(NamedTuple):
+    """What a call gave.
+
+    Attributes:
+        prediction: The fields of the stage's signature.
+        how: How they were read (`pdr_dspy.formats.reading`).
+        cut: Whether the call reached its cap all the same.
+    """
+
+    prediction: dspy.Prediction
+    how: str
+    cut: bool
+
+
 async def ask(
     predictor: dspy.Predict,
     signature: type[dspy.Signature],
@@ -89,8 +103,8 @@ async def ask(
     tag: CallTag,
     caps: Caps,
     keep: int = 0,
-) -> tuple[dspy.Prediction, str]:
-    """One call. Returns the prediction of the stage's signature, and how it was read (`pdr_dspy.formats.reading`).
+) -> Answer:
+    """One call.
 
     Args:
         predictor: The stage's predictor.
@@ -146,12 +160,10 @@ async def ask(
             desk.spend.reconcile(held[0], sum(r.tokens for r in mine.records))
             for reservation in held[1:]:  # after it: in between, the account must not look emptier than it is
                 desk.spend.reconcile(reservation, 0)
-    return prediction, notes[-1] if notes else MARKS
+    return Answer(prediction, notes[-1] if notes else MARKS, cut=False)
 
 
-def _read_all_the_same(
-    problem: Exception, signature: type[dspy.Signature], stage: str
-) -> tuple[dspy.Prediction, str] | None:
+def _read_all_the_same(problem: Exception, signature: type[dspy.Signature], stage: str) -> Answer | None:
     """What a failed call wrote, where all fields can be read in it; None where they can't.
 
     An answer that another adapter could not parse, and a draft that reached its cap behind its answer.
@@ -165,7 +177,7 @@ def _read_all_the_same(
         fields, how = read(signature, written(problem.text), finished=finished)
     except Unread:
         return None
-    return dspy.Prediction(**fields), how
+    return Answer(dspy.Prediction(**fields), how, cut=not finished)
 
 
 def typed(error: Exception) -> Exception:

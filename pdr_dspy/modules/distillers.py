@@ -146,5 +146,5 @@ def valid_picks(picks: Sequence[int], drafts: int, count: int) -> list[int]:
     """
     places = [p - 1 for p in dict.fromkeys(picks) if 1 <= p <= drafts][:count]
     if not places:
-        raise Unparseable(f"picked {list(picks)} of {drafts} drafts")
+        raise Unparseable(f"picked {list(picks)} of {drafts} drafts", ", ".join(map(str, picks)))
     return places

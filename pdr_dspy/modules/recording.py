@@ -67,6 +67,12 @@ class Recorder:
         """The drafts of the last round that has any; () where none came."""
         return next((each.drafts for each in reversed(self.rounds) if each.drafts), ())
 
+    @property
+    def before(self) -> tuple[Draft, ...]:
+        """The drafts of the last round before this one in which one ended with its answer; () where there is none."""
+        earlier = (each.drafts for each in reversed(self.rounds[:-1]))
+        return next((drafts for drafts in earlier if any(draft.ended for draft in drafts)), ())
+
     def round(
         self, stage: str, branches: Sequence[tuple[int, str]], results: Sequence[Draft | CallError]
     ) -> list[Draft]:

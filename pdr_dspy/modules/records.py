@@ -11,6 +11,8 @@ from pdr_dspy.budget import Budget
 from pdr_dspy.ledger import CallRecord, Meters, meters
 from pdr_dspy.workflow import Plan
 
+_MARKED = ("marks", "spelling", "boxed")
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -22,17 +24,24 @@ class Draft:
         outputs: The user's output fields.
         read: How its outputs were found in what the model wrote: `marks` (as the format asks for), or, read
             leniently, one of the steps of `pdr_dspy.formats.reading`.
+        cut: Whether it reached its cap behind its answer, so that it may have gone on to another one.
     """
 
     index: int
     solution: str
     outputs: Mapping[str, Any]
     read: str = "marks"
+    cut: bool = False
 
     @property
     def lenient(self) -> bool:
         """Whether the outputs were not written as the format asks for."""
         return self.read != "marks"
+
+    @property
+    def ended(self) -> bool:
+        """Whether its answer is marked, or the text ended with it: no mere phrase in one that was cut off later on."""
+        return not self.cut or self.read in _MARKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,12 @@ class Run:
         return made
 
     async def _close(self, drafts: list[Draft]) -> Draft:
+        if self._falls and not any(draft.ended for draft in drafts) and (before := self._recorder.before):
+            # Refinements that were cut off while they went on: what they mention on the way is not their answer.
+            index, text = drafts[-1].index, drafts[-1].solution
+            self._recorder.failure("refine", index, Truncated("it was cut off behind an answer it mentioned", text))
+            self._recorder.replaced("vote")
+            return await majority(before, self._ballot)
         if self._plan.workflow.closing == "vote":
             return await majority(drafts, self._ballot)
         if self._plan.workflow.closing == "single" or len(drafts) == 1:

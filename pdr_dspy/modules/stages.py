@@ -18,7 +18,7 @@ from pdr_dspy.errors import BudgetExhausted, CallError, EmptyAnswer, Truncated, 
 from pdr_dspy.formats import Unread, read
 from pdr_dspy.ledger import Ledger
 from pdr_dspy.modules.afforded import left_over, once_more, with_thinking
-from pdr_dspy.modules.ask import Desk, ask, call_seed
+from pdr_dspy.modules.ask import Answer, Desk, ask, call_seed
 from pdr_dspy.modules.distillers import valid_picks
 from pdr_dspy.modules.fitting import readable
 from pdr_dspy.modules.gather import gather
@@ -86,10 +86,10 @@ class Stages:
         inputs = dict(self._inputs)
         if step.stage == "refine":
             inputs[own_field(self._signature, "workspace")] = workspace
-        prediction, how = await self._asked(place, step, index, inputs, step.caps)
+        prediction, how, cut = await self._asked(place, step, index, inputs, step.caps)
         solution = own_field(self._signature, "solution")
         outputs = {name: prediction[name] for name in self._signature.output_fields}
-        return Draft(index, written(str(prediction[solution])), outputs, how)
+        return Draft(index, written(str(prediction[solution])), outputs, how, cut)
 
     # What distillers and the closing step ask for (`Crew`).
 
@@ -134,7 +134,7 @@ class Stages:
         """A helper call; asked once more where it came to nothing because the model thinks though it is told not to."""
         caps = self._caps(place, step)
         try:
-            return (await self._asked(place, step, index, inputs, caps))[0]
+            return (await self._asked(place, step, index, inputs, caps)).prediction
         except (EmptyAnswer, Truncated) as error:
             if caps.thinking is not None or written(error.text) or not self._may_think(step):
                 raise
@@ -142,7 +142,7 @@ class Stages:
             if again is None:
                 raise
             try:
-                found, _ = await self._asked(place, step, index, inputs, again, second=True)
+                found = (await self._asked(place, step, index, inputs, again, second=True)).prediction
             except BudgetExhausted:  # of the problem's total, or its clock; it was not sent
                 raise error from None
             except BaseException:
@@ -159,7 +159,7 @@ class Stages:
         inputs: Mapping[str, Any],
         caps: Caps,
         second: bool = False,
-    ) -> tuple[dspy.Prediction, str]:
+    ) -> Answer:
         # It follows the first call: a step of its own.
         number = place + len(self._plan.steps) if second else place
         tag = replace(self._desk.tag, stage=step.stage, step=number, round=step.round, index=index)

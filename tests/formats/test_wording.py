@@ -50,6 +50,12 @@ def parse(text: str, form: Format = "plain", signature: str = "problem -> answer
         ("Answer:\n```\n42\n```", "42"),
         ("Answer: ...\nwork\nAnswer: 42", "42"),
         (f"Answer: {MATRIX}", MATRIX),
+        ('The answer to the question "What is the capital of Kenya?" is Nairobi.', "Nairobi"),
+        ("The answer to \u201cWhat is 2 + 3?\u201d is: **5**", "5"),
+        ("The answer to the question What is 2 + 3? is 5.", "5"),
+        ("The answer to this question is 42. Why? Is it because 6 * 7 is 42? It is.", "42"),
+        ("The capital of Kenya is **Nairobi**", "Nairobi"),
+        ("The capital of Kenya is **Nairobi** and the capital of Kenya is **Nairobi**.", "Nairobi"),
     ],
 )  # fmt: skip
 def test_the_right_part_of_a_sentence_is_read(text: str, answer: str, form: Format) -> None:

@@ -174,6 +174,41 @@ def test_refinements_that_all_fail_leave_the_vote_over_the_round_before() -> Non
     assert asked.answers == answers
 
 
+MENTIONED = Truncated("cap", "The answer is 5.\nThe answer is 6.\nI will now")
+"""A text that goes on behind an answer it mentions until it is cut off."""
+
+
+def test_a_refinement_that_goes_on_behind_its_answer_until_it_is_cut_off_leaves_the_vote() -> None:
+    draft, record = failing("refine", MENTIONED).solve(SUMMARY, BUDGET)
+    assert draft == record.rounds[0].drafts[0]
+    assert fallbacks(record) == [("refine", 0, "truncated", "vote")]
+    assert record.failed[0].text.startswith("The answer is 5.")
+    assert record.rounds[1].drafts[0].outputs == {"answer": "6"}  # still on record as it was read
+
+
+@pytest.mark.parametrize(
+    "text", ["Answer: 6\nI will now", "[[ ## answer ## ]]\n6\n\nI will now", "\\boxed{6} and I will"]
+)
+def test_a_refinement_that_is_cut_off_behind_a_marked_answer_counts(text: str) -> None:
+    draft, record = failing("refine", Truncated("cap", text)).solve(SUMMARY, BUDGET)
+    assert (draft.outputs, draft.cut, fallbacks(record)) == ({"answer": "6"}, True, [])
+
+
+def test_one_refinement_that_ended_is_enough_for_the_round_to_count() -> None:
+    asked = Asked(lambda tag: MENTIONED if tag.stage == "refine" and tag.index else None)
+    draft, record = asked.solve(two(Summary(tokens=200), after=3), BUDGET)
+    assert [d.ended for d in record.rounds[1].drafts] == [True, False, False]
+    assert (draft.outputs, fallbacks(record)) == ({"answer": "6"}, [])
+
+
+def test_what_is_cut_off_behind_its_answer_counts_where_there_is_nothing_better() -> None:
+    both = Asked(lambda tag: MENTIONED if tag.stage in ("draft", "refine") else None)
+    draft, record = both.solve(SUMMARY, BUDGET)
+    assert (draft.outputs, fallbacks(record)) == ({"answer": "6"}, [])
+    off = failing("refine", MENTIONED).solve(two(Summary(tokens=200), fallback="off"), BUDGET)
+    assert (off[0].outputs, fallbacks(off[1])) == ({"answer": "6"}, [])
+
+
 def test_a_chain_falls_back_to_its_previous_draft() -> None:
     rounds = (*(Round(width=1, distill=Previous(tokens=300)) for _ in range(3)), Round(width=1))
     asked = Asked(lambda tag: ContextOverflow("too long") if tag.round == 2 else None)
