@@ -12,8 +12,9 @@ from functools import cache
 from dspy.adapters.base import Adapter
 
 from pdr_dspy.formats.adapters import MarkersAdapter, PDRJSONAdapter, PDRXMLAdapter
+from pdr_dspy.formats.candidates import Unread
 from pdr_dspy.formats.plain import PlainAdapter
-from pdr_dspy.formats.reading import STEPS, Unread, read
+from pdr_dspy.formats.reading import STEPS, read
 from pdr_dspy.formats.record import MARKS, collecting
 from pdr_dspy.workflow import Format
 

@@ -8,9 +8,10 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from pdr_dspy.formats.candidates import Unread
 from pdr_dspy.formats.fields import main_value, values_of
 from pdr_dspy.formats.phrases import is_placeholder, refuses
-from pdr_dspy.formats.reading import Unread, read
+from pdr_dspy.formats.reading import read
 from pdr_dspy.formats.record import MARKS, note
 from pdr_dspy.written import written
 

@@ -31,7 +31,15 @@ _TOLD = re.compile(
     # `The answer to "What is 2 + 3?" is 5`: the `is` of a question that is quoted, or asked again, is passed over.
     r"(?:\s+(?:to|of|for|in)\b(?:[^.\n:=\"\u201c]{0,60}[\"\u201c][^\"\u201d\n]{1,200}[\"\u201d]"
     r"|[^?.\n]{1,200}\?[\"\u201d*]*(?=\s)|[^.\n:=]{0,80}?))?\s*"
-    r"(?:\b(?:is|are|was|equals|would be|should be|must be)|=|:)(?=[\s*:$\\`])\s*(?:\*\*(?=\s))?[\s:]*",
+    r"(?:\b(?:is|are|was|equals|would be|should be|must be)|=|:)(?=[\s*:$\\`])\s*(?:\*\*(?=\s))?[\s:]*"
+    r"(?:(?:indeed|therefore|thus|hence|simply|then|clearly|actually)\s+(?=\S))?",
+    re.IGNORECASE,
+)
+_CHECK = r"(?:indeed |also |clearly |therefore |thus )?(?:correct|verified|confirmed|consistent|reasonable|plausible)\b"
+_CHECKED = re.compile(rf"{_CHECK}[^.!\n]{{0,60}}[.!*]*\s*(?:\n|\Z)", re.IGNORECASE)
+_CHECKS = re.compile(
+    r"(?:(?:so|thus|therefore|hence)\b,? ?)?(?:the|this|that|our|my) (?:final )?(?:answer|result|solution) (?:is|was) "
+    + _CHECK,
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?](?=\s|\Z)")
@@ -54,11 +62,22 @@ def is_polite(line: str) -> bool:
     return _POLITE.match(line.strip(" *_")) is not None
 
 
-def told(text: str) -> str | None:
-    """What stands behind the last "the answer is", up to the end of the text; None where nobody says so."""
+def is_check(line: str) -> bool:
+    """Whether a line says of an answer that it is right, and not what it is: "So the answer is correct."."""
+    return _CHECKS.match(line.strip(" *_")) is not None
+
+
+def told(text: str, *, checks: bool = False) -> str | None:
+    """What stands behind the last "the answer is", up to the end of the text; None where nobody says so.
+
+    Args:
+        text: Where it is looked for.
+        checks: Whether "the answer is correct" says what it is.
+    """
     last = None
     for found in _TOLD.finditer(text):
-        last = found.end()
+        checked = not checks and ":" not in found[0] and "=" not in found[0] and _CHECKED.match(text, found.end())
+        last = last if checked else found.end()
     return None if last is None else text[last:]
 
 

@@ -55,6 +55,12 @@ def parse(text: str, form: Format = "plain", signature: str = "problem -> answer
         ("The answer to the question What is 2 + 3? is 5.", "5"),
         ("The answer to this question is 42. Why? Is it because 6 * 7 is 42? It is.", "42"),
         ("The capital of Kenya is **Nairobi**", "Nairobi"),
+        ("5 + 6 = 11\n\nThe answer is correct.", "11"),
+        ("The answer is 42.\nLet me check: 6 * 7 = 42.\nSo the answer is correct.", "42"),
+        ("It is 5.\nThe solution is consistent with the problem.", "5"),
+        ("So the answer is indeed **42**.", "42"),
+        ("The statement holds. The answer is correct.", "correct"),
+        ("2 + 1 = 3\n\nThe final answer is `Answer: 3`.", "3"),
         ("The capital of Kenya is **Nairobi** and the capital of Kenya is **Nairobi**.", "Nairobi"),
     ],
 )  # fmt: skip
