@@ -14,7 +14,7 @@ from pdr_dspy import bridge
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset, load_data
 from pdr_dspy.endpoint import Endpoint
-from pdr_dspy.evaluation import Evaluation, evaluate
+from pdr_dspy.evaluation import Evaluation, ProblemResult, evaluate
 from pdr_dspy.evaluation.statistics import wilson
 from pdr_dspy.ledger import CallRecord
 from pdr_dspy.modules import PDR
@@ -76,8 +76,7 @@ class Measured:
 
     def runs(self) -> Iterator[RunRecord]:
         """The records of the problems that got an answer."""
-        for result in self.evaluation.results:
-            yield from (value for value in (result.outputs or {}).values() if isinstance(value, RunRecord))
+        yield from (run_of(result) for result in self.evaluation.results if result.outputs is not None)
 
     @property
     def lenient(self) -> float:
@@ -104,6 +103,11 @@ class Measured:
     def fallbacks(self) -> int:
         """Calls in whose place something else was used."""
         return sum(len(run.fallbacks) for run in self.runs())
+
+
+def run_of(result: ProblemResult) -> RunRecord:
+    """The record of the run of a problem that got an answer."""
+    return next(value for value in (result.outputs or {}).values() if isinstance(value, RunRecord))
 
 
 def plainly(endpoint: Endpoint, problems: Sequence[Easy], *, max_tokens: int) -> Plainly:

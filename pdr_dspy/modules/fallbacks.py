@@ -6,6 +6,7 @@ Nothing here decides whether to fall back; that is the run's affair, and the wor
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -26,10 +27,36 @@ _DRAWN = 2
 
 _ANY = 1 << 40
 
+_SENTENCE_END = re.compile(r"[.!?]\s|\n")
+
+
+_SHORTEST_LOOPS = 30
+"""Characters of three rounds of a loop, at least: `1000000` and a row of dots are none."""
+_LONGEST_LOOP = 400
+"""Characters of what a text may say again and again, at most."""
+
 
 def left(error: CallError) -> str:
-    """What a failed helper call wrote, where that can serve: it wrote, but not in the format, or not to its end."""
-    return written(error.text) if isinstance(error, Truncated | Unparseable) else ""
+    """What a failed helper call wrote, where that can serve: it wrote, but not in the format, or not to its end.
+
+    Of a text that said the same again and again until it was cut off, that is left once.
+    """
+    return once(written(error.text)) if isinstance(error, Truncated | Unparseable) else ""
+
+
+def once(text: str) -> str:
+    """A text whose end says the same at least three times in a row, with that said once; others as they are."""
+    end = text.rstrip()
+    for period in range(2, min(_LONGEST_LOOP, len(end) // 3) + 1):
+        if end[-1] == end[-1 - period] and end[-period:] * 2 == end[-3 * period : -period]:
+            start = len(end) - 3 * period
+            while start and end[start - 1] == end[start - 1 + period]:
+                start -= 1
+            if 3 * period < _SHORTEST_LOOPS:
+                return text
+            sentence = _SENTENCE_END.search(end, start + period - 1, start + 2 * period)
+            return end[: sentence.end() if sentence else start + period].rstrip()
+    return text
 
 
 async def stand_in(

@@ -30,6 +30,7 @@ from pdr_dspy.errors import (
     WorkflowFailed,
 )
 from pdr_dspy.modules import PDR
+from pdr_dspy.modules.fallbacks import once
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.workflow import (
     Analysis,
@@ -84,6 +85,28 @@ def test_an_unmarked_summary_is_the_workspace(model: FakeVLLM, endpoint: Endpoin
     with dspy.context(lm=endpoint.lm):
         record = PDR("problem -> answer", SUMMARY, budget="tokens=2k")(problem="?").run
     assert record.rounds[1].workspaces == ("All say 42.",)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Three say 42.\n" + "One says 41.\n" * 9 + "One sa", "Three say 42.\nOne says 41."),
+        ("All say 42. " + "The key steps are right. " * 9 + "The", "All say 42. The key steps are right."),
+        ("- 42\n- 42\n- 42\n- 42", "- 42\n- 42\n- 42\n- 42"),  # so short that it may be meant
+        ("It is 10" + "0" * 60, "It is 10" + "0" * 60),
+        ("One says 41. One says 41. Two say 42.", "One says 41. One says 41. Two say 42."),
+    ],
+)
+def test_of_a_summary_that_went_round_in_circles_one_round_is_left(text: str, left: str) -> None:
+    _, record = failing("distill", Truncated("cap", text)).solve(SUMMARY, BUDGET)
+    assert record.rounds[1].workspaces == (left,)
+    assert record.failed[0].text == text
+
+
+@given(st.text(alphabet="ab. \n", max_size=40), st.text(alphabet="ab. \n", min_size=1, max_size=20), st.integers(0, 9))
+def test_what_goes_round_in_circles_is_left_as_a_beginning_of_the_text(head: str, loop: str, times: int) -> None:
+    text = head + loop * times
+    assert text.startswith(once(text))
 
 
 def test_a_cut_summary_keeps_to_kappa_and_has_no_thinking() -> None:
