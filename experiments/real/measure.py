@@ -151,7 +151,10 @@ def through_the_library(
         prompts = workflow.prompts.model_copy(update={"format": form})
         workflow = workflow.model_copy(update={"name": f"{name} in {form}", "prompts": prompts})
     program = PDR(data.signature, workflow, budget=Budget(), seed=seed)
-    evaluation = bridge.run(evaluate(program, data, lm=endpoint.lm))
+    # As `ask_plainly`: what nobody's chance decides, the batch is not to decide either.
+    greedy = workflow.sampling.temperature == 0
+    with endpoint.at_load(1 if greedy else endpoint.load):
+        evaluation = bridge.run(evaluate(program, data, lm=endpoint.lm))
     return Measured(workflow, evaluation)
 
 

@@ -20,7 +20,7 @@ _SAID = re.compile(r"answer\W[^\n]*", re.IGNORECASE)
 _NAMED = re.compile(r"(\w+) is a \w+\.")
 
 
-def ask_plainly(base_url: str, model: str, problems: Sequence[Easy], *, max_tokens: int, load: int = 24) -> list[str]:
+def ask_plainly(base_url: str, model: str, problems: Sequence[Easy], *, max_tokens: int, load: int = 1) -> list[str]:
     """What the model says to the bare problems, at temperature 0.
 
     Args:
@@ -28,7 +28,7 @@ def ask_plainly(base_url: str, model: str, problems: Sequence[Easy], *, max_toke
         model: Name the model is served under.
         problems: What is asked, each in a request of its own.
         max_tokens: Most tokens of an answer.
-        load: Requests in flight.
+        load: Requests in flight. One at a time, sums of bf16 do not depend on what is computed beside them.
 
     Raises:
         httpx.HTTPError: The server did not answer one.

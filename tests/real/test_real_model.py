@@ -15,7 +15,8 @@ pytestmark = pytest.mark.vllm
 
 
 def test_long_cot_is_not_below_the_model_asked_plainly(found: Found) -> None:
-    # Greedy, so no seed decides. One side is read by the library and graded strictly, the other one generously.
+    # Greedy and one at a time, so that neither a seed nor the batch decides. One side is read by the library and graded
+    # strictly, the other one generously.
     long = found.rows["long_cot"]
     assert long.workflow.sampling.temperature == 0
     assert found.plain.accuracy > 0.4  # else the model, or how it is served, is not what is meant to be tested
