@@ -32,7 +32,7 @@ from pdr_dspy.formats.marks import Section, sections, value_lines
 from pdr_dspy.formats.objects import closed_string, found_object
 from pdr_dspy.formats.phrases import is_placeholder, refuses, told
 from pdr_dspy.formats.record import MARKS
-from pdr_dspy.formats.unmarked import FENCED, unmarked
+from pdr_dspy.formats.unmarked import FENCED, copied, unmarked
 
 STEPS = ("spelling", "boxed", "answer is", "last line", "whole text")
 """The lenient steps by name, in their order."""
@@ -83,7 +83,7 @@ def read(signature: type[dspy.Signature], text: str, *, finished: bool = True) -
 def _left_empty(signature: type[dspy.Signature], wanted: str, text: str) -> bool:
     """Whether the answer's place is marked, and nothing stands there: then another line is no answer either."""
     said = (told(text) or "").strip()
-    if last_boxed(text) is not None or (said and not is_placeholder(said.split("\n", 1)[0])):
+    if last_boxed(text) is not None or (said and not copied(said)):
         return False
     marked = [section.text.strip() for section in sections(text, [wanted]) if section.name == wanted]
     return any(not each or is_placeholder(each) for each in marked) or (

@@ -12,10 +12,9 @@ from pdr_dspy.formats.fields import may_be_prose
 from pdr_dspy.formats.marks import value_lines
 from pdr_dspy.formats.phrases import first_sentence, is_check, is_placeholder, is_polite, refuses, told
 
-_STATEMENT = re.compile(r"\b(?:is|are|was|were|equals|equal to|gives|get|has|have)\b\s*:?\s*(?P<value>[^\n]{1,60})\Z")
-_BOLD_END = re.compile(
-    r"(?:\b(?:is|are|was|were|equals|equal to|gives|get|has|have)|[=:])\s*\*\*(?P<value>[^*\n]{1,60})\*\*[.!]*\Z"
-)
+_STATES = r"\b(?:is|are|was|were|equals|equal to|gives|get|has|have)"
+_STATEMENT = re.compile(rf"{_STATES}\b\s*:?\s*(?P<value>[^\n]{{1,60}})\Z")
+_BOLD_END = re.compile(rf"(?:{_STATES}|[=:])\s*\*\*(?P<value>[^*\n]{{1,60}})\*\*[.!]*\Z")
 """A line that ends with what it states, in bold."""
 _WORDS = 6
 """More words than this behind `is` are a sentence, not a value."""
@@ -49,7 +48,7 @@ def unmarked(name: str, text: str, sure: str, kind: Any, finished: bool) -> tupl
     if finished and may_be_prose(name, kind):
         fences = FENCED.findall(text)
         steps = [("whole text", [fences[-1] if fences and kind is str else text])]
-    elif finished and not _copied(rest) and (line := _last_line(text)) is not None:
+    elif finished and not copied(rest) and (line := _last_line(text)) is not None:
         listed = get_origin(kind) is list and len(text) <= _LONGEST_LINE
         steps.append(("last line", [text, *_line(line, kind)] if listed else _line(line, kind)))
     if rest is None and (check := told(sure, checks=True)) is not None:
@@ -63,7 +62,7 @@ def unmarked(name: str, text: str, sure: str, kind: Any, finished: bool) -> tupl
     raise Unread(f"no answer in it that can be read as {getattr(kind, '__name__', kind)}")
 
 
-def _copied(rest: str | None) -> bool:
+def copied(rest: str | None) -> bool:
     """Whether what the answer is said to be is a copy of the prompt's placeholder."""
     return rest is not None and is_placeholder(rest.strip().split("\n", 1)[0])
 

@@ -28,8 +28,6 @@ _DRAWN = 2
 _ANY = 1 << 40
 
 _SENTENCE_END = re.compile(r"[.!?]\s|\n")
-
-
 _SHORTEST_LOOPS = 30
 """Characters of three rounds of a loop, at least: `1000000` and a row of dots are none."""
 _LONGEST_LOOP = 400
@@ -49,11 +47,11 @@ def once(text: str) -> str:
     end = text.rstrip()
     for period in range(2, min(_LONGEST_LOOP, len(end) // 3) + 1):
         if end[-1] == end[-1 - period] and end[-period:] * 2 == end[-3 * period : -period]:
+            if 3 * period < _SHORTEST_LOOPS:
+                return text
             start = len(end) - 3 * period
             while start and end[start - 1] == end[start - 1 + period]:
                 start -= 1
-            if 3 * period < _SHORTEST_LOOPS:
-                return text
             sentence = _SENTENCE_END.search(end, start + period - 1, start + 2 * period)
             return end[: sentence.end() if sentence else start + period].rstrip()
     return text
