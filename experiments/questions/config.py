@@ -9,24 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from experiments.configuration import ConfigError, find, known_in, parse
 from optimize.studies.state import slug
-from pdr_dspy.errors import InputError, WorkflowError
+from pdr_dspy.errors import WorkflowError
 from pdr_dspy.workflow import Sampling, Workflow, build_workflow
-from pdr_dspy.workflow.complaints import field
-from pdr_dspy.workflow.marks import line_of, read
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 """Where the configurations that have a name are."""
 
 Meter = Literal["seq_generated", "b_seq", "nominal_seq", "total_generated", "b_total", "nominal_total"]
 """A meter that strategies are matched on; see `pdr_dspy.ledger.Meters`."""
-
-
-class ConfigError(InputError):
-    """A configuration that can't be read, or that can't be run as it says."""
 
 
 class _Frozen(BaseModel):
@@ -241,7 +235,7 @@ class Config(_Frozen):
 
 def known_configs() -> list[str]:
     """Names of the configurations that come along."""
-    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    return known_in(CONFIGS)
 
 
 def load_config(name: str) -> Config:
@@ -250,14 +244,7 @@ def load_config(name: str) -> Config:
     Raises:
         ConfigError: there is none, or it can't be run as it says; names the file, the place and the mend.
     """
-    named = not name.endswith((".yaml", ".yml"))
-    path = CONFIGS / f"{name}.yaml" if named else Path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        mend = f"Use one of {', '.join(known_configs())}, or the path of a YAML file"
-        raise ConfigError("--config", f"{name!r} can't be read", mend) from None
-    return parse_config(text, path.name)
+    return parse_config(*find(name, CONFIGS))
 
 
 def parse_config(text: str, source: str) -> Config:
@@ -266,21 +253,4 @@ def parse_config(text: str, source: str) -> Config:
     Raises:
         ConfigError: it is no YAML, or can't be run as it says.
     """
-    try:
-        marked = read(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(source, f"it is not YAML that can be read ({detail})", "Mend it") from None
-    if twice := marked.twice:
-        where = f"{field(twice.path)} ({source}, line {twice.second})"
-        raise ConfigError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
-    try:
-        return Config.model_validate(marked.data)
-    except ConfigError as error:
-        raise ConfigError(f"{error.field} ({source})", error.problem, error.mend) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = tuple(p for p in first["loc"] if p != "[key]")
-        problem = {"missing": "it is missing", "extra_forbidden": "unknown key"}.get(first["type"], first["msg"])
-        where = f"{field(path) if path else 'configuration'} ({source}, line {line_of(marked.root, path)})"
-        raise ConfigError(where, problem, "experiments/configs/embedded.yaml has every key") from None
+    return parse(Config, text, source, "experiments/configs/embedded.yaml")

@@ -7,7 +7,7 @@ the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -53,6 +53,7 @@ class Endpoint:
         http: httpx.Client,
         store: Store | None,
         allowance: Allowance | None = None,
+        transport: Callable[[EndpointSettings], Transport] = Transport,
     ) -> None:
         self.settings = settings
         self._http = http
@@ -68,8 +69,8 @@ class Endpoint:
             said = f" ({identity.odd_context})" if identity.odd_context else ""
             self._tally.warn(f"the server does not state the model's context{said}: caps are sent unclamped")
         self.identity = identity
-        transport = Transport(settings)
-        self._caller = Caller(settings, identity, transport, self.tokenizer, counter, store, self._tally, allowance)
+        way = transport(settings)
+        self._caller = Caller(settings, identity, way, self.tokenizer, counter, store, self._tally, allowance)
         self.lm = EndpointLM(
             f"hosted_vllm/{identity.model}",
             engine=EndpointEngine(identity.model, self),
@@ -80,7 +81,11 @@ class Endpoint:
 
     @classmethod
     def open(
-        cls, settings: EndpointSettings, store: Store | None = None, allowance: Allowance | None = None
+        cls,
+        settings: EndpointSettings,
+        store: Store | None = None,
+        allowance: Allowance | None = None,
+        transport: Callable[[EndpointSettings], Transport] = Transport,
     ) -> Endpoint:
         """Ask the server what it is, and be ready for calls.
 
@@ -88,6 +93,8 @@ class Endpoint:
             settings: Addresses, model, key, limits.
             store: Where completions are kept and looked up; None keeps none (every call is a new draw).
             allowance: What may be generated in all; None: anything. Without room a call is a `SpendExhausted`.
+            transport: Makes the way to the server; one that looks on (who trains a model needs its tokens) is a
+                subclass.
 
         Raises:
             EndpointError: unreachable, not an OpenAI-style server, a refused key, another model.
@@ -95,7 +102,7 @@ class Endpoint:
         timeout = httpx.Timeout(_SIDE_SECONDS, connect=settings.connect_timeout)
         http = side_client(settings.api_key, timeout, proxies_of(settings.urls))
         try:
-            return cls(settings, identify(settings, http), http, store, allowance)
+            return cls(settings, identify(settings, http), http, store, allowance, transport)
         except BaseException:
             http.close()
             raise

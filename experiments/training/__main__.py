@@ -1,0 +1,131 @@
+"""Trains a model with the operator it will be used with.
+
+    python -m experiments.training --config embedded --stage operator_rl
+    python -m experiments.training --config embedded --stage operator_rl --minutes 120     # goes on where it stopped
+    python -m experiments.training --config qwen3-8b --stage operator_rl --dry-run
+    accelerate launch --config_file experiments/training/accelerate/fsdp2.yaml \\
+        -m experiments.training --config qwen3-8b --stage operator_rl
+
+The same command goes on after Ctrl-C or a kill. Curves are in MLflow (`mlflow ui`), experiment pdr-dspy-training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from experiments.configuration import known_in
+from experiments.training.config import CONFIGS, Config, load_config
+from experiments.training.costs import costs
+from pdr_dspy.errors import EndpointError, InputError
+
+STAGES = ("operator_sft", "trace_rl", "operator_rl", "signal")
+_EXTRA = "Install what training needs: pip install -e '.[train]' (make train does it in an environment of its own)"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    found = argparse.ArgumentParser(
+        prog="python -m experiments.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    found.add_argument("--config", required=True, help=f"{', '.join(known_in(CONFIGS))}, or a path.yaml")
+    found.add_argument(
+        "--stage",
+        required=True,
+        choices=STAGES,
+        help="operator_sft: imitate an exact teacher on the model's own drafts and workspaces (embedded alone); "
+        "trace_rl: reinforce long CoT; operator_rl: reinforce long CoT and the refinement of distilled drafts; "
+        "signal: measure how much of a group's gradient is signal, to size the batch by it",
+    )
+    found.add_argument("--model", help="start from this folder instead of the configuration's model")
+    found.add_argument("--output", type=Path, help="the stage's folder (default: runs/training/CONFIG/STAGE)")
+    found.add_argument("--minutes", type=float, help="stop after so long with a checkpoint; the same command goes on")
+    found.add_argument("--steps", type=int, help="rollout steps instead of the configuration's")
+    found.add_argument("--groups", type=int, default=24, help="groups of each mode that --stage signal measures")
+    found.add_argument("--dry-run", action="store_true", help="say tokens, memory and hours, and end")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except (InputError, EndpointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    if options.dry_run:
+        print(told(config, options.stage, options.steps))
+        return 0
+    try:
+        import torch  # noqa: F401
+        import trl  # noqa: F401
+    except ImportError as missing:
+        raise InputError("environment", f"there is no {missing.name} here", _EXTRA) from None
+    output = options.output or Path("runs") / "training" / config.name / options.stage
+    model = options.model or config.model
+    if options.stage == "operator_sft":
+        from experiments.training.imitate import imitate
+
+        return imitate(config, model, output, options.minutes)
+    if options.stage == "signal":
+        from experiments.training.measure_signal import measure
+
+        print(measure(config, model, options.groups))
+        return 0
+    from experiments.training.folder import Folder
+    from experiments.training.reinforce import Begun, reinforce
+
+    stage = getattr(config, options.stage)
+    if options.steps is not None:
+        stage = stage.model_copy(update={"steps": options.steps})
+    begun = Begun(config, stage, options.stage, model, Folder(output), options.minutes, Path.cwd())
+    if reinforce(begun):
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(f"trained: {begun.folder.final}\nBefore and after: docs/training.md says how to measure it")
+        return 0
+    print(f"{options.minutes:g} minutes are over; the same command goes on")
+    return 0
+
+
+def told(config: Config, stage: str, steps: int | None = None) -> str:
+    """What a stage costs, in words."""
+    if stage not in ("trace_rl", "operator_rl"):
+        raise InputError("--dry-run", f"{stage} has no estimate", "It is for trace_rl and operator_rl")
+    part = getattr(config, stage)
+    if steps is not None:
+        part = part.model_copy(update={"steps": steps})
+    found = costs(config, part, config.parameters)
+    speed = config.speed
+    return "\n".join(
+        [
+            f"{config.about}: {stage}, {part.steps} rollout steps, {found.updates} updates",
+            f"rollouts   {found.rollouts:,} in {found.groups:,} groups ({', '.join(part.shares)})",
+            f"tokens     {_tokens(found.drawn)} generated, {_tokens(found.read)} read, "
+            f"{_tokens(found.trained)} trained on",
+            f"memory     {found.model_bytes / 2**30:,.2f} GiB of weights, gradients and AdamW's state over all "
+            "processes; activations and the sampler's KV cache come on top",
+            f"time       {found.hours:,.1f} hours at {speed.drawn:,.0f} generated and {speed.trained:,.0f} trained "
+            "tokens a second (`speed`; calls of the lengths of `usual`)",
+        ]
+    )
+
+
+def _tokens(count: int) -> str:
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return str(count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

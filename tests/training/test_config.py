@@ -1,0 +1,84 @@
+"""Configurations and their cost, before anything is trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.configuration import ConfigError, known_in
+from experiments.training.__main__ import main, told
+from experiments.training.config import CONFIGS, Config, load_config
+from experiments.training.costs import costs
+from pdr_dspy.budget import Budget
+from pdr_dspy.workflow import plan
+
+
+@pytest.mark.parametrize("name", known_in(CONFIGS))
+def test_every_configuration_is_read_and_its_rollouts_can_be_planned(name: str) -> None:
+    config = load_config(name)
+    assert config.name == name
+    for mode in ("trace", "operator", "distill"):
+        assert plan(config.shape.workflow(mode), Budget()).steps
+    assert plan(config.shape.drafts_alone(), Budget()).steps
+
+
+def test_the_papers_sizes() -> None:
+    config = load_config("qwen3-8b")
+    stage = config.operator_rl
+    assert (stage.problems, config.shape.group, config.shape.drafts, stage.updates) == (32, 32, 4, 4)
+    assert stage.shares == {"trace": 0.5, "operator": 0.5}
+    assert (stage.alpha, config.shape.sampling.temperature) == (0.1, 1.0)
+    operator = config.shape.workflow("operator")
+    assert operator.widths == (4, 32)
+    assert config.shape.workflow("trace").widths == (32,)
+    assert config.shape.workflow("distill").widths == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "old, new, where",
+    [
+        ("micro_batch: 16", "micro_batch: none", "trace_rl.micro_batch (my.yaml, line"),
+        ("shares: {trace: 1.0}", "shares: {}", "trace_rl (my.yaml"),
+        ("shares: {trace: 1.0}", "shares: {chain: 1.0}", "trace_rl.shares.chain (my.yaml"),
+        ("group: 16", "group: 1", "shape.group (my.yaml, line"),
+        ("steps: 20", "step: 20", "trace_rl.step"),
+        ("seed: 0", "seed: 0\nseed: 1", "seed (my.yaml, line"),
+    ],
+)
+def test_a_wrong_configuration_names_the_place(old: str, new: str, where: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    text = (CONFIGS / "embedded.yaml").read_text()
+    assert old in text
+    (tmp_path / "my.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError) as error:
+        load_config(str(tmp_path / "my.yaml"))
+    assert where in str(error.value)
+
+
+def small(**changes: object) -> Config:
+    return load_config("embedded").model_copy(update=changes)
+
+
+def test_costs_in_closed_form() -> None:
+    config = load_config("embedded")
+    usual = config.usual
+    stage = config.operator_rl.model_copy(update={"steps": 3, "problems": 10, "updates": 2})
+    found = costs(config, stage, parameters=1000)
+    assert (found.groups, found.rollouts, found.updates) == (30, 30 * 16, 6)
+    trace, operator = 16 * usual.trace, 4 * usual.draft + usual.distill + 16 * usual.refine
+    assert found.drawn == 15 * (trace + operator)
+    assert found.trained == 15 * 16 * (usual.prompt + usual.trace + usual.prompt + usual.distill + usual.refine)
+    assert found.model_bytes == 1000 * (4 + 4 + 12)
+    half = costs(config, stage.model_copy(update={"shares": {"trace": 1.0}}), parameters=1000)
+    assert half.drawn == 30 * trace
+
+
+def test_a_dry_run_tells_tokens_memory_and_hours_without_torch(capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["--config", "qwen3-8b", "--stage", "operator_rl", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "tokens" in said and "memory" in said and "hours" in said
+    assert "204,800 in 6,400 groups" in said
+    assert "1 updates" in told(load_config("embedded"), "trace_rl", steps=1)
+
+
+def test_an_unknown_configuration_is_an_error_that_names_those_there_are(capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["--config", "qwen", "--stage", "trace_rl", "--dry-run"]) == 2
+    assert "qwen3-8b" in capsys.readouterr().err

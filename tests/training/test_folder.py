@@ -1,0 +1,39 @@
+"""A stage's folder: goes on with what it was begun with, refuses another training, ignores half a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.configuration import ConfigError
+from experiments.training.folder import STATE, Folder
+
+
+def test_it_goes_on_with_its_notes(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "a" / "b")
+    assert folder.begin({"rate": 1e-4, "model": "m"}) == {}
+    folder.note(mlflow_run="abc")
+    assert folder.begin({"model": "m", "rate": 1e-4}) == {"mlflow_run": "abc"}
+
+
+def test_another_training_is_refused_and_says_what_differs(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.begin({"rate": 1e-4, "model": "m"})
+    with pytest.raises(ConfigError) as error:
+        folder.begin({"rate": 1e-5, "model": "m"})
+    assert "rate" in error.value.problem and "model" not in error.value.problem
+
+
+def test_the_newest_whole_checkpoint_counts_and_half_a_one_is_removed(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.last_checkpoint() is None
+    for step in (2, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / STATE).write_text(json.dumps({"global_step": step}))
+    (tmp_path / "checkpoint-12").mkdir()  # killed before its state was written
+    (tmp_path / "checkpoint-14").mkdir()
+    (tmp_path / "checkpoint-14" / STATE).write_text('{"global_st')
+    assert folder.last_checkpoint() == tmp_path / "checkpoint-10"
+    assert not (tmp_path / "checkpoint-12").exists() and not (tmp_path / "checkpoint-14").exists()
