@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from experiments.configuration import known_in
@@ -71,6 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         import trl  # noqa: F401
     except ImportError as missing:
         raise InputError("environment", f"there is no {missing.name} here", _EXTRA) from None
+    _quieten()
     output = options.output or Path("runs") / "training" / config.name / options.stage
     model = options.model or config.model
     if options.stage == "operator_sft":
@@ -95,6 +97,14 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     print(f"{options.minutes:g} minutes are over; the same command goes on")
     return 0
+
+
+def _quieten() -> None:
+    """Keep the engines' progress bars for single files and their notes to developers off the console."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\..*")
 
 
 def told(config: Config, stage: str, steps: int | None = None) -> str:
