@@ -48,7 +48,6 @@ class Sampler(Frozen):
     url: str = "http://localhost:8000"
     context: Count | None = Field(default=None, description="vLLM's max_model_len")
     memory: float = Field(default=0.35, gt=0, lt=1, description="share of a GPU that a colocated vLLM takes")
-    tensor_parallel: Count = Field(default=1, description="GPUs of one colocated vLLM")
 
 
 class Speed(Frozen):

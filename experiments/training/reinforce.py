@@ -84,7 +84,7 @@ def reinforce(begun: Begun) -> bool:
         processing_class=tokenizer,
         rollout_func=draw,
         alpha=stage.alpha,
-        shares=stage.shares,
+        shares={mode: share for mode, share in stage.shares.items()},
         signal=stage.signal,
     )
     resumed = folder.last_checkpoint()
@@ -167,7 +167,7 @@ def arguments(begun: Begun) -> GRPOConfig:
         vllm_server_base_url=sampler.url if sampler.kind == "vllm_server" else None,
         vllm_gpu_memory_utilization=sampler.memory,
         vllm_max_model_length=sampler.context,
-        vllm_tensor_parallel_size=sampler.tensor_parallel,
+        vllm_tensor_parallel_size=1,  # each process steps its own engine, with requests of its own
         logging_steps=1,
         save_strategy="steps",
         save_steps=stage.save_every * stage.updates,

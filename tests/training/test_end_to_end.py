@@ -1,4 +1,4 @@
-"""Ten real steps on the shipped reasoner: sampler and trainer agree, a kill costs nothing, what comes out can be served."""
+"""Ten real steps on the shipped reasoner: sampler and trainer agree, a kill costs nothing, the model can be served."""
 
 from __future__ import annotations
 
