@@ -79,18 +79,26 @@ class Block(nn.Module):
         self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The layer's output and its keys and values (the past's included)."""
+        q, k, v = self.project(x, cos, sin)
+        if past is not None:
+            k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        return self.finish(x, mixed), (k, v)
+
+    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of the attention, (rows, heads, length, head) each, the first two rotated."""
         rows, length, width = x.shape
         shape = self.shape
         normed = F.rms_norm(x, (width,), self.norm1, shape.epsilon)
         q, k, v = F.linear(normed, self.qkv).view(rows, length, 3, shape.heads, shape.head).permute(2, 0, 3, 1, 4)
-        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        if past is not None:
-            k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
-        causal = mask is None
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        return _rotate(q, cos, sin), _rotate(k, cos, sin), v
+
+    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """The layer's output, from its input and what the attention mixed, (rows, heads, length, head)."""
+        rows, length, width = x.shape
         x = x + F.linear(mixed.transpose(1, 2).reshape(rows, length, width), self.out)
-        gate, up = F.linear(F.rms_norm(x, (width,), self.norm2, shape.epsilon), self.gate_up).chunk(2, -1)
-        return x + F.linear(F.silu(gate) * up, self.down), (k, v)
+        gate, up = F.linear(F.rms_norm(x, (width,), self.norm2, self.shape.epsilon), self.gate_up).chunk(2, -1)
+        return x + F.linear(F.silu(gate) * up, self.down)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -7,8 +7,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from importlib import metadata
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,6 +21,8 @@ from .protocol import ApiError, ChatRequest, Detokenize, TokenizeChat, TokenizeT
 from .service import Service
 from .transcript import Delta
 
+_LEAST = -9999.0  # as vLLM: JSON has no minus infinity
+
 
 def build_app(service: Service) -> Starlette:
     """The ASGI app around a service."""
@@ -33,7 +34,7 @@ def build_app(service: Service) -> Starlette:
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": service.name}
         if asked.stream:
             return StreamingResponse(_events(generation, asked, head), media_type="text/event-stream")
-        body = await _unless_gone(request, _whole(generation, asked, head))
+        body = await _unless_gone(request, _whole(generation, asked, head, service.token_text))
         return Response(status_code=499) if body is None else JSONResponse(body)
 
     async def models(_: Request) -> Response:
@@ -60,7 +61,7 @@ def build_app(service: Service) -> Starlette:
             asked = parse(TokenizeText, body)
             service.check_model(asked.model)
             ids = service.tokenizer.encode(asked.prompt, asked.add_special_tokens)
-        strings = [service.tokenizer.decode([i], skip_special_tokens=False) for i in ids]
+        strings = [service.token_text(i) for i in ids]
         return JSONResponse(
             {
                 "count": len(ids),
@@ -84,7 +85,7 @@ def build_app(service: Service) -> Starlette:
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     async def version(_: Request) -> Response:
-        return JSONResponse({"version": __version__, "engine": metadata.version("openvino-genai")})
+        return JSONResponse({"version": __version__, "engine": service.engine.version})
 
     return Starlette(
         routes=[
@@ -130,7 +131,9 @@ async def _unless_gone(request: Request, work: Any) -> dict[str, Any] | None:
                 await task
 
 
-async def _whole(generation: Generation, asked: ChatRequest, head: dict[str, Any]) -> dict[str, Any]:
+async def _whole(
+    generation: Generation, asked: ChatRequest, head: dict[str, Any], decode: Callable[[int], str]
+) -> dict[str, Any]:
     texts = {choice.index: ("", "") for choice in generation.choices}
     try:
         generation.start()
@@ -148,12 +151,22 @@ async def _whole(generation: Generation, asked: ChatRequest, head: dict[str, Any
             {
                 "index": choice.index,
                 "message": {**message, "reasoning_content": shown, "reasoning": shown},
-                "logprobs": None,
+                "logprobs": {"content": _scored(choice, decode)} if asked.logprobs else None,
                 "finish_reason": choice.transcript.finish,
                 "stop_reason": choice.transcript.stop_reason,
+                **({"token_ids": choice.tokens} if asked.return_token_ids else {}),
             }
         )
-    return {**head, "object": "chat.completion", "choices": choices, "usage": generation.usage()}
+    prompt = {"prompt_token_ids": list(generation.prompt)} if asked.return_token_ids else {}
+    return {**head, "object": "chat.completion", "choices": choices, "usage": generation.usage(), **prompt}
+
+
+def _scored(choice: Choice, decode: Callable[[int], str]) -> list[dict[str, Any]]:
+    texts = [decode(token) for token in choice.tokens]
+    return [
+        {"token": text, "logprob": max(logprob, _LEAST), "bytes": list(text.encode()), "top_logprobs": []}
+        for text, logprob in zip(texts, choice.logprobs, strict=True)
+    ]
 
 
 async def _events(generation: Generation, asked: ChatRequest, head: dict[str, Any]) -> AsyncIterator[str]:

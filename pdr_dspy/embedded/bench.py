@@ -140,7 +140,7 @@ def _bare_engine(
                     pipeline.add(prompt, Sampling(temperature=0.8, top_p=top_p, seed=seed), tokens, frozenset())
                 )
             pipeline.step()
-            live = [stream for stream in live if stream.read()[1] is None]
+            live = [stream for stream in live if stream.read().finish is None]
 
     run(prompts[:width])
     clocks: tuple[Callable[[], float], ...] = (time.perf_counter, time.process_time)

@@ -34,9 +34,13 @@ class Choice:
         index: Its number in the response.
         job: What the engine was asked for.
         transcript: Its text so far.
+        tokens: Its tokens so far, as many as the transcript counts.
+        logprobs: Their log-probabilities, where the engine tells them.
     """
 
     def __init__(self, index: int, job: Job, transcript: Transcript) -> None:
+        self.tokens: list[int] = []
+        self.logprobs: list[float] = []
         self.index = index
         self.job = job
         self.transcript = transcript
@@ -48,16 +52,17 @@ class Generation:
     Args:
         engine: Where they run.
         metrics: Where they are counted.
-        prompt_tokens: Length of the prompt.
+        prompt: Token ids of the prompt.
         choices: The choices; their jobs are submitted by `start`.
     """
 
-    def __init__(self, engine: Engine, metrics: Metrics, prompt_tokens: int, choices: Sequence[Choice]) -> None:
+    def __init__(self, engine: Engine, metrics: Metrics, prompt: Sequence[int], choices: Sequence[Choice]) -> None:
         self._engine = engine
         self._metrics = metrics
         self._began = time.perf_counter()
         self._news: asyncio.Queue[tuple[Choice, Delta] | ApiError] = asyncio.Queue()
-        self.prompt_tokens = prompt_tokens
+        self.prompt = prompt
+        self.prompt_tokens = len(prompt)
         self.choices = tuple(choices)
 
     def start(self) -> None:
@@ -103,7 +108,10 @@ class Generation:
             return  # a stop string has ended it; what the engine drew beyond that does not count
         before, seconds = transcript.tokens, time.perf_counter() - self._began
         delta = transcript.feed(progress.tokens, progress.finish)
-        self._metrics.generation_tokens += transcript.tokens - before
+        new = transcript.tokens - before
+        choice.tokens += progress.tokens[:new]
+        choice.logprobs += progress.logprobs[:new]
+        self._metrics.generation_tokens += new
         if transcript.tokens and not before:
             self._metrics.first_token.observe(seconds)
             if sum(c.transcript.tokens > 0 for c in self.choices) == 1:

@@ -6,8 +6,9 @@ last report. No text, no HTTP and no OpenVINO here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 KV_BLOCK_TOKENS = 32
 """Tokens of one block of the KV cache (fixed by OpenVINO's CPU plugin)."""
@@ -91,6 +92,21 @@ class Cancel:
     id: int
 
 
+class Drawn(NamedTuple):
+    """What a pipeline has drawn of one sequence since it was last asked.
+
+    Attributes:
+        tokens: Token ids.
+        finish: Why the sequence ended, or None while it runs.
+        logprobs: Log-probability of each token in the distribution it was drawn from, or nothing where the pipeline
+            does not tell.
+    """
+
+    tokens: Sequence[int]
+    finish: Finish | None = None
+    logprobs: Sequence[float] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """News of one job. The first, without tokens, says that it has left the queue and runs.
@@ -100,12 +116,14 @@ class Progress:
         tokens: Tokens generated since the last report.
         finish: Why it ended, or None while it runs.
         detail: What went wrong, with `finish="error"`.
+        logprobs: As `Drawn`'s; 0 for a closing token that the engine wrote.
     """
 
     id: int
     tokens: tuple[int, ...] = ()
     finish: Finish | None = None
     detail: str = ""
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,17 +62,18 @@ class ModelFiles:
         return blocks
 
 
-def read_model(directory: Path, max_model_len: int | None = None) -> ModelFiles:
+def read_model(directory: Path, max_model_len: int | None = None, network: Sequence[str] = NETWORK) -> ModelFiles:
     """Read a model's directory.
 
     Args:
         directory: Hugging Face layout (config, tokenizer, chat template) with OpenVINO's network beside it.
         max_model_len: A shorter context than the model's own, in tokens.
+        network: The files of the network that must be there.
 
     Raises:
         EndpointError: A file is missing or doesn't say what is needed.
     """
-    for name in (*NETWORK, TOKENIZER, CONFIG):
+    for name in (*network, TOKENIZER, CONFIG):
         if not (directory / name).is_file():
             raise EndpointError("weights", f"{directory} has no {name}", "Name a directory with an exported model")
     config = _read_json(directory / CONFIG)

@@ -12,7 +12,7 @@ import numpy as np
 import openvino
 import openvino_genai as genai
 
-from .jobs import EngineOptions, Finish, Sampling
+from .jobs import Drawn, EngineOptions, Sampling
 
 _GREEDY_BELOW = 1e-5
 _LARGEST_MIN_P = 0.999999  # the pipeline refuses 1, which the API allows
@@ -24,8 +24,8 @@ class OpenVinoStream:
     def __init__(self, handle: genai.GenerationHandle) -> None:
         self._handle = handle
 
-    def read(self) -> tuple[Sequence[int], Finish | None]:
-        """New tokens since the last read, and why the sequence ended, if it did."""
+    def read(self) -> Drawn:
+        """What is new since the last read."""
         tokens: list[int] = []
         reason = genai.GenerationFinishReason.NONE
         while self._handle.can_read():
@@ -33,10 +33,10 @@ class OpenVinoStream:
                 tokens += output.generated_ids
                 reason = output.finish_reason
         if reason == genai.GenerationFinishReason.STOP:
-            return tokens, "stop"
+            return Drawn(tokens, "stop")
         if reason == genai.GenerationFinishReason.LENGTH:
-            return tokens, "length"
-        return tokens, None if self._handle.get_status() == genai.GenerationStatus.RUNNING else "error"
+            return Drawn(tokens, "length")
+        return Drawn(tokens, None if self._handle.get_status() == genai.GenerationStatus.RUNNING else "error")
 
     def cancel(self) -> None:
         """Drop the sequence; the pipeline frees it at its next step."""
@@ -49,6 +49,9 @@ class OpenVinoPipeline:
     Raises:
         RuntimeError: The weights can't be loaded.
     """
+
+    # The pipeline could tell some, but of the scores before temperature, not of what it draws from.
+    logprobs = False
 
     def __init__(self, options: EngineOptions) -> None:
         scheduler = genai.SchedulerConfig()

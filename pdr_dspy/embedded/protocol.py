@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
-    "logprobs": (None, False),
     "top_logprobs": (None, 0),
     "prompt_logprobs": (None,),
     "tools": (None, []),
@@ -99,6 +98,8 @@ class ChatRequest(PromptFields):
     stream_options: StreamOptions | None = None
     thinking_token_budget: int | None = Field(default=None, ge=-1)
     include_reasoning: bool = True
+    logprobs: bool | None = None
+    return_token_ids: bool | None = None
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -158,6 +159,9 @@ def _check(request: ChatRequest) -> None:
         raise ApiError(400, "stop cannot contain an empty string.", "stop")
     if request.stream_options is not None and not request.stream:
         raise ApiError(400, "stream_options can only be defined when `stream=True`.", "stream_options")
+    for field in ("logprobs", "return_token_ids"):
+        if request.stream and getattr(request, field):
+            raise ApiError(400, f"{field}: this server gives them only when `stream=False`.", field)
 
 
 def context_overflow(context: int, prompt_tokens: int, asked: int) -> ApiError:

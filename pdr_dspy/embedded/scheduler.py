@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from .jobs import KV_BLOCK_TOKENS, Cancel, Command, Finish, Job, Progress, Sampling
+from .jobs import KV_BLOCK_TOKENS, Cancel, Command, Drawn, Finish, Job, Progress, Sampling
 from .thinking import ThinkingState
 
 _SEEDS = 2**32
@@ -27,8 +27,8 @@ _GOLDEN = 0x9E3779B9  # an odd constant far from small numbers: the continuation
 class Stream(Protocol):
     """One sequence in the pipeline."""
 
-    def read(self) -> tuple[Sequence[int], Finish | None]:
-        """New tokens since the last read, and why the sequence ended, if it did."""
+    def read(self) -> Drawn:
+        """What is new since the last read."""
 
     def cancel(self) -> None:
         """Drop the sequence from the pipeline."""
@@ -36,6 +36,10 @@ class Stream(Protocol):
 
 class Pipeline(Protocol):
     """What generates."""
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether the log-probability of each token is told, in the distribution that it was drawn from."""
 
     def add(self, prompt: Sequence[int], sampling: Sampling, max_tokens: int, stop_ids: frozenset[int]) -> Stream:
         """Start one sequence. Raises `ValueError` or `RuntimeError` for what the pipeline refuses."""
@@ -47,12 +51,13 @@ class Pipeline(Protocol):
 class _Run:
     """A job that runs."""
 
-    __slots__ = ("blocks", "job", "produced", "reported", "segment", "state", "stream")
+    __slots__ = ("blocks", "job", "logprobs", "produced", "reported", "segment", "state", "stream")
 
     def __init__(self, job: Job, blocks: int) -> None:
         self.job = job
         self.blocks = blocks
         self.produced: list[int] = []
+        self.logprobs: list[float] = []
         self.reported = 0
         self.segment = 0
         self.state = ThinkingState(job.cap.tokens, job.cap.open_at_start) if job.cap else None
@@ -62,10 +67,17 @@ class _Run:
         cap, state = self.job.cap, self.state
         return cap is not None and state is not None and state.inside and state.thought >= cap.limit
 
+    def take(self, token: int, logprob: Sequence[float]) -> None:
+        """Go on by a token and, where the pipeline tells, its log-probability."""
+        self.produced.append(token)
+        self.logprobs.extend(logprob)
+        if self.state is not None:
+            self.state.feed(token)
+
     def report(self, finish: Finish | None = None, detail: str = "") -> Progress:
-        tokens = tuple(self.produced[self.reported :])
-        self.reported = len(self.produced)
-        return Progress(self.job.id, tokens, finish, detail)
+        since, self.reported = self.reported, len(self.produced)
+        tokens, logprobs = tuple(self.produced[since:]), tuple(self.logprobs[since:])
+        return Progress(self.job.id, tokens, finish, detail, logprobs)
 
 
 class Scheduler:
@@ -123,11 +135,20 @@ class Scheduler:
             self._free += freed
             for run in list(self._running.values()):
                 if run.stream is not None:
-                    self._advance(run, *run.stream.read())
+                    self._advance(run, run.stream.read())
             for run in closed:
                 self._start(run)
         news, self._news = self._news, []
         return news
+
+    def abandon(self) -> None:
+        """Drop every job, without news, when nobody is left to hear them."""
+        for run in self._running.values():
+            if run.stream is not None:
+                run.stream.cancel()
+        self._running.clear()
+        self._waiting.clear()
+        self._news.clear()
 
     def _cancel(self, job: int) -> None:
         run = self._running.get(job)
@@ -140,14 +161,13 @@ class Scheduler:
             run.stream.cancel()
         self._end(run, "abort", dropped=True)
 
-    def _advance(self, run: _Run, tokens: Sequence[int], finish: Finish | None) -> None:
+    def _advance(self, run: _Run, new: Drawn) -> None:
         """Take a running job's new tokens; close its thinking, report it or end it, as they ask."""
-        for token in tokens:
-            run.produced.append(token)
-            if run.state is not None:
-                run.state.feed(token)
-                if finish is None and run.must_close():
-                    break
+        finish = new.finish
+        for place, token in enumerate(new.tokens):
+            run.take(token, new.logprobs[place : place + 1])
+            if finish is None and run.must_close():
+                break
         if finish is not None:
             self._end(run, finish, "the engine dropped the sequence (out of cache)" if finish == "error" else "")
             return
@@ -160,12 +180,11 @@ class Scheduler:
         return len(run.produced) > run.reported and (run.job.eager or run.reported == 0)
 
     def _close_thinking(self, run: _Run) -> None:
-        assert run.job.cap is not None and run.state is not None
+        assert run.job.cap is not None
         if run.stream is not None:
             run.stream.cancel()
             run.stream = None
-        run.produced.append(run.job.cap.tokens.end)
-        run.state.feed(run.job.cap.tokens.end)
+        run.take(run.job.cap.tokens.end, (0.0,) if self._pipeline.logprobs else ())
         if len(run.produced) >= run.job.max_tokens:
             self._end(run, "length", dropped=True)
 

@@ -18,6 +18,7 @@ from ..errors import EndpointError
 from .app import build_app
 from .chat import ChatTokenizer
 from .engine import Engine
+from .engine_process import EngineProcess
 from .jobs import EngineOptions
 from .lifeline import end_with
 from .model import read_model
@@ -87,7 +88,7 @@ def serve(settings: ServerSettings) -> None:
         end_with(settings.parent, signal_too=settings.parent_signal)
     model = read_model(settings.weights, settings.max_model_len)
     tokenizer = ChatTokenizer(settings.weights)
-    listener = _listen(settings.host, settings.port)
+    listener = listen_on(settings.host, settings.port)
     server: uvicorn.Server | None = None
     died = False
 
@@ -97,7 +98,7 @@ def serve(settings: ServerSettings) -> None:
         if server is not None:
             server.should_exit = True
 
-    engine = Engine(
+    engine = EngineProcess(
         EngineOptions(
             weights=str(settings.weights),
             threads=settings.threads,
@@ -110,22 +111,26 @@ def serve(settings: ServerSettings) -> None:
     try:
         ready = engine.load()
         service = Service(settings.served_model_name, model, tokenizer, engine, settings.reasoning_parser == "think")
-        config = uvicorn.Config(
-            build_app(service),
-            access_log=False,
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=2,
-            # Uvicorn's 5 seconds are short enough for a pooled client to meet the closing connection between rounds.
-            timeout_keep_alive=75,
-        )
-        server = _Server(config, engine, listener, settings, ready.seconds)
+        server = _Server(http_config(service), engine, listener, settings, ready.seconds)
         server.run(sockets=[listener])
     finally:
         engine.close()
         listener.close()
     if died:
         raise EndpointError("engine", "the engine process ended by itself", "See the error above in the log")
+
+
+def http_config(service: Service) -> uvicorn.Config:
+    """How the service is put on the wire."""
+    return uvicorn.Config(
+        build_app(service),
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        # Uvicorn's 5 seconds are short enough for a pooled client to meet the closing connection between rounds.
+        timeout_keep_alive=75,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -157,7 +162,12 @@ class _Server(uvicorn.Server):
             part.replace(ready)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen_on(host: str, port: int) -> socket.socket:
+    """A socket on a port (0 is any free one).
+
+    Raises:
+        EndpointError: It can't be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

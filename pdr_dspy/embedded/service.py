@@ -58,6 +58,10 @@ class Service:
         if name is not None and name != self.name:
             raise unknown_model(name)
 
+    def token_text(self, token: int) -> str:
+        """A token's text by itself."""
+        return self.tokenizer.decode([token], skip_special_tokens=False)
+
     def prompt(self, request: PromptFields) -> Prompt:
         """Render and tokenise a request's messages. Raises `ApiError`."""
         messages = [message.model_dump() for message in request.messages]
@@ -77,6 +81,8 @@ class Service:
     def generation(self, request: ChatRequest) -> Generation:
         """Prepare a request's choices (not started yet). Raises `ApiError`."""
         self.check_model(request.model)
+        if request.logprobs and not self.engine.logprobs:
+            raise ApiError(400, "logprobs: this server's engine does not tell those of what it samples.", "logprobs")
         prompt = self.prompt(request)
         max_tokens = self._max_tokens(request, len(prompt.ids))
         sampling = self._sampling(request)
@@ -99,7 +105,7 @@ class Service:
                 self.tokenizer, thinking, request.stops, request.include_stop_str_in_output, stop_ids
             )
             choices.append(Choice(index, job, transcript))
-        return Generation(self.engine, self.metrics, len(prompt.ids), choices)
+        return Generation(self.engine, self.metrics, prompt.ids, choices)
 
     def _max_tokens(self, request: ChatRequest, prompt_tokens: int) -> int:
         asked = request.max_completion_tokens or request.max_tokens

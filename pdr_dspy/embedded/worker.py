@@ -1,7 +1,7 @@
-"""The engine process: reads commands from a pipe, steps the scheduler, writes the news back.
+"""The engine's loop: reads commands, steps the scheduler, writes the news back; and the process that runs it.
 
-A process of its own because the pipeline's `step()` holds the GIL from beginning to end: beside it no HTTP request
-would be read. It ends when its pipe does, that is, when the server process is gone, however that happened.
+A process of its own because OpenVINO's `step()` holds the GIL from beginning to end: beside it no HTTP request would
+be read. It ends when its pipe does, that is, when the server process is gone, however that happened.
 """
 
 from __future__ import annotations
@@ -9,9 +9,33 @@ from __future__ import annotations
 import signal
 import time
 from multiprocessing.connection import Connection
+from typing import Protocol
 
-from .jobs import EngineOptions, Ready
+from .jobs import Command, EngineOptions, Progress, Ready
 from .scheduler import Scheduler
+
+
+class Channel(Protocol):
+    """Where commands come from and news go to; a pipe's end is one."""
+
+    def poll(self) -> bool:
+        """Whether there is a command."""
+
+    def recv(self) -> Command:
+        """The next command, waited for. Raises `EOFError` once there will be none."""
+
+    def send(self, news: list[Progress], /) -> None:
+        """Pass news on."""
+
+
+def work(scheduler: Scheduler, channel: Channel) -> None:
+    """Step the scheduler as long as there is something to do; waits for commands otherwise. Ends by an exception."""
+    while True:
+        while scheduler.idle or channel.poll():
+            scheduler.accept(channel.recv())
+        news = scheduler.step()
+        if news:
+            channel.send(news)
 
 
 def run_engine(connection: Connection, options: EngineOptions) -> None:
@@ -24,11 +48,6 @@ def run_engine(connection: Connection, options: EngineOptions) -> None:
     scheduler = Scheduler(OpenVinoPipeline(options), options.max_num_seqs, options.kv_blocks)
     try:
         connection.send(Ready(time.monotonic() - started))
-        while True:
-            while scheduler.idle or connection.poll():
-                scheduler.accept(connection.recv())
-            news = scheduler.step()
-            if news:
-                connection.send(news)
+        work(scheduler, connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdr_dspy.embedded.jobs import Cancel, Finish, Job, Progress, Sampling, ThinkingCap, ThinkTokens
+from pdr_dspy.embedded.jobs import Cancel, Drawn, Finish, Job, Progress, Sampling, ThinkingCap, ThinkTokens
 from pdr_dspy.embedded.scheduler import Scheduler
 
 THINK = ThinkTokens(start=100, end=101)
@@ -16,6 +16,8 @@ Script = Callable[[Sequence[int], int], int]
 
 
 class FakeStream:
+    scored = False
+
     def __init__(self, script: Script, prompt: Sequence[int], sampling: Sampling, room: int, stops: frozenset[int]):
         self.script, self.prompt, self.sampling, self.room, self.stops = script, tuple(prompt), sampling, room, stops
         self.made: list[int] = []
@@ -34,22 +36,24 @@ class FakeStream:
         elif len(self.made) == self.room:
             self.finish = "length"
 
-    def read(self) -> tuple[Sequence[int], Finish | None]:
+    def read(self) -> Drawn:
         new, self.unread = self.unread, []
-        return new, self.finish
+        return Drawn(new, self.finish, [-float(token) for token in new] if self.scored else ())
 
     def cancel(self) -> None:
         self.cancelled = True
 
 
 class FakePipeline:
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, logprobs: bool = False) -> None:
         self.script = script
+        self.logprobs = logprobs
         self.streams: list[FakeStream] = []
 
     def add(self, prompt: Sequence[int], sampling: Sampling, max_tokens: int, stop_ids: frozenset[int]) -> FakeStream:
         assert max_tokens >= 1
         self.streams.append(FakeStream(self.script, prompt, sampling, max_tokens, stop_ids))
+        self.streams[-1].scored = self.logprobs
         return self.streams[-1]
 
     def step(self) -> None:
@@ -148,6 +152,22 @@ def test_thinking_is_closed_at_the_cap_and_generation_goes_on() -> None:
     assert second.prompt == (7, 8, 100, 50, 50, 50, 101)
     assert first.sampling.seed == 5 and second.sampling.seed != 5
     assert news[-1].finish == "length"
+
+
+def test_logprobs_stand_beside_their_tokens_and_a_forced_token_has_none() -> None:
+    pipeline = FakePipeline(lambda seen, seed: 100 if len(seen) == 2 else 50, logprobs=True)
+    scheduler = Scheduler(pipeline, 1, kv_blocks=1000)
+    scheduler.accept(job(max_tokens=7, cap=ThinkingCap(THINK, 3)))
+    news = drain(scheduler)
+    logprobs = [logprob for progress in news for logprob in progress.logprobs]
+    assert all(len(progress.logprobs) == len(progress.tokens) for progress in news)
+    assert logprobs == [-100, -50, -50, -50, 0.0, -50, -50]
+
+
+def test_pipeline_without_logprobs_has_none_for_forced_tokens_either() -> None:
+    scheduler = Scheduler(FakePipeline(lambda seen, seed: 50), 1, kv_blocks=1000)
+    scheduler.accept(job(max_tokens=3, cap=ThinkingCap(THINK, 0, open_at_start=True)))
+    assert all(progress.logprobs == () for progress in drain(scheduler))
 
 
 def test_thinking_that_closes_itself_is_left_alone() -> None:
