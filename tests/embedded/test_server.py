@@ -271,3 +271,20 @@ def test_a_client_that_hangs_up_frees_the_engine(client: httpx.Client, body: Bod
         assert time.monotonic() < deadline, "the engine still works for a client that is gone"
     aborted = 'vllm:request_success_total{finished_reason="abort"}'
     assert after[aborted] - before[aborted] == 100
+
+
+def test_token_ids_are_those_of_the_text(client: httpx.Client, body: Body, post: Post) -> None:
+    answer = post({**body, "n": 2, "return_token_ids": True})
+    prompt = client.post("/tokenize", json={"messages": body["messages"]}).json()["tokens"]
+    assert answer["prompt_token_ids"] == prompt
+    ids = [choice["token_ids"] for choice in answer["choices"]]
+    assert sum(len(one) for one in ids) == answer["usage"]["completion_tokens"]
+    for one, (thinking, content) in zip(ids, texts(answer), strict=True):
+        whole = client.post("/detokenize", json={"tokens": one}).json()["prompt"]
+        assert thinking in whole and content.split("<|")[0] in whole
+    assert "token_ids" not in post(body)["choices"][0]
+
+
+def test_logprobs_of_another_distribution_are_refused(client: httpx.Client, body: Body) -> None:
+    refused = client.post(CHAT, json={**body, "logprobs": True})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "logprobs"

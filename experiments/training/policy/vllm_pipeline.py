@@ -1,4 +1,4 @@
-"""An offline `vllm.LLM` as a pipeline of the embedded server's scheduler: TRL's colocated engine, served in its process.
+"""An offline `vllm.LLM` as a pipeline of the embedded server's scheduler: TRL's colocated engine, served in place.
 
 vLLM batches, caches prefixes and samples; the scheduler above it closes the thinking, as on the other pipelines. Works
 with vLLM's core in this process or in one of its own.
