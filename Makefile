@@ -40,7 +40,7 @@ test-vllm: $(VENV)/installed $(VLLM_VENV)/installed real-model  ## the tests aga
 test-e2e: $(VENV)/installed-e2e  ## what people look at, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
 	$(VENV)/bin/python -m pytest -m e2e
 
-train: $(TRAIN_VENV)/installed  ## what training on CPUs needs, in an environment of its own (2.6 GB); GPUs: docs/training.md
+train: $(TRAIN_VENV)/installed  ## what training on CPUs needs, in an environment of its own (3 GB); GPUs: docs/training.md
 
 test-train: $(TRAIN_VENV)/installed  ## the tests of training
 	PDR_TRAIN_REQUIRED=1 $(TRAIN_VENV)/bin/python -m pytest tests/training -m 'not vllm'
@@ -76,11 +76,13 @@ $(VLLM_VENV)/installed: $(VLLM_LOCK)
 	touch $@
 
 # torch for CPUs is on PyTorch's own index, unless pip is configured to find it elsewhere.
-$(TRAIN_VENV)/installed: pyproject.toml constraints.txt constraints-train.txt
+$(TRAIN_VENV)/installed: pyproject.toml constraints.txt constraints-train.txt experiments/training/verl/requirements.txt
 	$(PYTHON) -m venv $(TRAIN_VENV) 2>/dev/null || ( $(PYTHON) -m venv --without-pip $(TRAIN_VENV) && $(PYTHON) -m pip --python $(TRAIN_VENV)/bin/python install pip )
 	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)+cpu" || \
 		$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) $(TORCH)
 	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-train.txt -e '.[dev,train]'
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps verl==0.9.1
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r experiments/training/verl/requirements.txt
 	touch $@
 
 lock: $(VENV)/installed    ## write constraints.txt from what is installed and tested here

@@ -7,5 +7,6 @@ import os
 if os.environ.get("PDR_TRAIN_REQUIRED"):
     import torch
     import trl
+    import verl
 
-    assert torch.__version__ and trl.__version__
+    assert torch.__version__ and trl.__version__ and verl.__version__

@@ -245,7 +245,11 @@ def test_a_completion_of_one_token_keeps_its_advantage() -> None:
     for row in rows[0], rows[2]:
         row.mask, row.old, row.new = [1], row.old[:1], row.new[:1].detach().requires_grad_()
     plain, weights = apart(advantages(rows).to_padded_tensor(0.0), nested_mask(rows))
-    assert (plain[0, 0] > 0) and (plain[2, 0] > 0) and weights[0] == weights[2] == 0
+    # One right and one wrong rollout: their advantages are opposite, and the other row has room for its SFT weight.
+    for one, other in ((0, 1), (2, 3)):
+        counted = rows[other].mask.index(1)
+        assert plain[one, 0] > 0 and torch.isclose(plain[one, 0], -plain[other, counted])
+    assert weights[0] == weights[2] == 0
 
 
 def test_other_rewards_are_refused() -> None:
