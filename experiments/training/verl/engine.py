@@ -168,8 +168,9 @@ async def complete(job: Job, manager: ServerManager) -> Completion:
         tokens = _checked(output, asked)
         found.add(tokens, output.log_probs or [], 1)
         found.drawn_by(output.extra_fields)
-        for token in tokens if state is not None else ():
-            state.feed(token)
+        if state is not None:
+            for token in tokens:
+                state.feed(token)
         if tokens[-1] in job.stop_ids or len(tokens) < asked:
             finish = "stop"
         elif len(found.tokens) >= job.max_tokens:

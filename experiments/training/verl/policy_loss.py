@@ -26,7 +26,6 @@ from experiments.training import objective
 from pdr_dspy.errors import InputError
 
 
-@register_adv_est("pdr_modes")
 def mode_advantages(
     token_level_rewards: Tensor, response_mask: Tensor, index: Sequence[str], config: Any, **_: Any
 ) -> tuple[Tensor, Tensor]:
@@ -81,7 +80,6 @@ def mode_advantages(
     return both, advantages
 
 
-@register_policy_loss("pdr_cispo_sft")
 def cispo_sft(
     old_log_prob: Tensor,
     log_prob: Tensor,
@@ -123,3 +121,7 @@ def apart(advantages: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     first, last = number.argmax(1), number.shape[1] - 1 - number.flip(1).argmax(1)
     weights = torch.where(number.sum(1) > 1, advantages[rows, first], 0.0)
     return advantages[rows, last][:, None] * counted, weights
+
+
+register_adv_est("pdr_modes")(mode_advantages)
+register_policy_loss("pdr_cispo_sft")(cispo_sft)
