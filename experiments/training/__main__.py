@@ -22,7 +22,7 @@ from experiments.training.config import CONFIGS, Config, load_config
 from experiments.training.costs import costs
 from pdr_dspy.errors import EndpointError, InputError
 
-STAGES = ("operator_sft", "trace_rl", "operator_rl", "signal")
+STAGES = ("trace_rl", "operator_rl", "signal")
 _EXTRA = "Install what training needs: pip install -e '.[train]' (make train does it in an environment of its own)"
 
 
@@ -36,8 +36,7 @@ def parser() -> argparse.ArgumentParser:
         "--stage",
         required=True,
         choices=STAGES,
-        help="operator_sft: imitate an exact teacher on the model's own drafts and workspaces (embedded alone); "
-        "trace_rl: reinforce long CoT; operator_rl: reinforce long CoT and the refinement of distilled drafts; "
+        help="trace_rl: reinforce long CoT; operator_rl: reinforce long CoT and the refinement of distilled drafts; "
         "signal: measure how much of a group's gradient is signal, to size the batch by it",
     )
     found.add_argument("--model", help="start from this folder instead of the configuration's model")
@@ -75,10 +74,6 @@ def _run(options: argparse.Namespace) -> int:
     _quieten()
     output = options.output or Path("runs") / "training" / config.name / options.stage
     model = options.model or config.model
-    if options.stage == "operator_sft":
-        from experiments.training.imitate import imitate
-
-        return imitate(config, model, output, options.minutes)
     if options.stage == "signal":
         from experiments.training.measure_signal import measure
 
@@ -109,7 +104,7 @@ def _quieten() -> None:
 
 def told(config: Config, stage: str, steps: int | None = None) -> str:
     """What a stage costs, in words."""
-    if stage not in ("trace_rl", "operator_rl"):
+    if stage == "signal":
         raise InputError("--dry-run", f"{stage} has no estimate", "It is for trace_rl and operator_rl")
     part = getattr(config, stage)
     if steps is not None:

@@ -120,7 +120,6 @@ class Config(Frozen):
     usual: Usual
     trace_rl: RL
     operator_rl: RL
-    operator_sft: dict[str, Any] | None = Field(default=None, description="see experiments.training.operator_sft")
 
 
 def load_config(name: str) -> Config:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.training.config import Config
-from experiments.training.policy import TorchPipeline, VllmPipeline, reasoner_of, serving
+from experiments.training.policy.serving import serving
+from experiments.training.policy.torch_pipeline import TorchPipeline
+from experiments.training.policy.vllm_pipeline import VllmPipeline
+from experiments.training.policy.weights import reasoner_of
 from experiments.training.rollouts import Recorded, Rollouts, Thinking, open_policy, reward_of
 from experiments.training.rollouts.exchanges import SharedDrafts
 from experiments.training.rollouts.reward import RewardKind

@@ -52,7 +52,7 @@ class Begun:
     @property
     def what(self) -> dict[str, Any]:
         """Everything that decides what is trained."""
-        others = {"trace_rl", "operator_rl", "operator_sft", "speed", "usual"}
+        others = {"trace_rl", "operator_rl", "speed", "usual"}
         whole = self.config.model_dump(mode="json", exclude=others)
         kept = self.stage.model_dump(mode="json", exclude={"keep"})
         return {**whole, "stage": self.name, "model": self.model, **kept}

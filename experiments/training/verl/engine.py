@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pdr_dspy.embedded.engine import Sink
-from pdr_dspy.embedded.jobs import Finish, Job, Progress
+from pdr_dspy.embedded.engine import Engine
+from pdr_dspy.embedded.jobs import Cancel, Command, Finish, Job, Progress
 from pdr_dspy.embedded.thinking import ThinkingState
 
 
@@ -87,7 +87,7 @@ class _Growing:
                 self.weights[name] = choose(step, self.weights.get(name, step))
 
 
-class ServerManagerEngine:
+class ServerManagerEngine(Engine):
     """Runs jobs by a server manager. One for each group of rollouts; used on one event loop, verl's.
 
     Args:
@@ -99,6 +99,7 @@ class ServerManagerEngine:
     """
 
     def __init__(self, manager: ServerManager) -> None:
+        super().__init__(on_death=lambda: None)
         self._manager = manager
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.completions: dict[int, Completion] = {}
@@ -109,37 +110,44 @@ class ServerManagerEngine:
         return True
 
     @property
-    def in_flight(self) -> int:
-        """Jobs that have not ended."""
-        return len(self._tasks)
+    def logprobs(self) -> bool:
+        """Whether progress has the tokens' log-probabilities."""
+        return True
 
     @property
-    def running(self) -> int:
-        """Jobs under way; what waits does so in verl's servers, unseen from here."""
-        return len(self._tasks)
+    def version(self) -> str:
+        """What generates."""
+        return "verl"
 
-    def submit(self, job: Job, sink: Any) -> None:
-        """Start a job; `sink` gets its progress, the last one with a `finish`."""
-        task = asyncio.get_running_loop().create_task(self._run(job, sink))
-        self._tasks[job.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing: jobs run on this loop."""
 
-    def cancel(self, job: int) -> None:
-        """Drop a job; its sink still gets the last progress."""
-        if (task := self._tasks.get(job)) is not None:
+    def close(self) -> None:
+        """Drop what still runs."""
+        for task in self._tasks.values():
             task.cancel()
 
-    async def _run(self, job: Job, sink: Sink) -> None:
-        sink(Progress(job.id))
+    def _send(self, command: Command) -> None:
+        if isinstance(command, Cancel):
+            if (task := self._tasks.get(command.id)) is not None:
+                task.cancel()
+            return
+        task = asyncio.get_running_loop().create_task(self._run(command))
+        self._tasks[command.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(command.id, None))
+
+    async def _run(self, job: Job) -> None:
+        self._dispatch([Progress(job.id)])
         try:
             completion = await complete(job, self._manager)
         except asyncio.CancelledError:
-            sink(Progress(job.id, finish="abort"))
+            end = Progress(job.id, finish="abort")
         except Exception as problem:  # whatever verl's servers raise is one failed call, which the library counts
-            sink(Progress(job.id, finish="error", detail=f"{type(problem).__name__}: {problem}"))
+            end = Progress(job.id, finish="error", detail=f"{type(problem).__name__}: {problem}")
         else:
             self.completions[job.sampling.seed] = completion
-            sink(Progress(job.id, completion.tokens, completion.finish))
+            end = Progress(job.id, completion.tokens, completion.finish, logprobs=completion.log_probs)
+        self._dispatch([end])
 
 
 async def complete(job: Job, manager: ServerManager) -> Completion:

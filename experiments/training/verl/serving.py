@@ -72,8 +72,7 @@ def served_model(tokenizer: Any, path: str, *, context: int, end_ids: frozenset[
 async def serving(engine: ServerManagerEngine, model: ServedModel) -> AsyncIterator[str]:
     """Serve `model` through `engine` on this event loop; yields the base URL."""
     listener = socket.create_server((_HOST, 0))
-    # `Service` asks of its engine what this one has, too; the type it names is the process's.
-    service = Service(NAME, model.files, model.tokenizer, engine, split_thinking=True)  # type: ignore[arg-type]
+    service = Service(NAME, model.files, model.tokenizer, engine, split_thinking=True)
     config = uvicorn.Config(
         build_app(service),
         access_log=False,

@@ -15,10 +15,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from experiments.training.policy import TorchPipeline, reasoner_of, serving  # noqa: E402
 from transformers import AutoModelForCausalLM  # noqa: E402
 
 from experiments.training.measure_signal import log_probabilities  # noqa: E402
+from experiments.training.policy.serving import serving  # noqa: E402
+from experiments.training.policy.torch_pipeline import TorchPipeline  # noqa: E402
+from experiments.training.policy.weights import reasoner_of  # noqa: E402
 from experiments.training.rollouts import (  # noqa: E402
     Recorded,
     RecordingTransport,

@@ -154,7 +154,7 @@ async def _news(one: Job, manager: Any, *, cancel: bool = False) -> tuple[Server
 
 def test_the_engine_tells_and_keeps_what_was_generated() -> None:
     engine, news = asyncio.run(_news(job(seed=8), script(11, END)))
-    assert [(each.tokens, each.finish) for each in news] == [((), None), ((11, END), "stop")]
+    assert [(each.tokens, each.finish) for each in news] == [((11, END), "stop")]
     assert engine.completions[8].tokens == (11, END)
 
 
