@@ -11,13 +11,13 @@ from typing import Any
 from experiments.training.config import Config
 from experiments.training.policy.serving import serving
 from experiments.training.policy.torch_pipeline import TorchPipeline
-from experiments.training.policy.vllm_pipeline import VllmPipeline
 from experiments.training.policy.weights import reasoner_of
 from experiments.training.rollouts import Recorded, Rollouts, Thinking, open_policy, reward_of
 from experiments.training.rollouts.exchanges import SharedDrafts
 from experiments.training.rollouts.reward import RewardKind
 from pdr_dspy.data import Dataset
 from pdr_dspy.embedded.chat import THINK_END, THINK_START
+from pdr_dspy.embedded.scheduler import Pipeline
 from pdr_dspy.endpoint import EndpointSettings
 
 
@@ -63,12 +63,18 @@ def served(
             folder = local_folder(model.config.name_or_path)
             if sampler.kind == "torch":
                 pipeline = TorchPipeline(reasoner_of(folder), slots=sampler.load)
-            url = stack.enter_context(serving(pipeline or VllmPipeline(engine), folder, slots=sampler.load))
+            url = stack.enter_context(serving(pipeline or _colocated(engine), folder, slots=sampler.load))
         recorded, shared = Recorded(), SharedDrafts()
         settings = EndpointSettings((url,), load=sampler.load, timeout=sampler.timeout)
         endpoint = stack.enter_context(open_policy(settings, recorded, shared))
         judge, thinking = reward_of(reward, dataset), thinking_of(tokenizer)
         yield Served(Rollouts(endpoint, recorded, shared, dataset, config.shape, judge, thinking), pipeline)
+
+
+def _colocated(engine: Any) -> Pipeline:
+    from experiments.training.policy.vllm_pipeline import VllmPipeline  # where there is a vLLM
+
+    return VllmPipeline(engine)
 
 
 def thinking_of(tokenizer: Any) -> Thinking | None:
