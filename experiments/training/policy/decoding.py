@@ -127,11 +127,12 @@ class Decoder:
         for index, row in enumerate(rows):
             if row.prefix is not None:
                 groups.setdefault(row.prefix, []).append(index)
-        shared = [(prefix, torch.tensor(members, device=device)) for prefix, members in groups.items()]
+        shared = [(prefix, _picked(members, device)) for prefix, members in groups.items()]
         before = max((prefix.length for prefix in groups), default=0)
         most = max(row.own for row in rows) + 1
         ends = torch.tensor([row.own for row in rows], device=device)
         beyond = torch.arange(most, device=device) > ends[:, None, None, None]
+        mask = torch.where(beyond, -torch.inf, 0.0).to(self._model.embedding.dtype)
         scale = 1 / math.sqrt(self._model.shape.head)
 
         def attend(q: Tensor, keys: Tensor, values: Tensor, layer: int) -> Tensor:
@@ -140,7 +141,7 @@ class Decoder:
             own = scores[..., before:]
             for mine, theirs, reach in runs:
                 own[mine, ..., :reach] = torch.matmul(q[mine], keys[theirs, :, :, :reach])
-            own.masked_fill_(beyond, -torch.inf)
+            own += mask
             for prefix, members in shared:
                 found = torch.matmul(q[members, :, 0].transpose(0, 1), prefix.layers[layer][0])
                 scores[members, :, 0, : prefix.length] = found.transpose(0, 1)
@@ -178,6 +179,13 @@ class Decoder:
         if like.device.type == "cpu" and like.dtype == torch.float32:
             return torch.from_numpy(np.zeros(sizes, np.float32))  # unlike torch's, no memory until it is written
         return like.new_zeros(sizes)
+
+
+def _picked(members: list[int], device: torch.device) -> slice | Tensor:
+    """Ascending indices, as a slice (which copies nothing) where there is no gap between them."""
+    if members[-1] - members[0] + 1 == len(members):
+        return slice(members[0], members[-1] + 1)
+    return torch.tensor(members, device=device)
 
 
 def _runs(rows: Sequence[Row]) -> Iterator[tuple[slice, slice, int]]:
