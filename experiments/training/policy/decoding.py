@@ -19,8 +19,12 @@ from torch.nn import functional as F
 
 from experiments.reasoner.model import Block, Reasoner
 
-_GROWTH = 256  # columns
+_GROWTH = 512  # columns
 _TOGETHER = 32  # rows read in one product
+_STAGGER = (
+    16  # unused columns: at a distance of a power of two, a query's keys would displace each other in the CPU's cache
+)
+_ALIKE = 32  # columns by which rows read together may differ
 
 Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
@@ -164,9 +168,10 @@ class Decoder:
         self._columns = -(-length // _GROWTH) * _GROWTH
         sizes = (self._places, shape.heads, shape.head, self._columns)
         for layer in range(shape.layers):  # one after the other: never the whole cache twice
-            keys, values = self._zeros(sizes), self._zeros((*sizes[:2], sizes[3], sizes[2]))
+            keys = self._zeros((*sizes[:3], sizes[3] + _STAGGER))
+            values = self._zeros((*sizes[:2], sizes[3], sizes[2]))
             if before:
-                keys[..., :before] = self._keys[layer]
+                keys[..., :before] = self._keys[layer][..., :before]
                 values[:, :, :before] = self._values[layer]
                 self._keys[layer], self._values[layer] = keys, values
             else:
@@ -189,12 +194,16 @@ def _picked(members: list[int], device: torch.device) -> slice | Tensor:
 
 
 def _runs(rows: Sequence[Row]) -> Iterator[tuple[slice, slice, int]]:
-    """Rows whose places lie side by side: which rows, which places, and columns of the longest with the new one."""
-    first = 0
+    """Rows of like age side by side: which rows, which places, and columns of the longest with the new one."""
+    first, least, most = 0, rows[0].own, rows[0].own
     for index in range(1, len(rows) + 1):
+        if index < len(rows):
+            row, start = rows[index], rows[first].place
+            low, high = min(least, row.own), max(most, row.own)
+            if row.place - start == index - first < _TOGETHER and high - low <= _ALIKE:
+                least, most = low, high
+                continue
         start = rows[first].place
-        if index < len(rows) and rows[index].place == start + index - first and index - first < _TOGETHER:
-            continue
-        reach = max(row.own for row in rows[first:index]) + 1
-        yield slice(first, index), slice(start, start + index - first), reach
-        first = index
+        yield slice(first, index), slice(start, start + index - first), most + 1
+        if index < len(rows):
+            first, least, most = index, rows[index].own, rows[index].own

@@ -186,11 +186,15 @@ class TorchPipeline:
                 self._dropped.remove(old)
                 stream.row = old.row
                 going_on.append(stream)
+            elif prompt in self._first and not self._first[prompt].length:
+                stream.row = Row(self._place())
+                again.append((stream, prompt))  # of one that joins with it and is not computed yet
+            elif prompt in self._first or prompt in self._prefixes:
+                prefix = self._prefix(prompt)  # before a place is taken: it might be the one where the prompt is
+                stream.row = Row(self._place(), prefix=prefix)
             else:
                 stream.row = Row(self._place())
-                if prompt in self._first or prompt in self._prefixes:
-                    again.append((stream, prompt))
-                elif prompt:
+                if prompt:
                     self._first[prompt] = stream.row
                     fresh.append(stream)
             insort(self._live, stream, key=lambda one: one.row.place)
@@ -205,7 +209,11 @@ class TorchPipeline:
     def _prefix(self, prompt: tuple[int, ...]) -> Prefix:
         found = self._prefixes.get(prompt)
         if found is None:
-            found = self._prefixes[prompt] = self._decoder.prefix(self._first[prompt], len(prompt))
+            row = self._first[prompt]
+            found = self._prefixes[prompt] = self._decoder.prefix(row, len(prompt))
+            if row.own == len(prompt):  # it has just begun, too, so it may as well read what the others read
+                row.own, row.prefix = 0, found
+                del self._first[prompt]
         return found
 
     def _place(self) -> int:
