@@ -48,7 +48,10 @@ def test_every_file_it_names_is_there() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "experiments/README.md", "docs/cluster.md", "docs/looking.md", "docs/training.md"])
+PAGES = ["README.md", "experiments/README.md", "docs/cluster.md", "docs/looking.md", "docs/training.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]

@@ -12,14 +12,17 @@ The same command goes on after Ctrl-C or a kill. Curves are in MLflow (`mlflow u
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
 
 from experiments.configuration import known_in
-from experiments.training.config import CONFIGS, Config, load_config
+from experiments.training.config import CONFIGS, RL, Config, load_config
 from experiments.training.costs import costs
+from experiments.training.folder import Folder
 from pdr_dspy.errors import EndpointError, InputError
 
 STAGES = ("trace_rl", "operator_rl", "signal")
@@ -41,11 +44,31 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--model", help="start from this folder instead of the configuration's model")
     found.add_argument("--output", type=Path, help="the stage's folder (default: runs/training/CONFIG/STAGE)")
-    found.add_argument("--minutes", type=float, help="stop after so long with a checkpoint; the same command goes on")
-    found.add_argument("--steps", type=int, help="rollout steps instead of the configuration's")
-    found.add_argument("--groups", type=int, default=24, help="groups of each mode that --stage signal measures")
+    found.add_argument(
+        "--minutes",
+        type=_minutes,
+        help="stop after so long, at a step's end, with a checkpoint; the same command goes on",
+    )
+    found.add_argument("--steps", type=_count, help="rollout steps instead of the configuration's; more go on later")
+    found.add_argument("--groups", type=_count, default=24, help="groups of each mode that --stage signal measures")
     found.add_argument("--dry-run", action="store_true", help="say tokens, memory and hours, and end")
     return found
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return value
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,31 +89,37 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(told(config, options.stage, options.steps))
         return 0
+    output = options.output or Path("runs") / "training" / config.name / options.stage
+    stage: RL | None = None
+    if options.stage != "signal":
+        stage = getattr(config, options.stage)
+        if options.steps is not None:
+            stage = stage.model_copy(update={"steps": options.steps})
+        if Folder(output).ended(stage.steps):
+            print(f"trained: {Folder(output).final}")
+            return 0
     try:
         import torch  # noqa: F401
         import trl  # noqa: F401
     except ImportError as missing:
         raise InputError("environment", f"there is no {missing.name} here", _EXTRA) from None
     _quieten()
-    output = options.output or Path("runs") / "training" / config.name / options.stage
     model = options.model or config.model
-    if options.stage == "signal":
+    if stage is None:
         from experiments.training.measure_signal import measure
 
         print(measure(config, model, options.groups))
         return 0
-    from experiments.training.folder import Folder
     from experiments.training.reinforce import Begun, reinforce
 
-    stage = getattr(config, options.stage)
-    if options.steps is not None:
-        stage = stage.model_copy(update={"steps": options.steps})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a batch system's end is an orderly one
+    first = int(os.environ.get("RANK", "0")) == 0
     begun = Begun(config, stage, options.stage, model, Folder(output), options.minutes, Path.cwd())
-    if reinforce(begun):
-        if int(os.environ.get("RANK", "0")) == 0:
-            print(f"trained: {begun.folder.final}\nBefore and after: docs/training.md says how to measure it")
-        return 0
-    print(f"{options.minutes:g} minutes are over; the same command goes on")
+    ended = reinforce(begun)
+    if first and ended:
+        print(f"trained: {begun.folder.final}\nBefore and after: docs/training.md says how to measure it")
+    elif first:
+        print(f"{options.minutes:g} minutes are over; the same command goes on")
     return 0
 
 
@@ -106,9 +135,10 @@ def told(config: Config, stage: str, steps: int | None = None) -> str:
     """What a stage costs, in words."""
     if stage == "signal":
         raise InputError("--dry-run", f"{stage} has no estimate", "It is for trace_rl and operator_rl")
-    part = getattr(config, stage)
+    part: RL = getattr(config, stage)
     if steps is not None:
         part = part.model_copy(update={"steps": steps})
+    part.passes(config.shape.group, processes=1)
     found = costs(config, part, config.parameters)
     speed = config.speed
     return "\n".join(

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pdr_dspy.tracking.opening import open_experiment
+from pdr_dspy.tracking.text import without_secrets
 
 AVERAGED = "averaged.pt"
+_log = logging.getLogger(__name__)
 _SHOWN = ("reward/", "live_groups/", "length/")
 
 
 class TimeLimit(TrainerCallback):
     """Ends a run after some minutes, with a checkpoint: the same command goes on.
 
+    A rollout step is trained to its end: gone on with in the middle of one, it would be drawn anew.
+
     Args:
         minutes: Of this run.
+        updates: Updates of a rollout step.
     """
 
-    def __init__(self, minutes: float) -> None:
+    def __init__(self, minutes: float, updates: int) -> None:
         self._until = time.monotonic() + 60 * minutes
+        self._updates = updates
         self.reached = False
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """After each update."""
-        if time.monotonic() >= self._until and state.global_step < state.max_steps:
+        if state.global_step % self._updates or state.global_step >= state.max_steps:
+            return control
+        over = [time.monotonic() >= self._until]
+        broadcast_object_list(over)  # the first process's clock is everybody's
+        if over[0]:
             self.reached = True
             control.should_save = control.should_training_stop = True
         return control
@@ -58,8 +71,12 @@ class Averaging(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Beside a checkpoint."""
-        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        torch.save(self.averaged.state_dict(), folder / AVERAGED)
+        if not args.should_save:
+            return
+        file = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / AVERAGED
+        part = file.with_suffix(".part")
+        torch.save(self.averaged.state_dict(), part)
+        os.replace(part, file)
 
 
 class Console(TrainerCallback):
@@ -110,8 +127,14 @@ class Curves(TrainerCallback):
         now = int(time.time() * 1000)
         numbers = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
         found = [Metric(key, value, now, state.global_step) for key, value in numbers.items()]
-        self._client.log_batch(self.run, metrics=found)
+        self._told(lambda: self._client.log_batch(self.run, metrics=found))
 
     def ended(self, status: str) -> None:
         """Close the run: FINISHED, KILLED (it can go on) or FAILED."""
-        self._client.set_terminated(self.run, status)
+        self._told(lambda: self._client.set_terminated(self.run, status))
+
+    def _told(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # whatever a tracking server does, hours of training do not end by it
+            _log.warning("MLflow: %s", without_secrets(" ".join(str(error).split())[:300]))

@@ -22,13 +22,18 @@ BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "gen
 
 
 def save_model(model: Any, tokenizer: Any, origin: Path | None, target: Path) -> None:
-    """Write a model in Hugging Face's format; whole or not at all.
+    """Write a model in Hugging Face's format, with the embedded server's network where its origin has one.
+
+    Whole or not at all.
 
     Args:
         model: A transformers model.
         tokenizer: Its tokenizer.
         origin: The folder it was trained from; what lies beside its weights is copied. None: it came from the Hub.
         target: Where to; what is there is replaced.
+
+    Raises:
+        EndpointError: the network is of another shape.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
@@ -39,6 +44,8 @@ def save_model(model: Any, tokenizer: Any, origin: Path | None, target: Path) ->
             for name in BESIDE:
                 if (origin / name).is_file():
                     shutil.copy(origin / name, made / name)
+            if all((origin / name).is_file() for name in NETWORK):
+                write_network(origin, made)
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
 

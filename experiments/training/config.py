@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from experiments.configuration import find, parse
+from experiments.configuration import ConfigError, find, parse
 from experiments.training.rollouts.reward import RewardKind
 from experiments.training.rollouts.shapes import Mode, Shape
-from pdr_dspy.workflow.values import Frozen
+from pdr_dspy.workflow.values import Frozen, rule
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 """Where the configurations that have a name are."""
@@ -80,10 +81,10 @@ class RL(Frozen):
     reward: RewardKind = "answer"
     updates: Count = Field(default=1, description="updates of the weights a rollout step")
     micro_batch: Count = Field(description="sequences in one forward pass of a process")
-    rate: float = Field(gt=0, description="AdamW's learning rate")
+    rate: float = Field(gt=0, le=1, description="AdamW's learning rate")
     warm_up: int = Field(default=0, ge=0, description="updates until the rate is reached")
-    clip: float = Field(default=5.0, gt=1, description="the largest importance ratio, 1 + epsilon_high")
-    alpha: float = Field(default=0.1, ge=0, description="weight of the SFT term")
+    clip: float = Field(default=5.0, gt=1, le=1e6, description="the largest importance ratio, 1 + epsilon_high")
+    alpha: float = Field(default=0.1, ge=0, le=1e6, description="weight of the SFT term")
     max_norm: float = Field(default=1.0, gt=0, description="the gradient is clipped at this norm")
     weight_decay: float = Field(default=0.0, ge=0)
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the averaged weights; null: none kept")
@@ -93,11 +94,33 @@ class RL(Frozen):
 
     @model_validator(mode="after")
     def _shares(self) -> RL:
-        if not self.shares or any(share <= 0 for share in self.shares.values()):
-            raise ValueError("shares: name at least one mode, each with a share above 0")
+        if not self.shares or not all(0 < share < math.inf for share in self.shares.values()):
+            raise rule(("shares",), "a mode without a share", "Name at least one mode, each with a share above 0")
         if self.problems < len(self.shares):
-            raise ValueError(f"problems: {self.problems} can't be shared among {len(self.shares)} modes")
+            problem = f"{self.problems} can't be shared among {len(self.shares)} modes"
+            raise rule(("problems",), problem, "Write at least one problem a mode")
         return self
+
+    def passes(self, group: int, processes: int) -> int:
+        """Forward passes of a process in a rollout step.
+
+        Args:
+            group: Rollouts a problem.
+            processes: Processes that train.
+
+        Raises:
+            ConfigError: the sizes don't divide.
+        """
+        rows = self.problems * group
+        passes, rest = divmod(rows, self.micro_batch * processes)
+        if rest or passes % self.updates or (rows // processes) % group:
+            raise ConfigError(
+                "micro_batch",
+                f"{self.problems} problems of {group} rollouts don't divide into {self.updates} updates of whole "
+                f"micro-batches of {self.micro_batch} on {processes} processes, each with whole groups",
+                "Choose problems, updates and micro_batch so that they do",
+            )
+        return passes
 
 
 class Config(Frozen):
@@ -106,13 +129,13 @@ class Config(Frozen):
     `model`: a folder in Hugging Face's format, or a name on its Hub. `dtype`: what the weights are trained in.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]*$")]
     about: str
     model: Name
     parameters: Count = Field(description="the model's, for --dry-run alone")
     dtype: Literal["float32", "bfloat16"]
     checkpointing: bool = Field(default=False, description="recompute activations: less memory, a third more time")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**31)
     data: Data
     shape: Shape
     sampler: Sampler

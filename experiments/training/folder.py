@@ -1,6 +1,7 @@
 """A stage's folder: what it was begun with, its checkpoints, its MLflow run. A kill at any point harms none of it.
 
-    training.json       what is trained (a run that goes on must be the same), the MLflow run
+    training.json       what is trained (a run that goes on must be the same), the MLflow run, how far it has come
+    lock                held by the process that trains
     checkpoint-12/      Hugging Face's format, with the optimiser's state
     final/              the trained model
 """
@@ -11,6 +12,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,42 @@ class Folder:
         """The trained model, once the stage has ended."""
         return self.path / "final"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, no other process trains here.
+
+        Raises:
+            ConfigError: another one does, or the folder can't be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise ConfigError("--output", f"{self.path} can't be written ({error.strerror})", "Name another") from None
+        with lock:
+            try:
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:  # pragma: no cover - a system without it
+                pass
+            except OSError:
+                mend = "Wait for it to end, or name another folder"
+                raise ConfigError("--output", f"another process trains in {self.path}", mend) from None
+            yield
+
+    def ended(self, steps: int) -> bool:
+        """Whether so many rollout steps are done, and the model is in `final`."""
+        return self.final.is_dir() and self.notes().get("ended") == steps
+
+    def notes(self) -> dict[str, Any]:
+        """What was noted of the run so far.
+
+        Raises:
+            ConfigError: `training.json` can't be read.
+        """
+        return dict(self._read().get("notes", {}))
+
     def begin(self, what: dict[str, Any]) -> dict[str, Any]:
         """Begin a stage here, or go on with it.
 
@@ -46,41 +85,55 @@ class Folder:
             The notes of the run so far (`note`).
 
         Raises:
-            ConfigError: something else was begun here.
+            ConfigError: something else was begun here and has come to a checkpoint.
         """
         mark = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
         said = self._read()
         if said and said["mark"] != mark:
             old = said["what"]
             differs = sorted(key for key in {*old, *what} if _plain(what.get(key)) != old.get(key))
-            mend = "Name another folder with --output, or run what was begun there"
-            raise ConfigError("--output", f"{self.path} holds another training (other: {', '.join(differs)})", mend)
+            if self.final.exists() or any(self.path.glob("checkpoint-*")):
+                mend = "Name another folder with --output, or run what was begun there"
+                raise ConfigError("--output", f"{self.path} holds another training (other: {', '.join(differs)})", mend)
+            said = {}
         if not said:
             self.path.mkdir(parents=True, exist_ok=True)
             self._write({"mark": mark, "what": _plain(what), "notes": {}})
-        return dict(self._read()["notes"])
+        return self.notes()
 
     def note(self, **notes: Any) -> None:
         """Keep something of the run beside it."""
         said = self._read()
         self._write({**said, "notes": {**said["notes"], **notes}})
 
-    def last_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint; what a kill left half-written is removed."""
+    def last_checkpoint(self, needs: Sequence[str] = ()) -> Path | None:
+        """The newest whole checkpoint; what a kill left half-written is removed.
+
+        Args:
+            needs: Files that are a part of it besides transformers' own.
+        """
         found: list[tuple[int, Path]] = []
         for each in self.path.glob("checkpoint-*"):
             try:
                 state = json.loads((each / STATE).read_text(encoding="utf-8"))
-                found.append((int(state["global_step"]), each))
+                step = int(state["global_step"])
+                whole = all((each / name).is_file() for name in needs)
             except (OSError, ValueError, KeyError):
+                whole, step = False, 0
+            if whole:
+                found.append((step, each))
+            else:
                 shutil.rmtree(each, ignore_errors=True)
         return max(found)[1] if found else None
 
     def _read(self) -> dict[str, Any]:
         try:
             said: dict[str, Any] = json.loads((self.path / "training.json").read_text(encoding="utf-8"))
-        except OSError:
+        except FileNotFoundError:
             return {}
+        except (OSError, ValueError) as error:
+            mend = "Name another folder, or remove this one"
+            raise ConfigError("--output", f"{self.path / 'training.json'} can't be read ({error})", mend) from None
         return said
 
     def _write(self, said: dict[str, Any]) -> None:

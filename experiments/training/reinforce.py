@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset as Rows
-from transformers import AutoModelForCausalLM, AutoTokenizer, ProgressCallback
+from transformers import ProgressCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig
 
 from experiments.configuration import ConfigError
-from experiments.training.callbacks import Averaging, Console, Curves, TimeLimit
-from experiments.training.checkpoints import save_model, write_network
+from experiments.training.callbacks import AVERAGED, Averaging, Console, Curves, TimeLimit
+from experiments.training.checkpoints import save_model
 from experiments.training.config import RL, Config
 from experiments.training.folder import Folder
+from experiments.training.models import load
 from experiments.training.problems import problems_of
 from experiments.training.rollout_function import RolloutFunction
 from experiments.training.schedule import schedule
 from experiments.training.trainer import OperatorTrainer, reward
-from pdr_dspy.embedded.model import NETWORK
+from pdr_dspy.data import Dataset
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is experimental, and its range pinned
 
@@ -49,13 +52,13 @@ class Begun:
     minutes: float | None
     root: Path
 
-    @property
-    def what(self) -> dict[str, Any]:
-        """Everything that decides what is trained."""
-        others = {"trace_rl", "operator_rl", "speed", "usual"}
-        whole = self.config.model_dump(mode="json", exclude=others)
-        kept = self.stage.model_dump(mode="json", exclude={"keep"})
-        return {**whole, "stage": self.name, "model": self.model, **kept}
+    def what(self, dataset: Dataset) -> dict[str, Any]:
+        """Everything that decides what is trained; how many steps of it is not a part of that."""
+        ours = {"name", "dtype", "seed", "shape"}
+        beside = {"steps", "micro_batch", "signal", "save_every", "keep"}
+        whole = self.config.model_dump(mode="json", include=ours)
+        stage = self.stage.model_dump(mode="json", exclude=beside)
+        return {**whole, **stage, "stage": self.name, "model": self.model, "data": dataset.fingerprint}
 
 
 def reinforce(begun: Begun) -> bool:
@@ -66,48 +69,67 @@ def reinforce(begun: Begun) -> bool:
         EndpointError: the policy can't be sampled.
     """
     config, stage, folder = begun.config, begun.stage, begun.folder
-    notes = folder.begin(begun.what)
-    if folder.final.is_dir():
-        return True
-    dataset = problems_of(config.data)
-    torch.manual_seed(config.seed)
-    dtype = getattr(torch, config.dtype)
-    model = AutoModelForCausalLM.from_pretrained(begun.model, dtype=dtype)
-    tokenizer = AutoTokenizer.from_pretrained(begun.model)
-    groups = schedule([p.id for p in dataset.problems], stage.steps, stage.problems, stage.shares, config.seed)
-    draw = RolloutFunction(config, dataset, stage.reward)
-    trainer = OperatorTrainer(
-        model=model,
-        reward_funcs=[reward],
-        args=arguments(begun),
-        train_dataset=Rows.from_list([{"prompt": each.text()} for each in groups]),
-        processing_class=tokenizer,
-        rollout_func=draw,
-        alpha=stage.alpha,
-        shares={mode: share for mode, share in stage.shares.items()},
-        signal=stage.signal,
-    )
-    resumed = folder.last_checkpoint()
+    first = int(os.environ.get("RANK", "0")) == 0
+    with folder.held() if first else nullcontext():
+        settings = arguments(begun, int(os.environ.get("WORLD_SIZE", "1")))
+        dataset = problems_of(config.data)
+        draw = RolloutFunction(config, dataset, stage.reward)
+        torch.manual_seed(config.seed)
+        model, tokenizer = load(config, begun.model)
+        notes = folder.begin(begun.what(dataset)) if first else {}
+        groups = schedule([p.id for p in dataset.problems], stage.steps, stage.problems, stage.shares, config.seed)
+        trainer = OperatorTrainer(
+            model=model,
+            reward_funcs=[reward],
+            args=settings,
+            train_dataset=Rows.from_list([{"prompt": each.text()} for each in groups]),
+            processing_class=tokenizer,
+            rollout_func=draw,
+            alpha=stage.alpha,
+            shares={mode: share for mode, share in stage.shares.items()},
+            signal=stage.signal,
+        )
+        return _train(begun, trainer, draw, dataset, notes)
+
+
+def _train(
+    begun: Begun, trainer: OperatorTrainer, draw: RolloutFunction, dataset: Dataset, notes: Mapping[str, Any]
+) -> bool:
+    stage, folder = begun.stage, begun.folder
     first = trainer.accelerator.is_main_process
-    curves = Curves(begun.root, f"{config.name} {begun.name}", begun.what, notes.get("mlflow_run")) if first else None
-    limit = TimeLimit(begun.minutes) if begun.minutes else None
-    averaging = Averaging(trainer.model, stage.ema, resumed) if stage.ema else None
-    trainer.remove_callback(ProgressCallback)
-    trainer.remove_callback(PrinterCallback)
-    for callback in (Console(), curves, limit, averaging):
-        if callback is not None:
-            trainer.add_callback(callback)
-    if curves is not None:
-        folder.note(mlflow_run=curves.run)
+    if stage.ema and _sharded(trainer):
+        raise ConfigError(f"{begun.name}.ema", "the weights are in parts, so no average is kept", "Write ema: null")
+    needs = (AVERAGED,) if stage.ema else ()
+    if first:
+        folder.last_checkpoint(needs)  # removes what a kill left, before the others look
+    trainer.accelerator.wait_for_everyone()
+    resumed = folder.last_checkpoint(needs)
+    done = 0 if resumed is None else int(resumed.name.rpartition("-")[2])
+    if done > trainer.args.max_steps:
+        problem = f"{folder.path} has come to {done // stage.updates} rollout steps already"
+        raise ConfigError("--steps", problem, "Ask for more, or name another folder")
+    curves: Curves | None = None
+    limit = None if begun.minutes is None else TimeLimit(begun.minutes, stage.updates)
     status = "FAILED"
     try:
+        averaging = Averaging(trainer.model, stage.ema, resumed) if stage.ema else None
+        if first:
+            name = f"{begun.config.name} {begun.name}"
+            curves = Curves(begun.root, name, begun.what(dataset), notes.get("mlflow_run"))
+            folder.note(mlflow_run=curves.run)
+        trainer.remove_callback(ProgressCallback)
+        trainer.remove_callback(PrinterCallback)
+        for callback in (Console(), curves, limit, averaging):
+            if callback is not None:
+                trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-        ended = limit is None or not limit.reached
-        status = "FINISHED" if ended else "KILLED"
-        if ended:
-            _keep(begun, trainer, averaging)
-        return ended
-    except KeyboardInterrupt:
+        if limit is not None and limit.reached:
+            status = "KILLED"
+            return False
+        _keep(begun, trainer, averaging)
+        status = "FINISHED"
+        return True
+    except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
     finally:
@@ -116,24 +138,19 @@ def reinforce(begun: Begun) -> bool:
             curves.ended(status)
 
 
-def arguments(begun: Begun) -> GRPOConfig:
+def arguments(begun: Begun, processes: int) -> GRPOConfig:
     """TRL's settings of a stage.
+
+    Args:
+        begun: The stage.
+        processes: Processes that train.
 
     Raises:
         ConfigError: the sizes do not divide.
     """
     config, stage = begun.config, begun.stage
     sampler, size = config.sampler, config.shape.group
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    rows = stage.problems * size
-    passes, rest = divmod(rows, stage.micro_batch * world)
-    if rest or passes % stage.updates or (rows // world) % size:
-        raise ConfigError(
-            f"{begun.name}.micro_batch",
-            f"{stage.problems} problems of {size} rollouts don't divide into {stage.updates} updates of whole "
-            f"micro-batches of {stage.micro_batch} on {world} processes, each with whole groups",
-            "Choose problems, updates and micro_batch so that they do",
-        )
+    passes = stage.passes(size, processes)
     cuda = torch.cuda.is_available()
     return GRPOConfig(
         output_dir=str(begun.folder.path),
@@ -167,27 +184,37 @@ def arguments(begun: Begun) -> GRPOConfig:
         vllm_server_base_url=sampler.url if sampler.kind == "vllm_server" else None,
         vllm_gpu_memory_utilization=sampler.memory,
         vllm_max_model_length=sampler.context,
+        # TRL's own correction would weigh each row by its whole sequence's ratio of trainer to sampler.
+        vllm_importance_sampling_correction=False,
         vllm_tensor_parallel_size=1,  # each process steps its own engine, with requests of its own
         logging_steps=1,
         save_strategy="steps",
         save_steps=stage.save_every * stage.updates,
         save_total_limit=stage.keep,
+        ddp_timeout=7200,  # seconds: rollouts of one process may take longer than another's
+        ddp_find_unused_parameters=False,
         report_to="none",
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
 
 
+def _sharded(trainer: OperatorTrainer) -> bool:
+    return str(trainer.accelerator.distributed_type.value) in ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+
+
 def _keep(begun: Begun, trainer: OperatorTrainer, averaging: Averaging | None) -> None:
     """Write the trained model (its averaged weights, where they are kept) to `folder.final`."""
-    final = begun.folder.final
-    origin = Path(begun.model) if Path(begun.model).is_dir() else None
-    if trainer.accelerator.num_processes > 1:
-        trainer.save_model(str(final))  # every process has a part of it
-        return
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if averaging is not None:
-        model.load_state_dict(averaging.averaged.module.state_dict())
-    save_model(model, trainer.processing_class, origin, final)
-    if origin is not None and all((origin / name).is_file() for name in NETWORK):
-        write_network(origin, final)
+    folder, first = begun.folder, trainer.accelerator.is_main_process
+    if _sharded(trainer):
+        trainer.save_model(str(folder.final))  # every process has a part of it
+    elif first:
+        origin = Path(begun.model) if Path(begun.model).is_dir() else None
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if averaging is not None:
+            kept = averaging.averaged.module
+            model.load_state_dict(trainer.accelerator.unwrap_model(kept).state_dict())
+        save_model(model, trainer.processing_class, origin, folder.final)
+    trainer.accelerator.wait_for_everyone()
+    if first:
+        folder.note(ended=begun.stage.steps)

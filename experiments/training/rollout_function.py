@@ -11,14 +11,17 @@ from tqdm.auto import tqdm
 
 from experiments.training.config import Config
 from experiments.training.policies import Served, served
-from experiments.training.rollouts import Rollout, Rollouts
+from experiments.training.rollouts import Rollout, Rollouts, Tokens
 from experiments.training.rollouts.reward import RewardKind
 from experiments.training.schedule import Asked
 from pdr_dspy import bridge
 from pdr_dspy.data import Dataset
+from pdr_dspy.errors import EndpointError
 
-_SEEDS = 1_000_003
-"""Between two steps' seeds: the tries of one group (see `Rollouts`) take the next ones."""
+_APART = 10
+"""Between two groups' seeds: the tries of one (see `Rollouts`) take the next ones."""
+_STAGES = 10_000_019
+"""Between two configurations' seeds."""
 
 
 class RolloutFunction:
@@ -47,7 +50,16 @@ class RolloutFunction:
         policy = self._opened(trainer)
         policy.load(trainer.accelerator.unwrap_model(trainer.model))
         show = trainer.accelerator.is_main_process
-        rows = [row for group in bridge.run(self._all(policy.rollouts, asked, show)) for row in group]
+        groups = bridge.run(self._all(policy.rollouts, asked, show))
+        if not any(groups):
+            raise EndpointError(
+                "rollouts", "not one group of this step came about", "Look whether the model answers such problems"
+            )
+        # A group that did not come about keeps its place, with a row that counts nothing.
+        end = (trainer.processing_class.eos_token_id,)
+        nothing = Tokens(end, end, (0.0,), (0,))
+        pairs = zip(asked, groups, strict=True)
+        rows = [row for one, group in pairs for row in group or [Rollout(one.mode, nothing, -1.0, False)] * size]
         return {
             "prompt_ids": [list(row.tokens.prompt) for row in rows],
             "completion_ids": [list(row.tokens.completion) for row in rows],
@@ -63,10 +75,10 @@ class RolloutFunction:
         self._stack.close()
 
     async def _all(self, rollouts: Rollouts, asked: Sequence[Asked], show: bool) -> list[list[Rollout]]:
-        bar = tqdm(total=len(asked), desc="rollouts", unit="group", leave=False, disable=not show)
+        bar = tqdm(total=len(asked), desc="rollouts", unit="group", leave=False, disable=None if show else True)
 
         async def one(each: Asked) -> list[Rollout]:
-            seed = (self._config.seed + each.step) * _SEEDS
+            seed = self._config.seed * _STAGES + each.number * _APART
             group = await rollouts.group(each.mode, self._problems[each.problem], seed)
             bar.update()
             return group

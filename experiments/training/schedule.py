@@ -21,22 +21,22 @@ class Asked:
     Attributes:
         mode: Its mode.
         problem: The problem's id.
-        step: The rollout step.
+        number: Which of all groups of the stage: no two have the same.
     """
 
     mode: Mode
     problem: str
-    step: int
+    number: int
 
     def text(self) -> str:
         """As a line of JSON."""
-        return json.dumps({"mode": self.mode, "problem": self.problem, "step": self.step})
+        return json.dumps({"mode": self.mode, "problem": self.problem, "number": self.number})
 
     @classmethod
     def of(cls, text: str) -> Asked:
         """From `text()`."""
         said: dict[str, Any] = json.loads(text)
-        return cls(said["mode"], said["problem"], said["step"])
+        return cls(said["mode"], said["problem"], said["number"])
 
 
 def counts(problems: int, shares: Mapping[Mode, float]) -> dict[Mode, int]:
@@ -54,7 +54,7 @@ def counts(problems: int, shares: Mapping[Mode, float]) -> dict[Mode, int]:
 
 
 def schedule(ids: Sequence[str], steps: int, problems: int, shares: Mapping[Mode, float], seed: int) -> list[Asked]:
-    """All groups of a stage, a step's next to each other.
+    """All groups of a stage, a step's next to each other, its modes in turns (so that every process has of each).
 
     A problem comes back only after every other one was asked.
 
@@ -65,15 +65,18 @@ def schedule(ids: Sequence[str], steps: int, problems: int, shares: Mapping[Mode
         shares: Of the modes.
         seed: Of the order.
     """
-    each = [mode for mode, count in counts(problems, shares).items() for _ in range(count)]
+    wanted = counts(problems, shares)
+    # As far along as its mode is: the first of each, then the next of each.
+    places = ((place + 0.5) / count for count in wanted.values() for place in range(count))
+    modes = (mode for mode, count in wanted.items() for _ in range(count))
+    each = [mode for _, mode in sorted(zip(places, modes, strict=True))]
     found: list[Asked] = []
     left: list[str] = []
     turn = 0
-    for step in range(steps):
-        for mode in each:
-            if not left:
-                left = list(ids)
-                random.Random(f"{seed}/{turn}").shuffle(left)
-                turn += 1
-            found.append(Asked(mode, left.pop(), step))
+    for mode in each * steps:
+        if not left:
+            left = list(ids)
+            random.Random(f"{seed}/{turn}").shuffle(left)
+            turn += 1
+        found.append(Asked(mode, left.pop(), len(found)))
     return found

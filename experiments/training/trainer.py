@@ -71,7 +71,10 @@ class OperatorTrainer(GRPOTrainer):
         table = self.accelerator.gather(table)
         metrics = self._metrics["train" if self.model.training else "eval"]
         for code, mode in enumerate(self._modes):
-            rows = table[table[:, 0] == code]
+            every = table[table[:, 0] == code]
+            rows = every[every[:, 3] > 0]  # the others stand for groups that did not come about
+            if len(every):
+                metrics[f"failed_groups/{mode}"].append(1 - len(rows) / len(every))
             if not len(rows):
                 continue
             metrics[f"right/{mode}"].append(rows[:, 1].mean().item())
@@ -98,7 +101,9 @@ class OperatorTrainer(GRPOTrainer):
         term = (each * inputs["sft_weights"]).sum() * self.accelerator.num_processes
         if self.model.training:  # the weights are those of a whole rollout step: as TRL does with its own normaliser
             term = term * self.args.steps_per_generation / self.current_gradient_accumulation_steps
-        self._metrics["train" if self.model.training else "eval"]["sft"].append(term.item())
+        # TRL's log is the mean over an update's passes, of which each has a part of the term.
+        parts = self.current_gradient_accumulation_steps if self.model.training else 1
+        self._metrics["train" if self.model.training else "eval"]["sft"].append(term.item() * parts)
         return loss - self._alpha * term
 
     def _compare(self, log_probs: Tensor, inputs: dict[str, Any], mask: Tensor) -> None:
@@ -114,6 +119,9 @@ class OperatorTrainer(GRPOTrainer):
         start = difference if before is None else (before - drawn)[mask.bool()]
         metrics["sampler_difference/mean"].append(start.abs().mean().item())
         metrics["sampler_difference/max"].append(start.abs().max().item())
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """None: it would tell of a model on the Hub."""
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)

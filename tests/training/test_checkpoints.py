@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: E402
 
 from experiments.reasoner.agree import compare  # noqa: E402
-from experiments.training.checkpoints import save_model, write_network  # noqa: E402
+from experiments.training.checkpoints import save_model  # noqa: E402
 from pdr_dspy.embedded.model import read_model  # noqa: E402
 from pdr_dspy.errors import EndpointError  # noqa: E402
 
@@ -34,7 +34,6 @@ def test_the_network_gets_the_new_numbers_and_decodes_as_transformers_does(tmp_p
     target = tmp_path / "final"
     model = trained()
     save_model(model, AutoTokenizer.from_pretrained(SHIPPED), SHIPPED, target)
-    write_network(SHIPPED, target)
     kept = AutoModelForCausalLM.from_pretrained(target, dtype=torch.float32).state_dict()
     for name, value in model.state_dict().items():
         assert torch.equal(kept[name], value.half().float())  # rounded once
@@ -47,10 +46,10 @@ def test_the_network_gets_the_new_numbers_and_decodes_as_transformers_does(tmp_p
 def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
     model = trained()
     model.resize_token_embeddings(950)
-    save_model(model, AutoTokenizer.from_pretrained(SHIPPED), SHIPPED, tmp_path / "wide")
     with pytest.raises(EndpointError) as told:
-        write_network(SHIPPED, tmp_path / "wide")
+        save_model(model, AutoTokenizer.from_pretrained(SHIPPED), SHIPPED, tmp_path / "wide")
     assert "experiments.reasoner.export" in told.value.mend
+    assert not any(tmp_path.iterdir())  # nothing half-written
 
 
 def test_what_was_there_is_replaced_whole(tmp_path: Path) -> None:

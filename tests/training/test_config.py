@@ -37,7 +37,12 @@ def test_the_papers_sizes() -> None:
     "old, new, where",
     [
         ("micro_batch: 16", "micro_batch: none", "trace_rl.micro_batch (my.yaml, line"),
-        ("shares: {trace: 1.0}", "shares: {}", "trace_rl (my.yaml"),
+        ("shares: {trace: 1.0}", "shares: {}", "trace_rl"),
+        ("shares: {trace: 1.0}", "shares: {trace: .nan}", "trace_rl"),
+        ("rate: 1.0e-4", "rate: .inf", "trace_rl.rate (my.yaml, line"),
+        ("{temperature: 0.6}", "{temperature: 0.0}", "shape"),
+        ("{temperature: 0.6}", "{}", "shape"),
+        ("{temperature: 0.6}", "{temperature: 0.6, top_p: 0.9}", "shape"),
         ("shares: {trace: 1.0}", "shares: {chain: 1.0}", "trace_rl.shares.chain (my.yaml"),
         ("group: 16", "group: 1", "shape.group (my.yaml, line"),
         ("steps: 20", "step: 20", "trace_rl.step"),
@@ -77,6 +82,23 @@ def test_a_dry_run_tells_tokens_memory_and_hours_without_torch(capsys) -> None: 
     assert "tokens" in said and "memory" in said and "hours" in said
     assert "204,800 in 6,400 groups" in said
     assert "1 updates" in told(load_config("embedded"), "trace_rl", steps=1)
+
+
+def test_sizes_that_do_not_divide_are_told_by_a_dry_run(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+    text = (CONFIGS / "embedded.yaml").read_text()
+    (tmp_path / "my.yaml").write_text(text.replace("micro_batch: 16", "micro_batch: 7"))
+    assert main(["--config", str(tmp_path / "my.yaml"), "--stage", "trace_rl", "--dry-run"]) == 2
+    assert "micro_batch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", ["--steps=-1", "--steps=0", "--minutes=0", "--minutes=nan", "--groups=0", "--minutes=x"]
+)
+def test_numbers_of_the_command_line_are_checked(option: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(SystemExit) as left:
+        main(["--config", "embedded", "--stage", "trace_rl", option])
+    assert left.value.code == 2
+    assert option.partition("=")[0] in capsys.readouterr().err
 
 
 def test_an_unknown_configuration_is_an_error_that_names_those_there_are(capsys) -> None:  # type: ignore[no-untyped-def]

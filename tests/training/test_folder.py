@@ -18,9 +18,45 @@ def test_it_goes_on_with_its_notes(tmp_path: Path) -> None:
     assert folder.begin({"model": "m", "rate": 1e-4}) == {"mlflow_run": "abc"}
 
 
+def test_what_never_came_to_a_checkpoint_is_begun_anew(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.begin({"rate": 1e-4})
+    folder.note(mlflow_run="abc")
+    assert folder.begin({"rate": 1e-5}) == {}
+
+
+def test_it_has_ended_when_that_was_noted_of_as_many_steps(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.begin({"rate": 1e-4})
+    folder.final.mkdir()
+    assert not folder.ended(3)
+    folder.note(ended=3)
+    assert folder.ended(3) and not folder.ended(5)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    with Folder(tmp_path / "a").held():
+        with pytest.raises(ConfigError) as error, Folder(tmp_path / "a").held():
+            pass
+        assert "another process" in error.value.problem
+    with Folder(tmp_path / "a").held():
+        pass
+
+
+def test_a_folder_that_can_not_be_used_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError), Folder(tmp_path / "file").held():
+        pass
+    (tmp_path / "training.json").write_text("{")
+    with pytest.raises(ConfigError) as error:
+        Folder(tmp_path).notes()
+    assert error.value.field == "--output"
+
+
 def test_another_training_is_refused_and_says_what_differs(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.begin({"rate": 1e-4, "model": "m"})
+    (tmp_path / "checkpoint-1").mkdir()
     with pytest.raises(ConfigError) as error:
         folder.begin({"rate": 1e-5, "model": "m"})
     assert "rate" in error.value.problem and "model" not in error.value.problem
@@ -36,4 +72,6 @@ def test_the_newest_whole_checkpoint_counts_and_half_a_one_is_removed(tmp_path: 
     (tmp_path / "checkpoint-14").mkdir()
     (tmp_path / "checkpoint-14" / STATE).write_text('{"global_st')
     assert folder.last_checkpoint() == tmp_path / "checkpoint-10"
+    (tmp_path / "checkpoint-2" / "averaged.pt").touch()
     assert not (tmp_path / "checkpoint-12").exists() and not (tmp_path / "checkpoint-14").exists()
+    assert folder.last_checkpoint(("averaged.pt",)) == tmp_path / "checkpoint-2"  # the other lacks a part

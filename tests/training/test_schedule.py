@@ -35,7 +35,11 @@ def test_a_problem_comes_back_only_after_all_others(known: int, steps: int, prob
     ids = [f"p{number}" for number in range(known)]
     found = schedule(ids, steps, problems, {"trace": 0.5, "operator": 0.5}, seed)
     assert len(found) == steps * problems
-    assert [asked.step for asked in found] == [step for step in range(steps) for _ in range(problems)]
+    assert [asked.number for asked in found] == list(range(steps * problems))
+    for step in range(steps):  # each step has its shares, and each half of it some of each mode
+        of_step = Counter(asked.mode for asked in found[step * problems : (step + 1) * problems])
+        assert of_step == counts(problems, {"trace": 0.5, "operator": 0.5})
+    assert {found[0].mode, found[1].mode} == {"trace", "operator"}
     times = Counter(asked.problem for asked in found)
     assert max(times.values()) - min(times.get(p, 0) for p in ids) <= 1
     assert found == schedule(ids, steps, problems, {"trace": 0.5, "operator": 0.5}, seed)

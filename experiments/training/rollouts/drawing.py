@@ -18,13 +18,14 @@ from pdr_dspy.data import Dataset, Problem
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError, WorkflowFailed
 from pdr_dspy.modules import PDR, RunRecord
+from pdr_dspy.modules.records import told
 from pdr_dspy.workflow import Workflow
 
 TRAINED = {"trace": "draft", "operator": "refine", "distill": "distill"}
 """The stage whose calls are trained, by mode."""
 
 TRIES = 3
-"""Runs of a group before it is given up; only one that left a rollout without tokens is repeated."""
+"""Runs of a group before it is given up. Seeds of two groups are further apart than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +70,47 @@ class Rollouts:
         self._thinking = thinking
 
     async def group(self, mode: Mode, problem: Problem, seed: int) -> list[Rollout]:
-        """As many rollouts as a group has, of one prompt.
+        """As many rollouts as a group has, of one prompt; none where no call that is trained came about.
+
+        Where all drafts of a problem fail, nothing is distilled and nothing refined.
 
         Args:
             mode: What is trained.
             problem: The problem.
-            seed: Of all sampling: the same one gives the same group from the same policy.
+            seed: Of all sampling: the same one gives the same group from the same policy. Groups that are drawn at
+                the same time need seeds that are more than `TRIES` apart.
 
         Raises:
             EndpointError: the policy can't be asked, or left a rollout without an answer time and again.
         """
+        last = ""
         for attempt in range(TRIES):
             name = f"{mode}/{problem.id}/{seed}/{attempt}"
             self._recorded.watch(name)
             try:
-                outputs = await self._outputs(mode, problem, seed + attempt, name)
+                outputs, failed = await self._outputs(mode, problem, seed + attempt, name)
             finally:
                 calls = self._calls(mode, self._recorded.taken(name))
             places = range(self._shape.group)
             if all(place in calls for place in places):
                 scores = await asyncio.gather(*(self._reward(problem, outputs.get(place)) for place in places))
                 return [Rollout(mode, calls[i], score.reward, score.right) for i, score in enumerate(scores)]
+            last = failed or last
+        if not calls:
+            return []
         raise EndpointError(
-            "endpoint", f"{TRIES} runs of {problem.id} ({mode}) left rollouts without an answer", "See the server's log"
+            "endpoint", f"{TRIES} runs of {problem.id} ({mode}) left rollouts without an answer: {last}", "Mend that"
         )
 
-    async def _outputs(self, mode: Mode, problem: Problem, seed: int, name: str) -> dict[int, Mapping[str, Any]]:
-        """The output fields of each rollout that gave any, by its place in the group."""
+    async def _outputs(
+        self, mode: Mode, problem: Problem, seed: int, name: str
+    ) -> tuple[dict[int, Mapping[str, Any]], str]:
+        """The output fields of each rollout that gave any, by its place in the group; and what failed, in words."""
         if mode != "distill":
             workflow = self._shape.workflow(mode)
             record = await self._run(workflow, problem, seed, name)
             drafts = record.rounds[-1].drafts if len(record.rounds) == len(workflow.rounds) else ()
-            return {draft.index: draft.outputs for draft in drafts}
+            return {draft.index: draft.outputs for draft in drafts}, told(record.failed)
         self._shared.share(name)
         try:
             await self._run(self._shape.drafts_alone(), problem, seed, name)
@@ -110,7 +120,8 @@ class Rollouts:
         finally:
             self._shared.forget(name)
         last = {sample: record.rounds[-1] for sample, record in enumerate(records) if len(record.rounds) == 2}
-        return {sample: each.drafts[0].outputs for sample, each in last.items() if each.drafts}
+        failed = [one for record in records for one in record.failed]
+        return {sample: each.drafts[0].outputs for sample, each in last.items() if each.drafts}, told(failed)
 
     async def _run(self, workflow: Workflow, problem: Problem, seed: int, name: str, sample: int = 0) -> RunRecord:
         program = PDR(self._signature, workflow, seed=seed)

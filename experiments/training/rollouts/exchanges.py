@@ -21,6 +21,10 @@ from pdr_dspy.endpoint.transport import Transport
 ASKED: Mapping[str, Any] = {"return_token_ids": True, "logprobs": True}
 """Fields of vLLM's that are added to every request."""
 
+WHOLE: Mapping[str, Any] = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+"""The whole distribution, as the trainer computes it, where a server would take other defaults from the model's
+`generation_config.json`."""
+
 
 class Recorded:
     """Answered requests of runs under way. Safe across threads."""
@@ -65,7 +69,7 @@ class RecordingTransport(Transport):
         Raises:
             EndpointError: an answer without its token ids.
         """
-        answer = await super().send(url, {**body, **ASKED})
+        answer = await super().send(url, {**WHOLE, **body, **ASKED})
         if not isinstance(answer, Failure):
             self._recorded.add(current_tag(), answer)
         return answer

@@ -7,13 +7,13 @@ prompt is the distil call's: the same drafts, distilled and refined as often as 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pdr_dspy.workflow import Prompts, Round, Sampling, Summary, Workflow
 from pdr_dspy.workflow.thinking import HelperThinking
-from pdr_dspy.workflow.values import Frozen
+from pdr_dspy.workflow.values import Frozen, rule
 
 Mode = Literal["trace", "operator", "distill"]
 MODES: tuple[Mode, ...] = ("trace", "operator", "distill")
@@ -48,6 +48,16 @@ class Shape(Frozen):
     distill_thinking: HelperThinking = Field(default=None, description="tokens the distil call may think, or off")
     sampling: Sampling = Sampling(temperature=1.0)
     prompts: Prompts = Prompts()
+
+    @model_validator(mode="after")
+    def _whole_distribution(self) -> Self:
+        if not self.sampling.temperature:
+            mend = "Write a temperature above 0, such as 1.0"
+            raise rule(("sampling", "temperature"), "rollouts need one, for the trainer has to know it", mend)
+        if self.sampling.top_p not in (None, 1.0):
+            mend = "Leave it out"
+            raise rule(("sampling", "top_p"), "the trainer computes the whole distribution", mend)
+        return self
 
     def workflow(self, mode: Mode) -> Workflow:
         """The workflow of a group; in mode `distill` of one of its rollouts."""

@@ -105,7 +105,7 @@ class OperatorLoop(AgentLoopBase):
         engine = ServerManagerEngine(self.server_manager)
         options = OmegaConf.to_container(self.config.pdr)
         # Not validated again: a group of one (`val_kwargs.n`) is none to train on, but can be drawn.
-        shape = Shape(**options, sampling=sampling).model_copy(update={"group": group.width})
+        shape = Shape(**options).model_copy(update={"group": group.width, "sampling": sampling})
         async with serving(engine, self._model()) as url:
             # A prompt that comes again in a later epoch is drawn anew: the seed is the uid's.
             return await rollouts(task_of(row), mode, shape, url, engine.completions, seed=_number(uid))

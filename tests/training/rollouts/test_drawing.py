@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -141,6 +142,17 @@ def test_the_samplers_log_probabilities_are_the_models(url: str) -> None:
             own = found[place, : len(said)]
             counts = mask[place, : len(said)].bool()
             assert torch.allclose(own[counts], said[counts], atol=2e-3)
+
+
+def test_a_models_own_filters_of_its_distribution_are_off(tmp_path: Path) -> None:
+    """A `generation_config.json` with top_k would make the sampler draw from another policy than is trained."""
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "pdr.json"):
+        shutil.copy(SHIPPED / name, tmp_path / name)
+    (tmp_path / "generation_config.json").write_text('{"top_k": 1, "temperature": 0.2, "eos_token_id": 4}')
+    with serving(TorchPipeline(reasoner_of(SHIPPED), slots=64), tmp_path, slots=64) as address:
+        group, _ = drawn(address, "trace")
+    assert len({row.tokens.completion for row in group}) > 1  # the likeliest tokens alone would be the same
+    assert min(value for row in group for value in row.tokens.log_probs) < -0.5
 
 
 def test_rewards_are_the_graders(url: str) -> None:
