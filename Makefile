@@ -42,7 +42,7 @@ test-e2e: $(VENV)/installed-e2e  ## what people look at, in a headless Chromium 
 
 train: $(TRAIN_VENV)/installed  ## what training on CPUs needs, in an environment of its own (3 GB); GPUs: docs/training.md
 
-test-train: $(TRAIN_VENV)/installed  ## the tests of training
+test-train: $(TRAIN_VENV)/installed  ## the tests of training, its ten real steps included
 	PDR_TRAIN_REQUIRED=1 $(TRAIN_VENV)/bin/python -m pytest tests/training -m 'not vllm'
 
 # Debian ships Python without ensurepip unless python3-venv is installed; pip itself can fill an empty environment.
