@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,11 @@ M = TypeVar("M", bound=BaseModel)
 
 class ConfigError(InputError):
     """A configuration that can't be read, or that can't be run as it says."""
+
+
+def as_tuple(value: Any) -> Any:
+    """A list, as YAML has them, as a tuple; everything else stays for the strict check to refuse."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def known_in(folder: Path) -> list[str]:

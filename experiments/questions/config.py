@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from experiments.configuration import ConfigError, find, known_in, parse
+from experiments.configuration import ConfigError, as_tuple, find, known_in, parse
 from optimize.studies.state import slug
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.workflow import Sampling, Workflow, build_workflow
@@ -27,10 +27,6 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _workflow(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
@@ -43,8 +39,8 @@ def _workflow(value: Any) -> Any:
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9_.\-]+$")]
 Count = Annotated[int, Field(ge=1)]
 Strategy = Annotated[Workflow, BeforeValidator(_workflow)]
-Strategies = Annotated[tuple[Strategy, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
-Counts = Annotated[tuple[Count, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+Strategies = Annotated[tuple[Strategy, ...], Field(min_length=1), BeforeValidator(as_tuple)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1), BeforeValidator(as_tuple)]
 
 
 class Level(_Frozen):
@@ -74,7 +70,7 @@ class ProblemSet(_Frozen):
     """Problems, and the caps that suit them. `data` is a spec of `pdr_dspy.data.load_data`."""
 
     data: str = Field(min_length=1)
-    levels: Annotated[tuple[Level, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+    levels: Annotated[tuple[Level, ...], Field(min_length=1), BeforeValidator(as_tuple)]
     usual: Usual
     samples: int = Field(default=1, ge=1, description="independent runs of each problem (mean@samples)")
 
@@ -111,8 +107,8 @@ class FrontierPart(_Frozen):
     report: Count
     claims_on: int = Field(default=0, ge=0, description="report problems of the strategies that claims name")
     families: dict[Name, Strategies]
-    rivals: Annotated[tuple[Rival, ...], BeforeValidator(_as_tuple)] = ()
-    claims: Annotated[tuple[Claim, ...], BeforeValidator(_as_tuple)] = ()
+    rivals: Annotated[tuple[Rival, ...], BeforeValidator(as_tuple)] = ()
+    claims: Annotated[tuple[Claim, ...], BeforeValidator(as_tuple)] = ()
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -177,7 +173,7 @@ class Config(_Frozen):
     seed: int = Field(default=0, ge=0)
     sampling: Sampling = Sampling()
     sets: dict[Name, ProblemSet] = Field(min_length=1)
-    frontier: Annotated[tuple[FrontierPart, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+    frontier: Annotated[tuple[FrontierPart, ...], Field(min_length=1), BeforeValidator(as_tuple)]
     distillers: Distillers
     oracle: Oracle
     training: Training

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from experiments.configuration import ConfigError, find, parse
+from experiments.configuration import ConfigError, as_tuple, find, parse
 from experiments.training.rollouts.reward import RewardKind
 from experiments.training.rollouts.shapes import Mode, Shape
 from pdr_dspy.workflow.values import Frozen, rule
@@ -20,17 +20,13 @@ Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 class Data(Frozen):
     """Problems to train on.
 
     `specs`: specs of `pdr_dspy.data.load_data`; several are taken in turns. `inputs`, `answer` and `grader` are theirs.
     """
 
-    specs: Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+    specs: Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(as_tuple)]
     inputs: str | None = None
     answer: str | None = None
     grader: str | None = None

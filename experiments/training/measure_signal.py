@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from experiments.configuration import ConfigError
 from experiments.training.config import Config
+from experiments.training.models import load
 from experiments.training.objective import advantages, cispo
 from experiments.training.policies import served
 from experiments.training.problems import problems_of
@@ -34,15 +34,14 @@ def measure(config: Config, model_name: str, groups: int) -> str:
         groups: Groups of each mode.
 
     Raises:
-        ConfigError: the sampler is not this process.
+        ConfigError: the sampler is not this process, or the model can't be trained here.
     """
     if config.sampler.kind != "torch":
         raise ConfigError("sampler.kind", "the signal is measured on one process's own model", "Write kind: torch")
     dataset = problems_of(config.data)
-    model = AutoModelForCausalLM.from_pretrained(model_name, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
+    model, tokenizer = load(config, model_name)
     stage = config.operator_rl
-    temperature = config.shape.sampling.temperature or 1.0
+    temperature = config.shape.temperature
     lines = [f"{'mode':10} {'groups':>6} {'live':>5} {'right':>6}  signal to noise of a live group  live groups wanted"]
     with served(config, dataset, stage.reward, model, tokenizer) as policy:
         for number, mode in enumerate(stage.shares):

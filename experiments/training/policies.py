@@ -12,11 +12,12 @@ from experiments.training.config import Config
 from experiments.training.policy.serving import serving
 from experiments.training.policy.torch_pipeline import TorchPipeline
 from experiments.training.policy.weights import reasoner_of
-from experiments.training.rollouts import Recorded, Rollouts, Thinking, open_policy, reward_of
+from experiments.training.rollouts import Recorded, Rollouts, open_policy, reward_of
 from experiments.training.rollouts.exchanges import SharedDrafts
 from experiments.training.rollouts.reward import RewardKind
 from pdr_dspy.data import Dataset
 from pdr_dspy.embedded.chat import THINK_END, THINK_START
+from pdr_dspy.embedded.jobs import ThinkTokens
 from pdr_dspy.embedded.scheduler import Pipeline
 from pdr_dspy.endpoint import EndpointSettings
 
@@ -77,12 +78,12 @@ def _colocated(engine: Any) -> Pipeline:
     return VllmPipeline(engine)
 
 
-def thinking_of(tokenizer: Any) -> Thinking | None:
+def thinking_of(tokenizer: Any) -> ThinkTokens | None:
     """The tokens around a thinking, or None where the tokenizer has none."""
     known = tokenizer.get_vocab()
     if THINK_START not in known or THINK_END not in known:
         return None
-    return Thinking(known[THINK_START], known[THINK_END])
+    return ThinkTokens(known[THINK_START], known[THINK_END])
 
 
 def local_folder(model: str) -> Path:

@@ -168,7 +168,7 @@ def arguments(begun: Begun, processes: int) -> GRPOConfig:
         beta=0.0,
         scale_rewards="group",
         mask_truncated_completions=False,
-        temperature=config.shape.sampling.temperature if config.shape.sampling.temperature is not None else 1.0,
+        temperature=config.shape.temperature,
         max_completion_length=max(config.shape.trace.total, config.shape.refine.total),
         learning_rate=stage.rate,
         lr_scheduler_type="constant_with_warmup",

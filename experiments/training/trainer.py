@@ -65,11 +65,17 @@ class OperatorTrainer(GRPOTrainer):
         self._tell(codes, right, rewards, mask.sum(1))
         return output
 
+    @property
+    def _logged(self) -> dict[str, list[float]]:
+        """TRL's numbers of the kind of pass this is."""
+        found: dict[str, list[float]] = self._metrics["train" if self.model.training else "eval"]
+        return found
+
     def _tell(self, codes: Tensor, right: Tensor, rewards: Tensor, lengths: Tensor) -> None:
         """Log what the rows of each mode are like, over all processes."""
         table = torch.stack([codes.float(), right.float(), rewards, lengths.float()], 1)
         table = self.accelerator.gather(table)
-        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics = self._logged
         for code, mode in enumerate(self._modes):
             every = table[table[:, 0] == code]
             rows = every[every[:, 3] > 0]  # the others stand for groups that did not come about
@@ -103,7 +109,7 @@ class OperatorTrainer(GRPOTrainer):
             term = term * self.args.steps_per_generation / self.current_gradient_accumulation_steps
         # TRL's log is the mean over an update's passes, of which each has a part of the term.
         parts = self.current_gradient_accumulation_steps if self.model.training else 1
-        self._metrics["train" if self.model.training else "eval"]["sft"].append(term.item() * parts)
+        self._logged["sft"].append(term.item() * parts)
         return loss - self._alpha * term
 
     def _compare(self, log_probs: Tensor, inputs: dict[str, Any], mask: Tensor) -> None:
@@ -111,7 +117,7 @@ class OperatorTrainer(GRPOTrainer):
         drawn = inputs.get("sampling_per_token_logps")
         if drawn is None or not mask.any():
             return
-        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics = self._logged
         difference = (log_probs - drawn)[mask.bool()]
         metrics["ratio/mean"].append(difference.exp().mean().item())
         metrics["ratio/max"].append(difference.exp().max().item())

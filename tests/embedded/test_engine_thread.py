@@ -80,8 +80,9 @@ async def test_cancelled_job_ends() -> None:
     listener.submit(10**9)
     await listener.news.get()
     listener.engine.cancel(0)
-    while (await listener.news.get()).finish != "abort":
+    while (last := await listener.news.get()).finish is None:
         pass
+    assert last.finish == "abort" and listener.engine.in_flight == 0
     listener.engine.close()
 
 

@@ -4,7 +4,7 @@ from experiments.training.rollouts.drawing import Rollout, Rollouts
 from experiments.training.rollouts.exchanges import Recorded, RecordingTransport, open_policy
 from experiments.training.rollouts.reward import REWARDS, Score, reward_of
 from experiments.training.rollouts.shapes import MODES, Mode, Shape
-from experiments.training.rollouts.tokens import Part, Thinking, Tokens, joined
+from experiments.training.rollouts.tokens import Part, Tokens, joined
 
 __all__ = [
     "MODES",
@@ -17,7 +17,6 @@ __all__ = [
     "Rollouts",
     "Score",
     "Shape",
-    "Thinking",
     "Tokens",
     "joined",
     "open_policy",

@@ -12,9 +12,10 @@ import dspy
 from experiments.training.rollouts.exchanges import Recorded, SharedDrafts
 from experiments.training.rollouts.reward import Reward
 from experiments.training.rollouts.shapes import Mode, Shape
-from experiments.training.rollouts.tokens import Part, Thinking, Tokens, joined
+from experiments.training.rollouts.tokens import Part, Tokens, joined
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data import Dataset, Problem
+from pdr_dspy.embedded.jobs import ThinkTokens
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError, WorkflowFailed
 from pdr_dspy.modules import PDR, RunRecord
@@ -59,7 +60,7 @@ class Rollouts:
         dataset: Dataset,
         shape: Shape,
         reward: Reward,
-        thinking: Thinking | None,
+        thinking: ThinkTokens | None,
     ) -> None:
         self._endpoint = endpoint
         self._recorded = recorded

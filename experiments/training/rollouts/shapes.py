@@ -59,6 +59,12 @@ class Shape(Frozen):
             raise rule(("sampling", "top_p"), "the trainer computes the whole distribution", mend)
         return self
 
+    @property
+    def temperature(self) -> float:
+        """What rollouts are drawn at; above 0."""
+        assert self.sampling.temperature is not None
+        return self.sampling.temperature
+
     def workflow(self, mode: Mode) -> Workflow:
         """The workflow of a group; in mode `distill` of one of its rollouts."""
         if mode == "trace":

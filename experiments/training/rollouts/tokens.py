@@ -10,17 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pdr_dspy.embedded.jobs import ThinkTokens
 from pdr_dspy.errors import EndpointError
 
 _MEND = "Serve the policy with a vLLM that knows return_token_ids (0.10.2 or newer)"
-
-
-@dataclass(frozen=True, slots=True)
-class Thinking:
-    """The tokens around a thinking."""
-
-    open: int
-    close: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ class Tokens:
     mask: tuple[int, ...]
 
 
-def joined(parts: Sequence[Part], thinking: Thinking | None = None, cap: int | None = None) -> Tokens:
+def joined(parts: Sequence[Part], thinking: ThinkTokens | None = None, cap: int | None = None) -> Tokens:
     """The sequence of a call from its requests, in order.
 
     Args:
@@ -111,12 +104,12 @@ def _continued(tokens: Tokens, part: Part) -> Tokens:
     )
 
 
-def _without_forced(tokens: Tokens, thinking: Thinking, cap: int) -> Tokens:
+def _without_forced(tokens: Tokens, thinking: ThinkTokens, cap: int) -> Tokens:
     """Mask the `</think>` that stands where the cap was reached."""
-    if thinking.close not in tokens.completion:
+    if thinking.end not in tokens.completion:
         return tokens
-    place = tokens.completion.index(thinking.close)
-    start = tokens.completion.index(thinking.open) + 1 if thinking.open in tokens.completion[:place] else 0
+    place = tokens.completion.index(thinking.end)
+    start = tokens.completion.index(thinking.start) + 1 if thinking.start in tokens.completion[:place] else 0
     if place - start < cap or not tokens.mask[place]:
         return tokens
     mask, log_probs = list(tokens.mask), list(tokens.log_probs)

@@ -28,7 +28,6 @@ from experiments.training.rollouts import (  # noqa: E402
     Rollout,
     Rollouts,
     Shape,
-    Thinking,
     open_policy,
     reward_of,
 )
@@ -80,10 +79,9 @@ class Bodies(RecordingTransport):
 def opened(url: str, shape: Shape = SHAPE, reward: Any = "answer") -> tuple[Endpoint, Rollouts]:
     recorded, shared = Recorded(), SharedDrafts()
     endpoint = open_policy(EndpointSettings((url,), load=64), recorded, shared)
-    think = TOKENIZER.think_tokens
-    assert think is not None
-    thinking = Thinking(think.start, think.end)
-    return endpoint, Rollouts(endpoint, recorded, shared, DATA, shape, reward_of(reward, DATA), thinking)
+    assert TOKENIZER.think_tokens is not None
+    judge = reward_of(reward, DATA)
+    return endpoint, Rollouts(endpoint, recorded, shared, DATA, shape, judge, TOKENIZER.think_tokens)
 
 
 def drawn(url: str, mode: Any, number: int = 0, reward: Any = "answer") -> tuple[list[Rollout], Counter[str]]:

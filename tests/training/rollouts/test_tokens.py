@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.training.rollouts.tokens import Part, Thinking, joined
+from experiments.training.rollouts.tokens import Part, joined
+from pdr_dspy.embedded.jobs import ThinkTokens
 from pdr_dspy.errors import EndpointError
 
-THINK = Thinking(open=90, close=91)
+THINK = ThinkTokens(start=90, end=91)
 ONE = {"content": [{"logprob": -1}]}
 ids = st.lists(st.integers(0, 80), max_size=6).map(tuple)
 
