@@ -83,14 +83,19 @@ class Generator:
         """One example of the mixture, at most as long as the context."""
         while True:
             _, system, user, pieces = self.texts(rng)
-            ids = self.tokenizer.encode(chat_text(system, user), add_special_tokens=False).ids
-            weights = [0.0] * len(ids)
-            for text, weight in pieces:
-                new = self.piece_ids(text)
-                ids.extend(new)
-                weights.extend([weight] * len(new))
-            if len(ids) <= CONTEXT:
-                return Example(ids, weights)
+            example = self.encoded(system, user, pieces)
+            if len(example.ids) <= CONTEXT:
+                return example
+
+    def encoded(self, system: str, user: str, pieces: list[Piece]) -> Example:
+        """A prompt and the completion's pieces as an example; the prompt has no loss."""
+        ids = self.tokenizer.encode(chat_text(system, user), add_special_tokens=False).ids
+        weights = [0.0] * len(ids)
+        for text, weight in pieces:
+            new = self.piece_ids(text)
+            ids.extend(new)
+            weights.extend([weight] * len(new))
+        return Example(ids, weights)
 
     def texts(self, rng: random.Random) -> tuple[Stage, str, str, list[Piece]]:
         """The stage, both messages, and the completion's pieces."""
@@ -187,15 +192,8 @@ class Generator:
     def _pick(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         drafts = [roles.simulated_draft(puzzles, rng) for _ in range(rng.choice((2, 3, 4, 6, 8, 12)))]
         count = rng.randint(1, min(4, len(drafts)))
-        right = [sum(item.right for item in draft) for draft in drafts]
-        worth = {
-            "default": [(-right[i], i) for i in range(len(drafts))],
-            "checked": [(not draft, len(draft) - right[i], -right[i], i) for i, draft in enumerate(drafts)],
-            "complete": [(-len(draft), i) for i, draft in enumerate(drafts)],
-        }[style]
-        ranked = sorted(range(len(drafts)), key=worth.__getitem__)[:count]
         pieces: list[Piece] = [(marker("picks"), PLAIN), ("[", PLAIN)]
-        for position, index in enumerate(ranked):
+        for position, index in enumerate(roles.ranked(drafts, style)[:count]):
             pieces += [(str(index + 1), COPY)] if position == 0 else [(",", PLAIN), (f" {index + 1}", COPY)]
         text = render_drafts([roles.draft_text(draft) for draft in drafts])
         return [text, str(count)], [*pieces, ("]", COPY), (COMPLETED, COPY)]
@@ -206,9 +204,5 @@ class Generator:
             for index, item in enumerate(puzzles)
             if rng.random() < 0.6
         ]
-        pieces: list[Piece] = []
-        for row in roles.analysis_rows(claims, len(puzzles), style):
-            name, _, word = row.partition(": ")
-            start = f"\n{name}:" if pieces else f"{name}:"
-            pieces += [(start, CHECK), (f" {word}", CHECK)] if word else [(row, CHECK)]
+        pieces = roles.analysis_pieces(roles.analysis_rows(claims, len(puzzles), style))
         return [roles.draft_text(claims)], [(marker("analysis"), PLAIN), *pieces, (COMPLETED, COPY)]

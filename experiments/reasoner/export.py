@@ -53,8 +53,9 @@ def write_hf(folder: Path, target: Path) -> None:
     _write(target / "config.json", model.shape.hf_config(pad, end))
     defaults = {"do_sample": True, "temperature": 0.6, "top_p": 1.0, "top_k": 0}
     _write(target / "generation_config.json", {**defaults, "eos_token_id": end, "pad_token_id": pad})
-    for name in TOKENIZER_FILES:
-        shutil.copy(folder / name, target / name)
+    if target.resolve() != folder.resolve():
+        for name in TOKENIZER_FILES:
+            shutil.copy(folder / name, target / name)
 
 
 def write_openvino(target: Path) -> None:

@@ -82,7 +82,10 @@ class Block(nn.Module):
         q, k, v = self.project(x, cos, sin)
         if past is not None:
             k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        if mask is None and torch.is_grad_enabled():
+            mixed = causal_attention(q, k, v)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         return self.finish(x, mixed), (k, v)
 
     def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,6 +107,30 @@ class Block(nn.Module):
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     low, high = x.chunk(2, -1)
     return torch.cat((low * cos - high * sin, high * cos + low * sin), -1)
+
+
+QUERIES = 160
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention, `QUERIES` queries at a time, each with the keys up to its end.
+
+    For training on a CPU: its gradient takes a fifth of the time of torch's fused attention there.
+
+    Args:
+        q, k, v: (rows, heads, length, head).
+    """
+    rows, heads, length, head = q.shape
+    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else q.dtype
+    q, k, v = ((each.reshape(rows * heads, length, head)).to(kind) for each in (q / math.sqrt(head), k, v))
+    hidden = torch.full((QUERIES, QUERIES), float("-inf"), dtype=kind).triu(1)
+    found = []
+    for start in range(0, length, QUERIES):
+        end = min(start + QUERIES, length)
+        mask = F.pad(hidden[: end - start, : end - start], (start, 0))
+        scores = torch.baddbmm(mask, q[:, start:end], k[:, :end].transpose(1, 2))
+        found.append(torch.bmm(scores.softmax(-1, dtype=kind), v[:, :end]))
+    return torch.cat(found, 1).view(rows, heads, length, head)
 
 
 class Reasoner(nn.Module):

@@ -178,3 +178,24 @@ def analysis_rows(claims: list[Claim], count: int, style: str) -> list[str]:
         wrong = [row for row in rows if row.endswith(WRONG)]
         rows = (wrong or rows)[:1]
     return rows or [NONE]
+
+
+def analysis_pieces(rows: list[str]) -> list[Piece]:
+    """An analysis' rows as pieces."""
+    pieces: list[Piece] = []
+    for row in rows:
+        name, _, word = row.partition(": ")
+        start = f"\n{name}:" if pieces else f"{name}:"
+        pieces += [(start, CHECK), (f" {word}", CHECK)] if word else [(row, CHECK)]
+    return pieces
+
+
+def ranked(drafts: list[list[Claim]], style: str) -> list[int]:
+    """Places of drafts, the one to pick first at the head."""
+    right = [sum(item.right for item in draft) for draft in drafts]
+    worth = {
+        "default": [(-right[i], i) for i in range(len(drafts))],
+        "checked": [(not draft, len(draft) - right[i], -right[i], i) for i, draft in enumerate(drafts)],
+        "complete": [(-len(draft), i) for i, draft in enumerate(drafts)],
+    }[style]
+    return sorted(range(len(drafts)), key=worth.__getitem__)

@@ -1,0 +1,67 @@
+"""What a run of operator SFT is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Role = Literal["distill", "refine", "pick", "analyse"]
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """Which worksheets are sampled in a turn, and how.
+
+    Attributes:
+        count: Worksheets a turn.
+        drafts: Drafts of each.
+        spaces: Workspaces of each, by the model itself, of drafts drawn anew.
+        lines: Share of worksheets by their number of lines.
+        thinking: Thinking tokens of a draft for each line.
+        least: Thinking tokens of a draft on top of that.
+        answer: Tokens after the thinking, for each line.
+        kappa: Workspace tokens for each line.
+        temperature: Of the sampling.
+    """
+
+    count: int = 256
+    drafts: int = 12
+    spaces: int = 4
+    lines: tuple[tuple[int, float], ...] = ((3, 0.1), (4, 0.35), (5, 0.15), (6, 0.3), (7, 0.05), (8, 0.05))
+    thinking: int = 40
+    least: int = 80
+    answer: int = 36
+    kappa: int = 24
+    temperature: float = 0.6
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run.
+
+    Attributes:
+        weights: Hugging Face folder to start from.
+        folder: Where states, checkpoints and the result go; a killed run goes on from it.
+        turns: How often states are sampled anew, from the weights of then.
+        tokens: Trained tokens a turn.
+        operator: Share of them on the model's own states; the rest is the original mixture (0: the control).
+        roles: Share of the operator tokens by role.
+        own: Share of refinements whose workspace the model wrote itself; the others' is the teacher's.
+        rate: Factor on the original learning rates; after a warm-up it falls linearly to 0 over all turns.
+        default: Share of operator examples with the default instruction of their stage.
+        seed: Of everything drawn.
+        sheets: What is sampled.
+    """
+
+    weights: Path
+    folder: Path
+    turns: int = 3
+    tokens: int = 4_000_000
+    operator: float = 0.5
+    roles: tuple[tuple[Role, float], ...] = (("distill", 0.5), ("refine", 0.42), ("pick", 0.04), ("analyse", 0.04))
+    own: float = 0.75
+    rate: float = 0.1
+    default: float = 0.75
+    seed: int = 0
+    sheets: Sheets = Sheets()

@@ -1,0 +1,147 @@
+"""Worksheets of the split `train` with the current weights' own drafts and workspaces, in the library's prompts."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from experiments.reasoner.data import Generator, PieceTokenizer
+from experiments.reasoner.model import Reasoner
+from experiments.reasoner.task import draw
+from experiments.reasoner.tokenizer import chat_text
+from experiments.training.operator_sft.config import Sheets
+from experiments.training.operator_sft.reading import draft_fields, draft_text, said, workspace_text
+from experiments.training.operator_sft.sampler import Completion, Marks, Request, generate
+from pdr_dspy.data.worksheets import parse_problem, problem_text
+from pdr_dspy.workflow import Stage
+from pdr_dspy.workflow.plan import MARKERS
+from pdr_dspy.workspace import render_drafts
+
+GROUP = 128
+WIDTHS = (4, 6, 8, 8, 8, 8)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A workspace that the model wrote.
+
+    Attributes:
+        chosen: Places of the drafts it read, in the order it read them.
+        text: What it wrote, within kappa.
+    """
+
+    chosen: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class State:
+    """A worksheet, its drafts as later calls read them, and workspaces."""
+
+    problem: str
+    drafts: tuple[str, ...]
+    spaces: tuple[Space, ...]
+
+
+class Caller:
+    """Asks the weights in the library's prompts.
+
+    Args:
+        model: The weights.
+        generator: The tokenizer and the prompts.
+    """
+
+    def __init__(self, model: Reasoner, generator: Generator) -> None:
+        self.model, self.generator = model.eval(), generator
+        self.marks = Marks.of(generator.tokenizer.get_vocab())
+        self.counter = PieceTokenizer(generator.tokenizer)
+
+    def prompt(self, stage: Stage, inputs: Sequence[str], style: str = "default") -> tuple[int, ...]:
+        """The token ids of a call's prompt; `inputs` in the order problem, then the stage's own fields."""
+        prompts = self.generator.prompts
+        system, user = prompts.render(stage, prompts.instructions[stage][style], list(inputs))
+        return tuple(self.generator.tokenizer.encode(chat_text(system, user), add_special_tokens=False).ids)
+
+    def ask(self, requests: Sequence[Request], temperature: float, seed: int) -> list[tuple[str, Completion]]:
+        """What is written behind the thinking, and the completion itself."""
+        made = generate(self.model, self.marks, requests, temperature, seed)
+        return [(said(self.generator.tokenizer, self.marks, item), item) for item in made]
+
+    def drafts(
+        self, problems: Sequence[str], width: int, caps: Sequence[tuple[int, int]], temperature: float, seed: int
+    ) -> list[list[tuple[str, str] | None]]:
+        """`width` drafts of each problem as (solution, answer); None in the place of one that came to nothing.
+
+        Args:
+            problems: The problems.
+            width: Drafts of each.
+            caps: For each problem, thinking tokens and tokens after them.
+            temperature: Of the sampling.
+            seed: Of the sampling.
+        """
+        requests = [
+            Request(self.prompt("draft", [problem]), thinking + answer, thinking)
+            for problem, (thinking, answer) in zip(problems, caps, strict=True)
+            for _ in range(width)
+        ]
+        found = self.ask(requests, temperature, seed)
+        fields = [draft_fields(text, completion.ended) for text, completion in found]
+        return [fields[start : start + width] for start in range(0, len(fields), width)]
+
+    def workspaces(
+        self, reading: Sequence[tuple[str, Sequence[str]]], kappas: Sequence[int], temperature: float, seed: int
+    ) -> list[str]:
+        """A workspace for each (problem, drafts as text)."""
+        requests = [
+            Request(self.prompt("distill", [problem, render_drafts(drafts), str(kappa)]), kappa + MARKERS)
+            for (problem, drafts), kappa in zip(reading, kappas, strict=True)
+        ]
+        found = self.ask(requests, temperature, seed)
+        return [
+            workspace_text(text, completion.ended, kappa, self.counter)
+            for (text, completion), kappa in zip(found, kappas, strict=True)
+        ]
+
+
+def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State]:
+    """The `number`-th group of worksheets with drafts and workspaces."""
+    rng = random.Random(f"{seed}/{number}")
+    counts, shares = zip(*sheets.lines, strict=True)
+    problems = [problem_text([item.line for item in draw(rng.choices(counts, shares)[0], rng)]) for _ in range(GROUP)]
+    sizes = [len(parse_problem(problem)) for problem in problems]
+    caps = [(sheets.least + sheets.thinking * lines, sheets.answer * lines) for lines in sizes]
+    made = caller.drafts(problems, sheets.drafts, caps, sheets.temperature, rng.randrange(2**31))
+    drafts = [[draft_text(*each) for each in fields if each is not None] for fields in made]
+    usable = [place for place in range(GROUP) if len(drafts[place]) >= 2]
+    wanted = [
+        (place, tuple(rng.sample(range(len(drafts[place])), min(rng.choice(WIDTHS), len(drafts[place])))))
+        for place in usable
+        for _ in range(sheets.spaces)
+    ]
+    reading = [(problems[place], [drafts[place][i] for i in chosen]) for place, chosen in wanted]
+    kappas = [sheets.kappa * sizes[place] for place, _ in wanted]
+    texts = caller.workspaces(reading, kappas, sheets.temperature, rng.randrange(2**31))
+    spaces: dict[int, list[Space]] = {}
+    for (place, chosen), text in zip(wanted, texts, strict=True):
+        spaces.setdefault(place, []).append(Space(chosen, text))
+    return [State(problems[place], tuple(drafts[place]), tuple(spaces[place])) for place in usable]
+
+
+def write(path: Path, states: Iterable[State]) -> None:
+    """Writes states as JSON lines."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text("".join(json.dumps(asdict(state)) + "\n" for state in states), encoding="utf-8")
+    scratch.replace(path)
+
+
+def read(path: Path) -> list[State]:
+    """The states of a file."""
+    found = []
+    for row in path.read_text(encoding="utf-8").splitlines():
+        kept = json.loads(row)
+        spaces = tuple(Space(tuple(each["chosen"]), each["text"]) for each in kept["spaces"])
+        found.append(State(kept["problem"], tuple(kept["drafts"]), spaces))
+    return found

@@ -1,0 +1,139 @@
+"""From real states to examples: what a teacher with an exact checker would have written there, in every role."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from experiments.reasoner import roles
+from experiments.reasoner.data import CONTEXT, LONG_SHARE, Example, Generator
+from experiments.reasoner.roles import Claim
+from experiments.reasoner.task import Puzzle, puzzle
+from experiments.reasoner.templates import COMPLETED, marker
+from experiments.reasoner.tokenizer import CLOSE, END, THINK
+from experiments.reasoner.traces import CHECK, COPY, PLAIN, Claimed, Piece, search, true_result
+from experiments.training.operator_sft.config import Config, Role
+from experiments.training.operator_sft.reading import claims
+from experiments.training.operator_sft.states import WIDTHS, State
+from pdr_dspy.data.worksheets import Step, parse_problem
+from pdr_dspy.workspace import render_drafts
+
+LIMITS = (24, 24, 32)
+"""Workspace tokens for each line that a distil call is told."""
+
+THINKING = 80
+"""Thinking tokens a refinement has for each line."""
+
+
+class Teacher:
+    """Makes examples of states. Deterministic in the random source it is given.
+
+    Args:
+        generator: The tokenizer and the prompts.
+        config: Shares of roles and styles.
+    """
+
+    def __init__(self, generator: Generator, config: Config) -> None:
+        self.generator = generator
+        self.config = config
+
+    def example(self, role: Role, state: State, rng: random.Random) -> Example | None:
+        """One example of a role, or None where it does not fit into the context."""
+        styles = list(self.generator.prompts.instructions[role])
+        style = "default" if rng.random() < self.config.default else rng.choice(styles)
+        inputs, pieces = getattr(self, f"_{role}")(state, style, rng)
+        prompts = self.generator.prompts
+        system, user = prompts.render(role, prompts.instructions[role][style], [state.problem, *inputs])
+        made = self.generator.encoded(system, user, [*pieces, (END, COPY)])
+        return made if len(made.ids) <= CONTEXT else None
+
+    def _distill(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
+        drafts = _some(state, rng)
+        limit = rng.choice(LIMITS) * len(parse_problem(state.problem))
+        pieces = workspace(state.problem, drafts, limit, style)
+        return [render_drafts(drafts), str(limit)], [(marker("workspace"), PLAIN), *pieces, (COMPLETED, CHECK)]
+
+    def _refine(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
+        if rng.random() < self.config.own and state.spaces:
+            text = rng.choice(state.spaces).text
+        else:
+            limit = rng.choice(LIMITS) * len(parse_problem(state.problem))
+            text = "".join(piece for piece, _ in workspace(state.problem, _some(state, rng), limit, "default"))
+        return [text], refinement(state.problem, text, style, _cap(state.problem, rng), rng)
+
+    def _pick(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
+        drafts = _some(state, rng)
+        count = rng.randint(1, min(4, len(drafts)))
+        told = [claims(state.problem, draft) for draft in drafts]
+        pieces: list[Piece] = [(marker("picks"), PLAIN), ("[", PLAIN)]
+        for position, index in enumerate(roles.ranked(told, style)[:count]):
+            pieces += [(str(index + 1), COPY)] if position == 0 else [(",", PLAIN), (f" {index + 1}", COPY)]
+        return [render_drafts(drafts), str(count)], [*pieces, ("]", COPY), (COMPLETED, COPY)]
+
+    def _analyse(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
+        draft = rng.choice(state.drafts)
+        rows = roles.analysis_rows(claims(state.problem, draft), len(parse_problem(state.problem)), style)
+        pieces = roles.analysis_pieces(rows)
+        return [draft], [(marker("analysis"), PLAIN), *pieces, (COMPLETED, COPY)]
+
+
+def _some(state: State, rng: random.Random) -> list[str]:
+    width = min(rng.choice(WIDTHS), len(state.drafts))
+    return rng.sample(state.drafts, width)
+
+
+def _cap(problem: str, rng: random.Random) -> int:
+    """Thinking tokens after which a refinement is cut: as it will be in use, never, or anywhere."""
+    drawn = rng.random()
+    lines = len(parse_problem(problem))
+    return THINKING * lines if drawn < 0.5 else CONTEXT if drawn < 0.5 + LONG_SHARE else rng.randint(24, 400)
+
+
+def puzzles_of(problem: str) -> list[Puzzle]:
+    """The worksheet's lines with their solutions."""
+    return [puzzle(line) for line in parse_problem(problem).values()]
+
+
+def workspace(problem: str, drafts: Sequence[str], limit: int, style: str) -> list[Piece]:
+    """The rows that a distil call should write: of each line the right working that most drafts gave, else `open`."""
+    told = [claims(problem, draft) for draft in drafts]
+    said = Counter(item for draft in told for item in draft if item.right)
+    # The last right claim of a line is taken: the most frequent one, of equals the one that came up first.
+    best = [item for item, _ in reversed(said.most_common())]
+    return roles.workspace_pieces([*told, best], puzzles_of(problem), limit, style)
+
+
+def refinement(problem: str, text: str, style: str, cap: int, rng: random.Random) -> list[Piece]:
+    """A refinement of a workspace: every claim checked truly, what is open or refuted worked on.
+
+    Args:
+        problem: The worksheet.
+        text: The workspace.
+        style: The prompt's id.
+        cap: Thinking tokens.
+        rng: Where the search begins.
+    """
+    found = list(dict.fromkeys(claims(problem, text)))
+    trusted: dict[int, tuple[Step, ...]] = {}
+    checks: list[Claimed] = []
+    for item in found:
+        if style != "brief":
+            full = style == "checking" and _workable(item)
+            checks.append(Claimed(item.index, item.steps, "full" if full else "glance", item.right))
+        elif item.right:
+            trusted.setdefault(item.index, item.steps)
+    checks.sort(key=lambda item: item.index)
+    trace = search(puzzles_of(problem), rng, cap, claims=checks, trusted=trusted, style=style)
+    natural = trace.finished and len(trace.pieces) <= cap
+    accepted = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
+    closing = (CLOSE, COPY if natural else 0.0)
+    return [(THINK, PLAIN), *trace.pieces[:cap], closing, *roles.solution_pieces(accepted)]
+
+
+def _workable(item: Claim) -> bool:
+    """Whether every step of a claim makes a whole positive number, so that it can be worked out again."""
+    return all(
+        (step.op != "/" or (step.right > 0 and step.left % step.right == 0)) and 0 < true_result(step) < 1000
+        for step in item.steps
+    )
