@@ -22,7 +22,7 @@ from experiments.training.operator_sft.reading import claims, draft_fields, draf
 from experiments.training.operator_sft.sampler import Completion, Request
 from experiments.training.operator_sft.states import Caller
 from experiments.training.operator_sft.weights import reasoner_of
-from pdr_dspy.data.worksheets import lines_solved, parse_problem, same_worksheet, worksheet_correct, worksheets
+from pdr_dspy.data.worksheets import LABELS, lines_solved, parse_problem, same_worksheet, worksheet_correct, worksheets
 from pdr_dspy.evaluation.statistics import bootstrap_mean, paired_difference, wilson
 
 WIDTH = 8
@@ -49,7 +49,8 @@ class Result:
     Attributes:
         right: By strategy, the share of samples that solve the worksheet.
         tokens: By strategy, tokens in and out: along the path (`b_seq`), and of all calls (`b_total`).
-        stages: By stage of PDR, lines: of the drafts, of any of them, right and wrong in the workspace, refined.
+        stages: By stage of PDR, lines: of the drafts, of any of them, right and false in the workspace,
+            refined; and what the refinement lost of the workspace and repaired.
     """
 
     right: dict[str, list[float]] = field(default_factory=dict)
@@ -104,7 +105,10 @@ class Evaluation:
             self._stage(name, "union", len(in_drafts) / self.lines)
             self._stage(name, "workspace", len(good) / self.lines)
             self._stage(name, "false", len({item.index for item in said} - good) / self.lines)
-            self._stage(name, "refined", lines_solved(problem, text) / self.lines)
+            final = {LABELS.index(label) for label in _solved(problem, text)}
+            self._stage(name, "refined", len(final) / self.lines)
+            self._stage(name, "lost", len(good - final) / self.lines)
+            self._stage(name, "repaired", len(final - good) / self.lines)
 
     def long(self, samples: int, votes: int) -> None:
         """Long chains of thought, `samples` of each worksheet, and the majority of the first `votes`."""

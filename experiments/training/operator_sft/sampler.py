@@ -19,6 +19,8 @@ from experiments.reasoner.tokenizer import CLOSE, END, PAD, THINK
 
 SLOTS = 192
 CACHE = torch.bfloat16
+KEPT = 0.85
+"""Ended sequences stay in the tensors while so many of them go on: leaving them out copies the cache."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,14 @@ def generate(
 
 
 class _Batch:
-    """Requests that begin together; those that end make room by being left out of the tensors."""
+    """Requests that begin together; those that end are left out of the tensors now and then."""
 
     def __init__(self, model: Reasoner, marks: Marks, requests: Sequence[Request]) -> None:
         self.model, self.marks = model, marks
         self.produced: list[list[int]] = [[] for _ in requests]
         self.ended = [False] * len(requests)
         self.rows = torch.arange(len(requests))
+        self.alive = torch.ones(len(requests), dtype=torch.bool)
         self.most = torch.tensor([item.most for item in requests])
         self.limit = torch.tensor([1 << 30 if item.thinking is None else item.thinking for item in requests])
         self.inside = torch.zeros(len(requests), dtype=torch.bool)
@@ -135,14 +138,15 @@ class _Batch:
     def run(self, temperature: float, generator: torch.Generator) -> list[Completion]:
         """Samples to the end."""
         step = 0
-        while len(self.rows):
+        while bool(self.alive.any()):
             tokens = self._sample(temperature, generator)
-            for row, token in zip(self.rows.tolist(), tokens.tolist(), strict=True):
-                self.produced[row].append(token)
+            for row, token, alive in zip(self.rows.tolist(), tokens.tolist(), self.alive.tolist(), strict=True):
+                if alive:
+                    self.produced[row].append(token)
             step += 1
-            done = self._follow(tokens, step)
-            if bool(done.any()):
-                tokens = self._drop(done, tokens)
+            self._follow(tokens, step)
+            if int(self.alive.sum()) < KEPT * len(self.rows):
+                tokens = self._drop(tokens)
             if len(self.rows):
                 self._feed(tokens)
         return [
@@ -156,28 +160,29 @@ class _Batch:
         tokens = torch.searchsorted(sums, drawn, right=True).flatten().clamp(max=sums.shape[1] - 1)
         return torch.where(self.inside & (self.thought >= self.limit), self.marks.close, tokens)
 
-    def _follow(self, tokens: Tensor, step: int) -> Tensor:
-        """Keeps count of the thinking; which rows end here."""
+    def _follow(self, tokens: Tensor, step: int) -> None:
+        """Keeps count of the thinking, and of the rows that end here."""
         if step == 1:
             self.inside = tokens == self.marks.think
         else:
             self.inside = self.inside & (tokens != self.marks.close)
             self.thought += self.inside
-        ended = tokens == self.marks.end
+        ended = self.alive & (tokens == self.marks.end)
         for row in self.rows[ended].tolist():
             self.ended[row] = True
-        return ended | (step >= self.most)
+        self.alive = self.alive & ~ended & (step < self.most)
 
-    def _drop(self, done: Tensor, tokens: Tensor) -> Tensor:
-        """Leaves ended rows out, from the tensors once there are enough of them."""
-        kept = (~done).nonzero().flatten()
-        self.rows, self.most, self.limit = self.rows[kept], self.most[kept], self.limit[kept]
-        self.inside, self.thought, self.padding = self.inside[kept], self.thought[kept], self.padding[kept]
-        used = slice(0, self.length)
+    def _drop(self, tokens: Tensor) -> Tensor:
+        """Leaves ended rows out of the tensors."""
+        kept = self.alive.nonzero().flatten()
+        self.rows, self.most, self.limit, self.alive = (
+            each[kept] for each in (self.rows, self.most, self.limit, self.alive)
+        )
+        self.inside, self.thought, self.padding = (each[kept] for each in (self.inside, self.thought, self.padding))
         for place, pair in enumerate(self.cache):
-            made = tuple(torch.empty((len(kept), *each.shape[1:]), dtype=each.dtype) for each in pair)
+            made = [torch.empty((len(kept), *each.shape[1:]), dtype=each.dtype) for each in pair]
             for new, old in zip(made, pair, strict=True):
-                new[:, :, used] = old[kept][:, :, used]
+                new[:, :, : self.length] = old[kept, :, : self.length]
             self.cache[place] = (made[0], made[1])
         return tokens[kept]
 

@@ -1,0 +1,132 @@
+"""The teacher's targets on hand-made states: right claims copied, false ones left open or refuted and reworked."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from experiments.reasoner.data import Generator
+from experiments.reasoner.tokenizer import ASSISTANT
+from experiments.training.operator_sft.config import Config, Role
+from experiments.training.operator_sft.states import Space, State
+from experiments.training.operator_sft.teacher import Teacher, refinement, workspace
+from pdr_dspy.data.worksheets import worksheet_correct
+
+from .support import BENT, BESIDE, FOREIGN, OTHER_LINE, PROBLEM, RIGHT, UNUSED, WEIGHTS, draft
+
+ROLES: tuple[Role, ...] = ("distill", "refine", "pick", "analyse")
+
+
+def text(pieces: list[tuple[str, float]]) -> str:
+    return "".join(piece for piece, _ in pieces)
+
+
+def rows(*drafts: str, style: str = "default") -> list[str]:
+    return text(workspace(PROBLEM, drafts, 200, style)).splitlines()
+
+
+def refined(notes: str, style: str = "default") -> str:
+    return text(refinement(PROBLEM, notes, style, 2000, random.Random(0)))
+
+
+def test_a_right_claim_is_copied_even_against_more_false_ones() -> None:
+    assert rows(draft(FOREIGN), draft(OTHER_LINE), draft(RIGHT["A"]), draft(RIGHT["C"])) == [
+        RIGHT["A"],
+        "B: open",
+        RIGHT["C"],
+    ]
+
+
+def test_of_right_workings_the_most_frequent_is_copied() -> None:
+    other = "A: 4 * 7 = 28, 28 + 13 = 41"
+    assert rows(draft(other), draft(RIGHT["A"]), draft(RIGHT["A"]))[0] == RIGHT["A"]
+    assert rows(draft(other), draft(other), draft(RIGHT["A"]))[0] == other
+
+
+@pytest.mark.parametrize("false", [FOREIGN, OTHER_LINE, UNUSED, BENT, BESIDE])
+def test_a_line_that_is_wrong_in_every_draft_is_open(false: str) -> None:
+    found = rows(draft(false), draft(false), draft())
+    assert found == ["A: open", "B: open", "C: open"]
+    label = false[0]
+    assert rows(draft(false), style="disagreements")["ABC".index(label)] == f"{label}: wrong"
+    assert rows(draft(false), style="facts_only") == ["none"]
+
+
+@pytest.mark.parametrize("style", ["default", "checking", "brief"])
+@pytest.mark.parametrize("false", [FOREIGN, OTHER_LINE, UNUSED, BENT, BESIDE])
+def test_a_false_claim_is_refuted_and_its_line_worked_on(false: str, style: str) -> None:
+    label = false[0]
+    notes = "\n".join({**RIGHT, label: false}.values())
+    for seed in range(30):
+        found = text(refinement(PROBLEM, notes, style, 2000, random.Random(seed)))
+        thinking, _, answer = found.partition("</think>")
+        assert false not in answer
+        assert f"\n{label} {PROBLEM.splitlines()['ABC'.index(label)].split()[2]} from" in thinking
+        assert thinking.count(" bad") >= (0 if style == "brief" else 1)
+        if style != "brief":  # three tries need not be enough
+            solved = answer.partition("[[ ## answer ## ]]\n")[2].partition("\n\n[[")[0]
+            assert worksheet_correct(PROBLEM, solved)
+
+
+def test_a_glance_keeps_the_shipped_format() -> None:
+    thinking = refined("\n".join([RIGHT["A"], UNUSED, BESIDE])).partition("</think>")[0]
+    assert thinking.startswith("<think>\nA 41 41 ok\nB 20 20 bad\nC 12 14 bad\n")
+
+
+def test_checking_works_the_claim_out() -> None:
+    thinking = refined("\n".join([RIGHT["A"], RIGHT["B"], BENT]), "checking").partition("</think>")[0]
+    assert "\nA 7 * 4 = 28 28 + 13 = 41 41 ok" in thinking
+    assert "\nC 5 - 2 = 3 4 * 3 = 12 14 bad" in thinking
+
+
+def test_a_cut_refinement_says_only_what_it_had_solved() -> None:
+    found = text(refinement(PROBLEM, "\n".join([RIGHT["A"], "B: open", "C: open"]), "default", 6, random.Random(0)))
+    assert found.startswith("<think>\nA 41 41 ok")
+    answer = found.partition("</think>")[2]
+    assert RIGHT["A"] in answer
+    assert "B:" not in answer
+
+
+def state() -> State:
+    drafts = (draft(RIGHT["A"], UNUSED), draft(RIGHT["B"]), draft(BENT), draft())
+    return State(PROBLEM, drafts, (Space((0, 2), "\n".join([RIGHT["A"], UNUSED, "C: open"])),))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_examples_have_loss_on_the_completion_alone(role: Role) -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused")))
+    start = generator.tokenizer.token_to_id(ASSISTANT)
+    for seed in range(20):
+        example = teacher.example(role, state(), random.Random(seed))
+        assert example is not None
+        place = example.ids.index(start)
+        assert not any(example.weights[: place + 1])
+        assert any(example.weights[place + 1 :])
+        assert example.weights[-1] > 0
+
+
+def test_a_draft_is_judged_truly() -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0))
+    one = State(PROBLEM, (draft(RIGHT["A"], UNUSED),), ())
+    example = teacher.example("analyse", one, random.Random(0))
+    assert example is not None
+    said = generator.tokenizer.decode(example.ids, skip_special_tokens=False)
+    assert said.rpartition("]]\nB")[2].startswith(": wrong\nC: missing")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_draft_with_the_most_right_lines_is_picked(seed: int) -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0))
+    drafts = (draft(BENT, UNUSED), draft(RIGHT["A"]))
+    picked = teacher.example("pick", State(PROBLEM, drafts, ()), random.Random(seed))
+    assert picked is not None
+    said = generator.tokenizer.decode(picked.ids, skip_special_tokens=False)
+    place = 1 if said.index(RIGHT["A"]) < said.index(BENT) else 2
+    assert said.rpartition("picks ## ]]\n")[2].startswith(f"[{place}")
