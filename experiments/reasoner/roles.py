@@ -115,8 +115,8 @@ def claims_in(text: str, claims: Iterable[Claim]) -> tuple[list[Claim], list[Cla
     return list(worked), [item for item in answered if item not in worked]
 
 
-def _numbers(text: str) -> list[Piece]:
-    return [(token, COPY) for token in _NUMBERS.findall(text)]
+def _numbers(text: str, weight: float = COPY) -> list[Piece]:
+    return [(token, weight) for token in _NUMBERS.findall(text)]
 
 
 def _rows(rows: list[tuple[int, list[Piece]]], weight: float = CHECK) -> list[Piece]:
@@ -128,14 +128,19 @@ def _rows(rows: list[tuple[int, list[Piece]]], weight: float = CHECK) -> list[Pi
     return pieces or [(NONE, CHECK)]
 
 
-def solution_pieces(accepted: dict[int, tuple[Step, ...]]) -> list[Piece]:
-    """What stands after the thinking: workings and answers of the solved lines, in the lines' order."""
+def solution_pieces(accepted: dict[int, tuple[Step, ...]], answers: float = COPY) -> list[Piece]:
+    """What stands after the thinking: workings and answers of the solved lines, in the lines' order.
+
+    Args:
+        accepted: The solved lines' steps.
+        answers: Loss weight of the answers' expressions.
+    """
     lines = sorted(accepted)
     return [
         (marker("solution"), PLAIN),
         *_rows([(index, _numbers(f" {workings(accepted[index])}")) for index in lines]),
         (f"\n\n{marker('answer')}", CHECK),
-        *_rows([(index, _numbers(f" {answer(accepted[index])}")) for index in lines]),
+        *_rows([(index, _numbers(f" {answer(accepted[index])}", answers)) for index in lines]),
         (COMPLETED, CHECK),
     ]
 

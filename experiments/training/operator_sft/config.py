@@ -48,6 +48,7 @@ class Config:
         operator: Share of them on the model's own states; the rest is the original mixture (0: the control).
         roles: Share of the operator tokens by role.
         own: Share of refinements whose workspace the model wrote itself; the others' is the teacher's.
+        faulty: Share of those for which one with something to mend is looked for.
         rate: Factor on the original learning rates; after a warm-up it falls linearly to 0 over all turns.
         default: Share of operator examples with the default instruction of their stage.
         seed: Of everything drawn.
@@ -59,8 +60,9 @@ class Config:
     turns: int = 3
     tokens: int = 4_000_000
     operator: float = 0.5
-    roles: tuple[tuple[Role, float], ...] = (("distill", 0.5), ("refine", 0.42), ("pick", 0.04), ("analyse", 0.04))
+    roles: tuple[tuple[Role, float], ...] = (("distill", 0.46), ("refine", 0.46), ("pick", 0.04), ("analyse", 0.04))
     own: float = 0.75
+    faulty: float = 0.6
     rate: float = 0.1
     default: float = 0.75
     seed: int = 0

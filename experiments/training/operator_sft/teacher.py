@@ -22,6 +22,9 @@ from pdr_dspy.workspace import render_drafts
 LIMITS = (24, 24, 32)
 """Workspace tokens for each line that a distil call is told."""
 
+ANSWERS = 3.0
+"""Loss weight of the answers' expressions: nesting them is where most right workings are lost."""
+
 THINKING = 80
 """Thinking tokens a refinement has for each line."""
 
@@ -56,11 +59,18 @@ class Teacher:
 
     def _refine(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         if rng.random() < self.config.own and state.spaces:
-            text = rng.choice(state.spaces).text
+            text = self._space(state, rng)
         else:
             limit = rng.choice(LIMITS) * len(parse_problem(state.problem))
             text = "".join(piece for piece, _ in workspace(state.problem, _some(state, rng), limit, "default"))
         return [text], refinement(state.problem, text, style, _cap(state.problem, rng), rng)
+
+    def _space(self, state: State, rng: random.Random) -> str:
+        """One of the model's own workspaces, `faulty` of them with something to mend, where there is such a one."""
+        texts = [space.text for space in state.spaces]
+        if rng.random() < self.config.faulty:
+            texts = [text for text in texts if faulty(state.problem, text)] or texts
+        return rng.choice(texts)
 
     def _pick(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         drafts = _some(state, rng)
@@ -104,6 +114,12 @@ def workspace(problem: str, drafts: Sequence[str], limit: int, style: str) -> li
     return roles.workspace_pieces([*told, best], puzzles_of(problem), limit, style)
 
 
+def faulty(problem: str, text: str) -> bool:
+    """Whether a workspace lacks a line or has something false about one."""
+    found = claims(problem, text)
+    return not all(item.right for item in found) or len({item.index for item in found}) < len(parse_problem(problem))
+
+
 def refinement(problem: str, text: str, style: str, cap: int, rng: random.Random) -> list[Piece]:
     """A refinement of a workspace: every claim checked truly, what is open or refuted worked on.
 
@@ -128,7 +144,7 @@ def refinement(problem: str, text: str, style: str, cap: int, rng: random.Random
     natural = trace.finished and len(trace.pieces) <= cap
     accepted = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
     closing = (CLOSE, COPY if natural else 0.0)
-    return [(THINK, PLAIN), *trace.pieces[:cap], closing, *roles.solution_pieces(accepted)]
+    return [(THINK, PLAIN), *trace.pieces[:cap], closing, *roles.solution_pieces(accepted, ANSWERS)]
 
 
 def _workable(item: Claim) -> bool:
