@@ -50,6 +50,7 @@ class Config:
         own: Share of refinements whose workspace the model wrote itself; the others' is the teacher's.
         faulty: Share of those for which one with something to mend is looked for.
         rate: Factor on the original learning rates; after a warm-up it falls linearly to 0 over all turns.
+        average: What an update leaves of the running mean of the weights, which samples and is the result.
         default: Share of operator examples with the default instruction of their stage.
         seed: Of everything drawn.
         sheets: What is sampled.
@@ -64,6 +65,7 @@ class Config:
     own: float = 0.75
     faulty: float = 0.6
     rate: float = 0.1
+    average: float = 0.995
     default: float = 0.75
     seed: int = 0
     sheets: Sheets = Sheets()
