@@ -49,6 +49,8 @@ class Config:
         roles: Share of the operator tokens by role.
         own: Share of refinements whose workspace the model wrote itself; the others' is the teacher's.
         faulty: Share of those for which one with something to mend is looked for.
+        falsified: Share of operator examples some of whose right claims are made false.
+        checked: Share of refinements that are cut soon after their checks.
         rate: Factor on the original learning rates; after a warm-up it falls linearly to 0 over all turns.
         average: What an update leaves of the running mean of the weights, which samples and is the result.
         default: Share of operator examples with the default instruction of their stage.
@@ -64,6 +66,8 @@ class Config:
     roles: tuple[tuple[Role, float], ...] = (("distill", 0.46), ("refine", 0.46), ("pick", 0.04), ("analyse", 0.04))
     own: float = 0.75
     faulty: float = 0.6
+    falsified: float = 0.5
+    checked: float = 0.4
     rate: float = 0.1
     average: float = 0.995
     default: float = 0.75

@@ -14,8 +14,9 @@ from experiments.reasoner.templates import COMPLETED, marker
 from experiments.reasoner.tokenizer import CLOSE, END, THINK
 from experiments.reasoner.traces import CHECK, COPY, PLAIN, Claimed, Piece, search, true_result
 from experiments.training.operator_sft.config import Config, Role
+from experiments.training.operator_sft.falsehoods import false_claim
 from experiments.training.operator_sft.reading import claims
-from experiments.training.operator_sft.states import WIDTHS, State
+from experiments.training.operator_sft.states import WIDTHS, Space, State
 from pdr_dspy.data.worksheets import Step, parse_problem
 from pdr_dspy.workspace import render_drafts
 
@@ -24,6 +25,9 @@ LIMITS = (24, 24, 32)
 
 ANSWERS = 3.0
 """Loss weight of the answers' expressions: nesting them is where most right workings are lost."""
+
+CHECK_TOKENS = 4
+"""Tokens of a check at a glance."""
 
 THINKING = 80
 """Thinking tokens a refinement has for each line."""
@@ -42,7 +46,12 @@ class Teacher:
         self.config = config
 
     def example(self, role: Role, state: State, rng: random.Random) -> Example | None:
-        """One example of a role, or None where it does not fit into the context."""
+        """One example of a role, or None where it does not fit into the context.
+
+        In `config.falsified` of them, claims of the state are made false now and then.
+        """
+        if rng.random() < self.config.falsified:
+            state = falsified(state, rng)
         styles = list(self.generator.prompts.instructions[role])
         style = "default" if rng.random() < self.config.default else rng.choice(styles)
         inputs, pieces = getattr(self, f"_{role}")(state, style, rng)
@@ -63,7 +72,7 @@ class Teacher:
         else:
             limit = rng.choice(LIMITS) * len(parse_problem(state.problem))
             text = "".join(piece for piece, _ in workspace(state.problem, _some(state, rng), limit, "default"))
-        return [text], refinement(state.problem, text, style, _cap(state.problem, rng), rng)
+        return [text], refinement(state.problem, text, style, _cap(state.problem, rng, self.config.checked), rng)
 
     def _space(self, state: State, rng: random.Random) -> str:
         """One of the model's own workspaces, `faulty` of them with something to mend, where there is such a one."""
@@ -88,15 +97,35 @@ class Teacher:
         return [draft], [(marker("analysis"), PLAIN), *pieces, (COMPLETED, COPY)]
 
 
+def falsified(state: State, rng: random.Random) -> State:
+    """A state some of whose right claims are false, as real drafts would say them: of drafts, and of a workspace."""
+    puzzles = puzzles_of(state.problem)
+    share = rng.choice((0.1, 0.25, 0.5))
+
+    def changed(text: str) -> str:
+        for item in claims(state.problem, text):
+            if item.right and rng.random() < share:
+                text = text.replace(item.workings, false_claim(item.index, puzzles, rng).workings, 1)
+        return text
+
+    spaces = tuple(Space(space.chosen, changed(space.text)) for space in state.spaces)
+    return State(state.problem, tuple(map(changed, state.drafts)), spaces)
+
+
 def _some(state: State, rng: random.Random) -> list[str]:
     width = min(rng.choice(WIDTHS), len(state.drafts))
     return rng.sample(state.drafts, width)
 
 
-def _cap(problem: str, rng: random.Random) -> int:
-    """Thinking tokens after which a refinement is cut: as it will be in use, never, or anywhere."""
-    drawn = rng.random()
+def _cap(problem: str, rng: random.Random, checked: float) -> int:
+    """Thinking tokens after which a refinement is cut: as it will be in use, never, or anywhere.
+
+    In `checked` of them soon after its checks, so that they cost little and their verdicts weigh.
+    """
     lines = len(parse_problem(problem))
+    if rng.random() < checked:
+        return CHECK_TOKENS * lines + rng.randint(0, 40)
+    drawn = rng.random()
     return THINKING * lines if drawn < 0.5 else CONTEXT if drawn < 0.5 + LONG_SHARE else rng.randint(24, 400)
 
 
