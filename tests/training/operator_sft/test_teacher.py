@@ -112,7 +112,7 @@ def test_examples_have_loss_on_the_completion_alone(role: Role) -> None:
 
 def test_a_draft_is_judged_truly() -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0))
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0, falsified=0.0))
     one = State(PROBLEM, (draft(RIGHT["A"], UNUSED),), ())
     example = teacher.example("analyse", one, random.Random(0))
     assert example is not None
@@ -123,7 +123,7 @@ def test_a_draft_is_judged_truly() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_draft_with_the_most_right_lines_is_picked(seed: int) -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0))
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0, falsified=0.0))
     drafts = (draft(BENT, UNUSED), draft(RIGHT["A"]))
     picked = teacher.example("pick", State(PROBLEM, drafts, ()), random.Random(seed))
     assert picked is not None
