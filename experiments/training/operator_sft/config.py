@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Role = Literal["distill", "refine", "pick", "analyse"]
+Role = Literal["distill", "refine", "finish", "pick", "analyse"]
+"""`finish`: the answer behind a refinement's own thinking."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Sheets:
         thinking: Thinking tokens of a draft for each line.
         least: Thinking tokens of a draft on top of that.
         answer: Tokens after the thinking, for each line.
+        refined: Thinking tokens of a refinement for each line.
         kappa: Workspace tokens for each line.
         temperature: Of the sampling.
     """
@@ -32,6 +34,7 @@ class Sheets:
     thinking: int = 40
     least: int = 80
     answer: int = 36
+    refined: int = 80
     kappa: int = 24
     temperature: float = 0.6
 
@@ -63,7 +66,13 @@ class Config:
     turns: int = 3
     tokens: int = 4_000_000
     operator: float = 0.5
-    roles: tuple[tuple[Role, float], ...] = (("distill", 0.46), ("refine", 0.46), ("pick", 0.04), ("analyse", 0.04))
+    roles: tuple[tuple[Role, float], ...] = (
+        ("distill", 0.4),
+        ("refine", 0.32),
+        ("finish", 0.2),
+        ("pick", 0.04),
+        ("analyse", 0.04),
+    )
     own: float = 0.75
     faulty: float = 0.6
     falsified: float = 0.5

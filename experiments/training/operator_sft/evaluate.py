@@ -65,17 +65,19 @@ class Evaluation:
         caller: The weights.
         problems: The worksheets.
         lines: Lines of each.
+        temperature: Of every call.
         seed: Of the sampling.
     """
 
-    def __init__(self, caller: Caller, problems: list[str], lines: int, seed: int = 0) -> None:
-        self.caller, self.problems, self.lines, self.caps, self.seed = caller, problems, lines, CAPS[lines], seed
+    def __init__(self, caller: Caller, problems: list[str], lines: int, temperature: float, seed: int = 0) -> None:
+        self.caller, self.problems, self.lines, self.caps = caller, problems, lines, CAPS[lines]
+        self.temperature, self.seed = temperature, seed
         self.result = Result()
 
     def drafts(self) -> list[list[tuple[str, str] | None]]:
         """The first round."""
         caps = [self.caps.draft] * len(self.problems)
-        return self.caller.drafts(self.problems, WIDTH, caps, TEMPERATURE, self.seed)
+        return self.caller.drafts(self.problems, WIDTH, caps, self.temperature, self.seed)
 
     def pdr(self, name: str, drafts: list[list[tuple[str, str] | None]]) -> None:
         """Distils and refines given drafts."""
@@ -84,12 +86,12 @@ class Evaluation:
         live = [place for place, each in enumerate(texts) if each]
         reading = [(self.problems[i], texts[i]) for i in live]
         kappas = [self.caps.kappa] * len(live)
-        made = self.caller.workspaces(reading, kappas, TEMPERATURE, self.seed + 1)
+        made = self.caller.workspaces(reading, kappas, self.temperature, self.seed + 1)
         spaces = dict(zip(live, made, strict=True))
         thinking, answer = self.caps.last
         inputs = [(self.problems[i], spaces[i]) for i in live]
         asked = [Request(self.caller.prompt("refine", each), thinking + answer, thinking) for each in inputs]
-        last = dict(zip(live, self.caller.ask(asked, TEMPERATURE, self.seed + 2), strict=True))
+        last = dict(zip(live, self.caller.ask(asked, self.temperature, self.seed + 2), strict=True))
         for place, problem in enumerate(self.problems):
             text = ""
             if place in last:
@@ -115,7 +117,7 @@ class Evaluation:
         thinking, answer = self.caps.long
         prompts = [self.caller.prompt("draft", [problem]) for problem in self.problems]
         asked = [Request(prompt, thinking + answer, thinking) for prompt in prompts for _ in range(samples)]
-        made = self.caller.ask(asked, TEMPERATURE, self.seed + 3)
+        made = self.caller.ask(asked, self.temperature, self.seed + 3)
         for place, problem in enumerate(self.problems):
             fields = [draft_fields(text, item.ended) for text, item in made[place * samples : (place + 1) * samples]]
             answers = [each[1] for each in fields if each is not None]
@@ -199,6 +201,7 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=0, help="long chains of thought a worksheet")
     parser.add_argument("--votes", type=int, default=5)
     parser.add_argument("--no-own", action="store_true", help="only with the drafts of the file")
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.compare:
@@ -207,7 +210,7 @@ def main() -> None:
     torch.set_num_threads(1)
     problems = [item.inputs["problem"] for item in worksheets(options.count, options.lines, options.split, options.set)]
     generator = Generator.load(options.weights / "tokenizer.json", options.split)
-    measured = Evaluation(Caller(reasoner_of(options.weights), generator), problems, options.lines)
+    measured = Evaluation(Caller(reasoner_of(options.weights), generator), problems, options.lines, options.temperature)
     if options.drafts and options.drafts.exists():
         kept = json.loads(options.drafts.read_text(encoding="utf-8"))[: options.count]
         measured.pdr("given", [[tuple(item) if item else None for item in each] for each in kept])

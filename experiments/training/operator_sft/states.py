@@ -31,10 +31,14 @@ class Space:
     Attributes:
         chosen: Places of the drafts it read, in the order it read them.
         text: What it wrote, within kappa.
+        thinking: Token ids of what it then thought, refining it.
+        cut: Whether that thinking reached its cap.
     """
 
     chosen: tuple[int, ...]
     text: str
+    thinking: tuple[int, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,18 @@ class Caller:
             for (text, completion), kappa in zip(found, kappas, strict=True)
         ]
 
+    def thoughts(
+        self, reading: Sequence[tuple[str, str]], caps: Sequence[int], temperature: float, seed: int
+    ) -> list[tuple[tuple[int, ...], bool]]:
+        """What is thought over each (problem, workspace), and whether it was cut."""
+        requests = [Request(self.prompt("refine", each), cap + 2, cap) for each, cap in zip(reading, caps, strict=True)]
+        found: list[tuple[tuple[int, ...], bool]] = []
+        for cap, (_, item) in zip(caps, self.ask(requests, temperature, seed), strict=True):
+            ids = item.ids[1:] if item.ids[:1] == (self.marks.think,) else ()
+            ids = ids[: ids.index(self.marks.close)] if self.marks.close in ids else ids[:cap]
+            found.append((ids, len(ids) >= cap))
+        return found
+
 
 def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State]:
     """The `number`-th group of worksheets with drafts and workspaces."""
@@ -124,9 +140,12 @@ def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State
     reading = [(problems[place], [drafts[place][i] for i in chosen]) for place, chosen in wanted]
     kappas = [sheets.kappa * sizes[place] for place, _ in wanted]
     texts = caller.workspaces(reading, kappas, sheets.temperature, rng.randrange(2**31))
+    caps = [sheets.refined * sizes[place] for place, _ in wanted]
+    asked = [(problem, text) for (problem, _), text in zip(reading, texts, strict=True)]
+    thoughts = caller.thoughts(asked, caps, sheets.temperature, rng.randrange(2**31))
     spaces: dict[int, list[Space]] = {}
-    for (place, chosen), text in zip(wanted, texts, strict=True):
-        spaces.setdefault(place, []).append(Space(chosen, text))
+    for (place, chosen), text, (thinking, cut) in zip(wanted, texts, thoughts, strict=True):
+        spaces.setdefault(place, []).append(Space(chosen, text, thinking, cut))
     return [State(problems[place], tuple(drafts[place]), tuple(spaces[place])) for place in usable]
 
 
@@ -142,6 +161,8 @@ def read(path: Path) -> list[State]:
     found = []
     for row in path.read_text(encoding="utf-8").splitlines():
         kept = json.loads(row)
-        spaces = tuple(Space(tuple(each["chosen"]), each["text"]) for each in kept["spaces"])
+        spaces = tuple(
+            Space(tuple(each["chosen"]), each["text"], tuple(each["thinking"]), each["cut"]) for each in kept["spaces"]
+        )
         found.append(State(kept["problem"], tuple(kept["drafts"]), spaces))
     return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from experiments.reasoner import roles
 from experiments.reasoner.data import CONTEXT, LONG_SHARE, Example, Generator
@@ -16,8 +18,9 @@ from experiments.reasoner.traces import CHECK, COPY, PLAIN, Claimed, Piece, sear
 from experiments.training.operator_sft.config import Config, Role
 from experiments.training.operator_sft.falsehoods import false_claim
 from experiments.training.operator_sft.reading import claims
-from experiments.training.operator_sft.states import WIDTHS, Space, State
-from pdr_dspy.data.worksheets import Step, parse_problem
+from experiments.training.operator_sft.states import WIDTHS, State
+from pdr_dspy.data.worksheets import LABELS, Step, parse_problem
+from pdr_dspy.workflow import Stage
 from pdr_dspy.workspace import render_drafts
 
 LIMITS = (24, 24, 32)
@@ -25,6 +28,8 @@ LIMITS = (24, 24, 32)
 
 ANSWERS = 3.0
 """Loss weight of the answers' expressions: nesting them is where most right workings are lost."""
+
+_VERDICT = re.compile(r"^([A-H])(?: \d+){2} (ok|bad)$", re.MULTILINE)
 
 CHECK_TOKENS = 4
 """Tokens of a check at a glance."""
@@ -50,13 +55,14 @@ class Teacher:
 
         In `config.falsified` of them, claims of the state are made false now and then.
         """
-        if rng.random() < self.config.falsified:
+        stage: Stage = "refine" if role == "finish" else role
+        if role != "finish" and rng.random() < self.config.falsified:
             state = falsified(state, rng)
-        styles = list(self.generator.prompts.instructions[role])
-        style = "default" if rng.random() < self.config.default else rng.choice(styles)
+        styles = list(self.generator.prompts.instructions[stage])
+        style = "default" if role == "finish" or rng.random() < self.config.default else rng.choice(styles)
         inputs, pieces = getattr(self, f"_{role}")(state, style, rng)
         prompts = self.generator.prompts
-        system, user = prompts.render(role, prompts.instructions[role][style], [state.problem, *inputs])
+        system, user = prompts.render(stage, prompts.instructions[stage][style], [state.problem, *inputs])
         made = self.generator.encoded(system, user, [*pieces, (END, COPY)])
         return made if len(made.ids) <= CONTEXT else None
 
@@ -73,6 +79,13 @@ class Teacher:
             limit = rng.choice(LIMITS) * len(parse_problem(state.problem))
             text = "".join(piece for piece, _ in workspace(state.problem, _some(state, rng), limit, "default"))
         return [text], refinement(state.problem, text, style, _cap(state.problem, rng, self.config.checked), rng)
+
+    def _finish(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
+        space = rng.choice([each for each in state.spaces if each.cut] or state.spaces)
+        tokens = [str(self.generator.tokenizer.decode([each], skip_special_tokens=False)) for each in space.thinking]
+        accepted = accepted_in(state.problem, space.text, "".join(tokens))
+        own: list[Piece] = [(THINK, 0.0), *((token, 0.0) for token in tokens), (CLOSE, 0.0)]
+        return [space.text], [*own, *roles.solution_pieces(accepted, ANSWERS)]
 
     def _space(self, state: State, rng: random.Random) -> str:
         """One of the model's own workspaces, `faulty` of them with something to mend, where there is such a one."""
@@ -108,7 +121,7 @@ def falsified(state: State, rng: random.Random) -> State:
                 text = text.replace(item.workings, false_claim(item.index, puzzles, rng).workings, 1)
         return text
 
-    spaces = tuple(Space(space.chosen, changed(space.text)) for space in state.spaces)
+    spaces = tuple(replace(space, text=changed(space.text)) for space in state.spaces)
     return State(state.problem, tuple(map(changed, state.drafts)), spaces)
 
 
@@ -141,6 +154,23 @@ def workspace(problem: str, drafts: Sequence[str], limit: int, style: str) -> li
     # The last right claim of a line is taken: the most frequent one, of equals the one that came up first.
     best = [item for item, _ in reversed(said.most_common())]
     return roles.workspace_pieces([*told, best], puzzles_of(problem), limit, style)
+
+
+def accepted_in(problem: str, notes: str, thinking: str) -> dict[int, tuple[Step, ...]]:
+    """The lines that a refinement's own thinking holds for solved, and their steps, true or not.
+
+    The claims that it passed, those right ones that it did not look at, and what it then settled itself.
+    """
+    lines = list(parse_problem(problem).values())
+    verdicts = {LABELS.index(label): verdict for label, verdict in _VERDICT.findall(thinking)}
+    accepted: dict[int, tuple[Step, ...]] = {}
+    for item in claims(problem, notes):
+        if verdicts.get(item.index, "ok" if item.right else "bad") == "ok":
+            accepted.setdefault(item.index, item.steps)
+    for item in claims(problem, thinking):
+        if item.steps[-1].result == lines[item.index].target:
+            accepted[item.index] = item.steps
+    return accepted
 
 
 def faulty(problem: str, text: str) -> bool:

@@ -13,12 +13,12 @@ from experiments.reasoner.data import Generator
 from experiments.reasoner.tokenizer import ASSISTANT
 from experiments.training.operator_sft.config import Config, Role
 from experiments.training.operator_sft.states import Space, State
-from experiments.training.operator_sft.teacher import Teacher, refinement, workspace
+from experiments.training.operator_sft.teacher import Teacher, accepted_in, refinement, workspace
 from pdr_dspy.data.worksheets import worksheet_correct
 
 from .support import BENT, BESIDE, FOREIGN, OTHER_LINE, PROBLEM, RIGHT, UNUSED, WEIGHTS, draft
 
-ROLES: tuple[Role, ...] = ("distill", "refine", "pick", "analyse")
+ROLES: tuple[Role, ...] = ("distill", "refine", "finish", "pick", "analyse")
 
 
 def text(pieces: list[tuple[str, float]]) -> str:
@@ -108,6 +108,32 @@ def test_examples_have_loss_on_the_completion_alone(role: Role) -> None:
         assert not any(example.weights[: place + 1])
         assert any(example.weights[place + 1 :])
         assert example.weights[-1] > 0
+
+
+def test_the_answer_behind_its_own_thinking_is_what_that_thinking_accepted() -> None:
+    notes = "\n".join([RIGHT["A"], UNUSED, BESIDE])
+    passed = "\nA 41 41 ok\nB 20 20 ok\nC 12 14 bad\nC 14 from 5 2 4\nC 5 - 2 ="
+    found = accepted_in(PROBLEM, notes, passed)
+    assert set(found) == {0, 1}  # B is false, but it was passed: the answer is faithful
+    settled = f"{passed} 3 4 7 1 12 14 no\n{RIGHT['C']}\n{RIGHT['B'][:20]}"
+    assert [str(step) for step in accepted_in(PROBLEM, notes, settled)[2]] == ["5 * 2 = 10", "10 + 4 = 14"]
+    assert accepted_in(PROBLEM, notes, settled)[1] == found[1]  # a row that was cut settles nothing
+    assert set(accepted_in(PROBLEM, notes, "\nA 41 41 bad")) == set()  # C is false and was not looked at
+    assert set(accepted_in(PROBLEM, notes, "")) == {0}
+
+
+def test_own_thinking_has_no_loss_and_its_tokens_stay_as_they_were() -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused")))
+    thinking = tuple(generator.tokenizer.encode("\nA 41 41 ok\nB 20 from 18 5", add_special_tokens=False).ids)
+    own = State(PROBLEM, (draft(),), (Space((0,), RIGHT["A"], thinking, True),))
+    example = teacher.example("finish", own, random.Random(0))
+    assert example is not None
+    start = example.ids.index(generator.tokenizer.token_to_id(ASSISTANT)) + 2
+    assert tuple(example.ids[start : start + len(thinking)]) == thinking
+    assert not any(example.weights[: start + len(thinking) + 1])
+    said = generator.tokenizer.decode(example.ids[start + len(thinking) + 1 :], skip_special_tokens=False)
+    assert said.startswith(f"[[ ## solution ## ]]\n{RIGHT['A']}\n\n[[")
 
 
 def test_a_draft_is_judged_truly() -> None:
