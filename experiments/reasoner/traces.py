@@ -129,6 +129,7 @@ def search(
     claims: Sequence[Claimed] = (),
     trusted: dict[int, tuple[Step, ...]] | None = None,
     style: str = "default",
+    first: int | None = None,
 ) -> Trace:
     """Checks the claims, then thinks about the open lines until all are solved or `most` tokens are used.
 
@@ -140,6 +141,7 @@ def search(
         trusted: Claims taken over without a check.
         style: A prompt id: `brief` gives a line three tries in one pass, `checking` repeats the first steps before it
             accepts, `from_the_last` starts at the last line and goes backwards.
+        first: The line to begin with, instead of a random one.
     """
     trace = Trace()
     trace.accepted = {index: (steps, 0) for index, steps in (trusted or {}).items()}
@@ -148,6 +150,7 @@ def search(
             _check(trace, claim, puzzles[claim.index])
     count, pieces = len(puzzles), trace.pieces
     start = count - 1 if style == "from_the_last" else int(rng.random() * count)
+    start = start if first is None else first
     stride = -1 if style == "from_the_last" else 1
     # The first line of a draft is a free choice; which one follows is not.
     choice = COPY if not pieces and not trace.accepted else CHECK

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Role = Literal["distill", "refine", "finish", "pick", "analyse"]
-"""`finish`: the answer behind a refinement's own thinking."""
+Role = Literal["distill", "refine", "finish", "resume", "pick", "analyse"]
+"""`finish`: the answer behind a refinement's own thinking; `resume`: how to go on where it goes round in a circle."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,12 @@ class Config:
     tokens: int = 4_000_000
     operator: float = 0.5
     roles: tuple[tuple[Role, float], ...] = (
-        ("distill", 0.4),
-        ("refine", 0.32),
-        ("finish", 0.2),
-        ("pick", 0.04),
-        ("analyse", 0.04),
+        ("resume", 0.3),
+        ("finish", 0.18),
+        ("refine", 0.2),
+        ("distill", 0.26),
+        ("pick", 0.03),
+        ("analyse", 0.03),
     )
     own: float = 0.75
     faulty: float = 0.6

@@ -28,6 +28,9 @@ from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.operator_sft.weights import reasoner_of, write
 
 CHUNK_TOKENS = 200_000
+MISSES = 1000
+"""States in a row that give no example of a role, after which its tokens go to the next role."""
+
 MATRICES = {"qkv": 3, "gate_up": 2, "out": 1, "down": 1}
 
 
@@ -188,13 +191,18 @@ def chunk(
 ) -> list[Example]:
     """Examples of `CHUNK_TOKENS` tokens: each role's share on states of the pool, the rest of the original mixture."""
     found: list[Example] = []
+    over = 0.0
     for role, share in config.roles if config.operator else ():
-        left = CHUNK_TOKENS * config.operator * share
-        while left > 0:
+        left, misses = CHUNK_TOKENS * config.operator * share + over, 0
+        while left > 0 and misses < MISSES:
             made = teacher.example(role, rng.choice(pool), rng)
-            if made is not None:
-                found.append(made)
-                left -= len(made.ids)
+            if made is None:
+                misses += 1
+                continue
+            misses = 0
+            found.append(made)
+            left -= len(made.ids)
+        over = max(0.0, left)
     left = CHUNK_TOKENS * (1 - config.operator)
     while left > 0:
         found.append(generator.example(rng))

@@ -15,7 +15,7 @@ from experiments.reasoner.task import draw
 from experiments.training.operator_sft.falsehoods import KINDS, false_claim
 from experiments.training.operator_sft.reading import claims, sound
 from experiments.training.operator_sft.states import Space, State
-from experiments.training.operator_sft.teacher import falsified
+from experiments.training.operator_sft.targets import falsified
 from pdr_dspy.data.worksheets import problem_text
 
 from .support import PROBLEM, RIGHT, draft

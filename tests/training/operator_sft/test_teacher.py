@@ -13,7 +13,8 @@ from experiments.reasoner.data import Generator
 from experiments.reasoner.tokenizer import ASSISTANT
 from experiments.training.operator_sft.config import Config, Role
 from experiments.training.operator_sft.states import Space, State
-from experiments.training.operator_sft.teacher import Teacher, accepted_in, refinement, workspace
+from experiments.training.operator_sft.targets import accepted_in, circles, refinement, workspace
+from experiments.training.operator_sft.teacher import Teacher
 from pdr_dspy.data.worksheets import worksheet_correct
 
 from .support import BENT, BESIDE, FOREIGN, OTHER_LINE, PROBLEM, RIGHT, UNUSED, WEIGHTS, draft
@@ -134,6 +135,33 @@ def test_own_thinking_has_no_loss_and_its_tokens_stay_as_they_were() -> None:
     assert not any(example.weights[: start + len(thinking) + 1])
     said = generator.tokenizer.decode(example.ids[start + len(thinking) + 1 :], skip_special_tokens=False)
     assert said.startswith(f"[[ ## solution ## ]]\n{RIGHT['A']}\n\n[[")
+
+
+CIRCLE = "\nA 41 41 ok\nB 20 from 18 5 12 20\nB 18 + 5 = 23 23 - 12 = 11 20 31 9 20 no\nB 18 - 12 = 6 20 no"
+
+
+def test_a_circle_is_a_try_that_comes_back_before_the_line_is_taken_up_anew() -> None:
+    again = f"{CIRCLE}\nB 18 - 12 = 6 20 no"
+    assert circles(f"{again}\nB 18") == [(len(again), 1)]
+    assert circles(again) == []  # the last row may be cut
+    assert circles(f"{CIRCLE}\nB 20 from 18 5 12 20\nB 18 - 12 = 6 20 no\nB 18") == []
+
+
+def test_out_of_a_circle_the_line_is_taken_up_anew_and_solved() -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    teacher = Teacher(generator, Config(WEIGHTS, Path("unused")))
+    thinking = f"{CIRCLE}\nB 18 - 12 = 6 20 no\nB 18 - 12 = 6 20 no"
+    ids = tuple(generator.tokenizer.encode(thinking, add_special_tokens=False).ids)
+    own = State(PROBLEM, (draft(),), (Space((0,), RIGHT["A"], ids, True),))
+    example = teacher.example("resume", own, random.Random(0))
+    assert example is not None
+    first = next(place for place, weight in enumerate(example.weights) if weight)
+    said = generator.tokenizer.decode(example.ids[first:], skip_special_tokens=False)
+    assert said.startswith("\nB 20 from 18 5 12 20\nB 18 ")
+    before = generator.tokenizer.decode(example.ids[:first], skip_special_tokens=False)
+    assert before.endswith(f"{CIRCLE}\nB 18 - 12 = 6 20 no")
+    straight = State(PROBLEM, (draft(),), (Space((0,), RIGHT["A"], ids[:10], False),))
+    assert teacher.example("resume", straight, random.Random(0)) is None
 
 
 def test_a_draft_is_judged_truly() -> None:
