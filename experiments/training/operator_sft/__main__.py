@@ -2,7 +2,7 @@
 
 python -m experiments.training.operator_sft --folder runs/operator_sft
 python -m experiments.training.operator_sft --folder runs/control --operator 0
-python -m experiments.reasoner.export --folder runs/operator_sft/turn-3 --to pdr_dspy/embedded/weights
+python -m experiments.reasoner.export --folder runs/operator_sft/turn-4 --to pdr_dspy/embedded/weights
 """
 
 from __future__ import annotations

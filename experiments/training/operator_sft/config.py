@@ -63,8 +63,8 @@ class Config:
 
     weights: Path
     folder: Path
-    turns: int = 3
-    tokens: int = 4_000_000
+    turns: int = 4
+    tokens: int = 3_000_000
     operator: float = 0.5
     roles: tuple[tuple[Role, float], ...] = (
         ("resume", 0.3),
@@ -78,7 +78,7 @@ class Config:
     faulty: float = 0.6
     falsified: float = 0.5
     checked: float = 0.4
-    rate: float = 0.1
+    rate: float = 0.15
     average: float = 0.995
     default: float = 0.75
     seed: int = 0
