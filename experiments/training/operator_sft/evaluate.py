@@ -21,7 +21,7 @@ from experiments.reasoner.data import Generator
 from experiments.training.operator_sft.reading import claims, draft_fields, draft_text
 from experiments.training.operator_sft.sampler import Completion, Request
 from experiments.training.operator_sft.states import Caller
-from experiments.training.operator_sft.weights import reasoner_of
+from experiments.training.policy.weights import reasoner_of
 from pdr_dspy.data.worksheets import LABELS, lines_solved, parse_problem, same_worksheet, worksheet_correct, worksheets
 from pdr_dspy.evaluation.statistics import bootstrap_mean, paired_difference, wilson
 

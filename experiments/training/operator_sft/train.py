@@ -25,7 +25,8 @@ from experiments.training.operator_sft import states
 from experiments.training.operator_sft.config import Config
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
-from experiments.training.operator_sft.weights import reasoner_of, write
+from experiments.training.operator_sft.weights import write
+from experiments.training.policy.weights import reasoner_of
 
 CHUNK_TOKENS = 200_000
 MISSES = 1000

@@ -17,7 +17,8 @@ from experiments.reasoner.tokenizer import chat_text
 from experiments.training.operator_sft.reading import said
 from experiments.training.operator_sft.sampler import Completion, Marks, Request, generate
 from experiments.training.operator_sft.states import Caller
-from experiments.training.operator_sft.weights import reasoner_of, write
+from experiments.training.operator_sft.weights import write
+from experiments.training.policy.weights import reasoner_of
 from pdr_dspy.workflow import Stage
 
 from .support import PROBLEM, RIGHT, UNUSED, WEIGHTS, draft

@@ -13,7 +13,7 @@ import torch
 
 from experiments.training.operator_sft import states, train
 from experiments.training.operator_sft.config import Config, Sheets
-from experiments.training.operator_sft.weights import reasoner_of
+from experiments.training.policy.weights import reasoner_of
 
 from .support import WEIGHTS
 
