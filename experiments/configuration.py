@@ -70,7 +70,8 @@ def parse(model: type[M], text: str, source: str, example: str) -> M:
         raise ConfigError(f"{error.field} ({source})", error.problem, error.mend) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = tuple(p for p in first["loc"] if p != "[key]")
+        # Pydantic's "[key]", and our tags of one of several models, are nowhere in the file.
+        path = tuple(p for p in first["loc"] if not (isinstance(p, str) and p.startswith("[")))
         problem = {"missing": "it is missing", "extra_forbidden": "unknown key"}.get(first["type"], first["msg"])
         where = f"{field(path) if path else 'configuration'} ({source}, line {line_of(marked.root, path)})"
         raise ConfigError(where, problem, f"{example} has every key") from None

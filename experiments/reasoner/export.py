@@ -38,10 +38,15 @@ def load(checkpoint: Path) -> Reasoner:
     return model.eval()
 
 
-def write_hf(folder: Path, target: Path) -> None:
-    """Writes the Hugging Face layout: weights, configuration, tokenizer, chat template."""
-    model = load(folder / "checkpoint.pt")
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+def write_hf(model: Reasoner, origin: Path, target: Path) -> None:
+    """Writes the Hugging Face layout: weights, configuration, tokenizer, chat template.
+
+    Args:
+        model: The model.
+        origin: A folder with its tokenizer.
+        target: Where to.
+    """
+    tokenizer = Tokenizer.from_file(str(origin / "tokenizer.json"))
     pad, end = SPECIAL.index(PAD), SPECIAL.index(END)  # special tokens come first, in this order
     if (tokenizer.token_to_id(PAD), tokenizer.token_to_id(END)) != (pad, end):
         raise ValueError("the tokenizer's special tokens are not where they should be")
@@ -53,9 +58,8 @@ def write_hf(folder: Path, target: Path) -> None:
     _write(target / "config.json", model.shape.hf_config(pad, end))
     defaults = {"do_sample": True, "temperature": 0.6, "top_p": 1.0, "top_k": 0}
     _write(target / "generation_config.json", {**defaults, "eos_token_id": end, "pad_token_id": pad})
-    if target.resolve() != folder.resolve():
-        for name in TOKENIZER_FILES:
-            shutil.copy(folder / name, target / name)
+    for name in TOKENIZER_FILES:
+        shutil.copy(origin / name, target / name)
 
 
 def write_openvino(target: Path) -> None:
@@ -112,7 +116,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--to", type=Path, default=Path("pdr_dspy/embedded/weights"))
     options = parser.parse_args()
-    write_hf(options.folder, options.to)
+    write_hf(load(options.folder / "checkpoint.pt"), options.folder, options.to)
     write_openvino(options.to)
     from experiments.reasoner.agree import compare  # needs what was just written, and transformers
 

@@ -1,6 +1,6 @@
 """Trains a model with the operator it will be used with.
 
-    python -m experiments.training --config embedded --stage operator_rl
+    python -m experiments.training --config embedded --stage operator_sft
     python -m experiments.training --config embedded --stage operator_rl --minutes 120     # goes on where it stopped
     python -m experiments.training --config qwen3-8b --stage operator_rl --dry-run
     accelerate launch --config_file experiments/training/accelerate/fsdp2.yaml \\
@@ -21,11 +21,12 @@ from pathlib import Path
 
 from experiments.configuration import known_in
 from experiments.training.config import CONFIGS, RL, Config, load_config
-from experiments.training.costs import costs
+from experiments.training.costs import costs, teacher_costs
 from experiments.training.folder import Folder
+from experiments.training.operator_sft.config import TeacherSFT
 from pdr_dspy.errors import EndpointError, InputError
 
-STAGES = ("trace_rl", "operator_rl", "signal")
+STAGES = ("operator_sft", "trace_rl", "operator_rl", "signal")
 _EXTRA = "Install what training needs: pip install -e '.[train]' (make train does it in an environment of its own)"
 
 
@@ -39,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
         "--stage",
         required=True,
         choices=STAGES,
-        help="trace_rl: reinforce long CoT; operator_rl: reinforce long CoT and the refinement of distilled drafts; "
+        help="operator_sft: teach it on its own drafts and workspaces; trace_rl: reinforce long CoT; operator_rl: "
+        "reinforce long CoT and the refinement of distilled drafts; "
         "signal: measure how much of a group's gradient is signal, to size the batch by it",
     )
     found.add_argument("--model", help="start from this folder instead of the configuration's model")
@@ -47,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--minutes",
         type=_minutes,
-        help="stop after so long, at a step's end, with a checkpoint; the same command goes on",
+        help="stop after so long, where a checkpoint is due; the same command goes on",
     )
     found.add_argument("--steps", type=_count, help="rollout steps instead of the configuration's; more go on later")
     found.add_argument("--groups", type=_count, default=24, help="groups of each mode that --stage signal measures")
@@ -86,21 +88,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
+    stage: RL | TeacherSFT | None = None if options.stage == "signal" else getattr(config, options.stage)
+    if options.steps is not None:
+        if not isinstance(stage, RL):
+            raise InputError("--steps", f"{options.stage} has no rollout steps here", "Leave it out")
+        stage = stage.model_copy(update={"steps": options.steps})
     if options.dry_run:
-        print(told(config, options.stage, options.steps))
+        print(told(config, options.stage, stage))
         return 0
-    output = options.output or Path("runs") / "training" / config.name / options.stage
-    stage: RL | None = None
-    if options.stage != "signal":
-        stage = getattr(config, options.stage)
-        if options.steps is not None:
-            stage = stage.model_copy(update={"steps": options.steps})
-        if Folder(output).ended(stage.steps):
-            print(f"trained: {Folder(output).final}")
-            return 0
+    output = Folder(options.output or Path("runs") / "training" / config.name / options.stage)
+    if stage is not None and output.ended(stage.turns if isinstance(stage, TeacherSFT) else stage.steps):
+        print(f"trained: {output.final}")
+        return 0
     try:
         import torch  # noqa: F401
-        import trl  # noqa: F401
+
+        if not isinstance(stage, TeacherSFT):
+            import trl  # noqa: F401
     except ImportError as missing:
         raise InputError("environment", f"there is no {missing.name} here", _EXTRA) from None
     _quieten()
@@ -110,14 +114,19 @@ def _run(options: argparse.Namespace) -> int:
 
         print(measure(config, model, options.groups))
         return 0
-    from experiments.training.reinforce import Begun, reinforce
-
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a batch system's end is an orderly one
+    if isinstance(stage, TeacherSFT):
+        from experiments.training.operator_sft import train
+
+        name = f"{config.name} {options.stage}"
+        ended = train.teach(train.Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd()))
+    else:
+        from experiments.training.reinforce import Begun, reinforce
+
+        ended = reinforce(Begun(config, stage, options.stage, model, output, options.minutes, Path.cwd()))
     first = int(os.environ.get("RANK", "0")) == 0
-    begun = Begun(config, stage, options.stage, model, Folder(output), options.minutes, Path.cwd())
-    ended = reinforce(begun)
     if first and ended:
-        print(f"trained: {begun.folder.final}\nBefore and after: docs/training.md says how to measure it")
+        print(f"trained: {output.final}\nBefore and after: docs/training.md says how to measure it")
     elif first:
         print(f"{options.minutes:g} minutes are over; the same command goes on")
     return 0
@@ -131,26 +140,34 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\..*")
 
 
-def told(config: Config, stage: str, steps: int | None = None) -> str:
+def told(config: Config, name: str, stage: RL | TeacherSFT | None) -> str:
     """What a stage costs, in words."""
-    if stage == "signal":
-        raise InputError("--dry-run", f"{stage} has no estimate", "It is for trace_rl and operator_rl")
-    part: RL = getattr(config, stage)
-    if steps is not None:
-        part = part.model_copy(update={"steps": steps})
-    part.passes(config.shape.group, processes=1)
-    found = costs(config, part, config.parameters)
+    if stage is None:
+        raise InputError("--dry-run", f"{name} has no estimate", "It is for stages that train")
     speed = config.speed
+    speeds = f"{speed.drawn:,.0f} generated and {speed.trained:,.0f} trained tokens a second (`speed`"
+    if isinstance(stage, TeacherSFT):
+        taught = teacher_costs(config, stage)
+        rows = [
+            f"{config.about}: {name}, {stage.turns} turns",
+            f"worksheets {stage.turns * stage.sheets.count:,} of the training lines, each with {stage.sheets.drafts} "
+            f"drafts, {stage.sheets.spaces} workspaces and as many refinements",
+        ]
+    else:
+        stage.passes(config.shape.group, processes=1)
+        taught = costs(config, stage, config.parameters)
+        rows = [
+            f"{config.about}: {name}, {stage.steps} rollout steps, {taught.updates} updates",
+            f"rollouts   {taught.rollouts:,} in {taught.groups:,} groups ({', '.join(stage.shares)})",
+        ]
     return "\n".join(
         [
-            f"{config.about}: {stage}, {part.steps} rollout steps, {found.updates} updates",
-            f"rollouts   {found.rollouts:,} in {found.groups:,} groups ({', '.join(part.shares)})",
-            f"tokens     {_tokens(found.drawn)} generated, {_tokens(found.read)} read, "
-            f"{_tokens(found.trained)} trained on",
-            f"memory     {found.model_bytes / 2**30:,.2f} GiB of weights, gradients and AdamW's state over all "
+            *rows,
+            f"tokens     {_tokens(taught.drawn)} generated, {_tokens(taught.read)} read, "
+            f"{_tokens(taught.trained)} trained on",
+            f"memory     {taught.model_bytes / 2**30:,.2f} GiB of weights, gradients and AdamW's state over all "
             "processes; activations and the sampler's KV cache come on top",
-            f"time       {found.hours:,.1f} hours at {speed.drawn:,.0f} generated and {speed.trained:,.0f} trained "
-            "tokens a second (`speed`; calls of the lengths of `usual`)",
+            f"time       {taught.hours:,.1f} hours at {speeds}; calls of the lengths of `usual`)",
         ]
     )
 

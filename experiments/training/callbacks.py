@@ -1,11 +1,9 @@
-"""What goes on beside the updates: a time limit, averaged weights, a line a step, curves in MLflow."""
+"""What goes on beside the updates: a time limit, averaged weights, a line a step, curves."""
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,9 @@ from accelerate.utils import broadcast_object_list
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from pdr_dspy.tracking.opening import open_experiment
-from pdr_dspy.tracking.text import without_secrets
+from experiments.training.curves import Curves
 
 AVERAGED = "averaged.pt"
-_log = logging.getLogger(__name__)
 _SHOWN = ("reward/", "live_groups/", "length/")
 
 
@@ -93,48 +89,19 @@ class Console(TrainerCallback):
         print(f"update {state.global_step}/{state.max_steps}  {'  '.join(shown)}", flush=True)
 
 
-class Curves(TrainerCallback):
-    """Logs every number of every update to MLflow, one run a stage, whichever process goes on with it.
+class Curved(TrainerCallback):
+    """Logs every number of every update.
 
     Args:
-        root: Where `mlflow.db` is, unless `MLFLOW_TRACKING_URI` says otherwise.
-        name: The run's name.
-        parameters: What is trained.
-        run: Id of the MLflow run to go on with; None begins one.
-
-    Attributes:
-        run: Id of the MLflow run.
-
-    Raises:
-        TrackingError: the experiment can't be opened.
+        curves: Where to.
     """
 
-    def __init__(self, root: Path, name: str, parameters: Mapping[str, Any], run: str | None = None) -> None:
-        self._client, experiment, self.uri = open_experiment(root, "pdr-dspy-training")
-        if run is None:
-            run = self._client.create_run(experiment, run_name=name).info.run_id
-            for key, value in parameters.items():
-                self._client.log_param(run, key, str(value)[:500])
-        self.run: str = run
-        self._client.update_run(self.run, status="RUNNING")
+    def __init__(self, curves: Curves) -> None:
+        self._curves = curves
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
     ) -> None:
         """After each update."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
         numbers = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
-        found = [Metric(key, value, now, state.global_step) for key, value in numbers.items()]
-        self._told(lambda: self._client.log_batch(self.run, metrics=found))
-
-    def ended(self, status: str) -> None:
-        """Close the run: FINISHED, KILLED (it can go on) or FAILED."""
-        self._told(lambda: self._client.set_terminated(self.run, status))
-
-    def _told(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except Exception as error:  # whatever a tracking server does, hours of training do not end by it
-            _log.warning("MLflow: %s", without_secrets(" ".join(str(error).split())[:300]))
+        self._curves.log(numbers, state.global_step)

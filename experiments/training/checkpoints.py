@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,32 @@ BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "gen
 
 
 def save_model(model: Any, tokenizer: Any, origin: Path | None, target: Path) -> None:
+    """Write a transformers model as a folder (`save_folder`).
+
+    Args:
+        model: A transformers model.
+        tokenizer: Its tokenizer.
+        origin: The folder it was trained from. None: it came from the Hub.
+        target: Where to; what is there is replaced.
+
+    Raises:
+        EndpointError: the network is of another shape.
+    """
+
+    def write(folder: Path) -> None:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    save_folder(write, origin, target)
+
+
+def save_folder(write: Callable[[Path], None], origin: Path | None, target: Path) -> None:
     """Write a model in Hugging Face's format, with the embedded server's network where its origin has one.
 
     Whole or not at all.
 
     Args:
-        model: A transformers model.
-        tokenizer: Its tokenizer.
+        write: Writes the weights, their configuration and the tokenizer into a folder.
         origin: The folder it was trained from; what lies beside its weights is copied. None: it came from the Hub.
         target: Where to; what is there is replaced.
 
@@ -38,8 +58,7 @@ def save_model(model: Any, tokenizer: Any, origin: Path | None, target: Path) ->
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         made = Path(scratch) / "model"
-        model.save_pretrained(made)
-        tokenizer.save_pretrained(made)
+        write(made)
         if origin is not None:
             for name in BESIDE:
                 if (origin / name).is_file():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from experiments.configuration import ConfigError, as_tuple, find, parse
+from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.rollouts.reward import RewardKind
 from experiments.training.rollouts.shapes import Mode, Shape
 from pdr_dspy.workflow.values import Frozen, rule
@@ -80,6 +81,7 @@ class RL(Frozen):
     rate: float = Field(gt=0, le=1, description="AdamW's learning rate")
     warm_up: int = Field(default=0, ge=0, description="updates until the rate is reached")
     clip: float = Field(default=5.0, gt=1, le=1e6, description="the largest importance ratio, 1 + epsilon_high")
+    policy: float = Field(default=1.0, ge=0, le=1e6, description="weight of J_CISPO; 0: the SFT term of right rollouts")
     alpha: float = Field(default=0.1, ge=0, le=1e6, description="weight of the SFT term")
     max_norm: float = Field(default=1.0, gt=0, description="the gradient is clipped at this norm")
     weight_decay: float = Field(default=0.0, ge=0)
@@ -95,6 +97,8 @@ class RL(Frozen):
         if self.problems < len(self.shares):
             problem = f"{self.problems} can't be shared among {len(self.shares)} modes"
             raise rule(("problems",), problem, "Write at least one problem a mode")
+        if not self.policy and not self.alpha:
+            raise rule(("policy",), "nothing is trained: alpha is 0, too", "Write policy or alpha above 0")
         return self
 
     def passes(self, group: int, processes: int) -> int:
@@ -119,6 +123,18 @@ class RL(Frozen):
         return passes
 
 
+def _sort(value: Any) -> str:
+    """Which kind of operator SFT is meant."""
+    teacher = bool({"turns", "sheets"} & {*value}) if isinstance(value, dict) else isinstance(value, TeacherSFT)
+    return "[teacher]" if teacher else "[rollouts]"
+
+
+OperatorSFT = Annotated[
+    Annotated[TeacherSFT, Tag("[teacher]")] | Annotated[RL, Tag("[rollouts]")], Discriminator(_sort)
+]
+"""SFT on the operator's own states: by a teacher (worksheets), or on its right rollouts (`policy: 0`; anything)."""
+
+
 class Config(Frozen):
     """One model's training.
 
@@ -137,6 +153,7 @@ class Config(Frozen):
     sampler: Sampler
     speed: Speed
     usual: Usual
+    operator_sft: OperatorSFT
     trace_rl: RL
     operator_rl: RL
 

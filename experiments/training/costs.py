@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.training.config import RL, Config
+from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.schedule import counts
 
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -70,8 +71,6 @@ def costs(config: Config, stage: RL, parameters: int) -> Costs:
         name: sum(each[mode] * count for mode, count in by_mode.items())
         for name, each in (("drawn", drawn), ("read", read), ("trained", trained))
     }
-    speed = config.speed
-    seconds = total["drawn"] / speed.drawn + total["read"] / speed.read + total["trained"] / speed.trained
     weights = BYTES[config.dtype]
     return Costs(
         groups=groups,
@@ -80,6 +79,39 @@ def costs(config: Config, stage: RL, parameters: int) -> Costs:
         read=total["read"],
         trained=total["trained"],
         updates=stage.steps * stage.updates,
-        hours=seconds / 3600,
+        hours=_hours(config, total["drawn"], total["read"], total["trained"]),
         model_bytes=parameters * (2 * weights + OPTIMISER_BYTES),
     )
+
+
+def teacher_costs(config: Config, stage: TeacherSFT) -> Costs:
+    """What operator SFT with a teacher costs, with calls of the configuration's usual lengths.
+
+    Its groups are worksheets, its rollouts their calls. How many updates there are depends on the examples' lengths.
+
+    Args:
+        config: The configuration.
+        stage: The stage.
+    """
+    usual, sheets = config.usual, stage.sheets
+    count = stage.turns * sheets.count if stage.operator else 0
+    drawn = count * (sheets.drafts * usual.draft + sheets.spaces * (usual.distill + usual.refine))
+    # Each worksheet's drafts share a prompt, its workspaces do not.
+    distill, refine = usual.prompt + sheets.drafts * usual.draft // 2, usual.prompt + usual.distill
+    read = count * (usual.prompt + sheets.spaces * (distill + refine))
+    trained = stage.turns * stage.tokens
+    return Costs(
+        groups=count,
+        rollouts=count * (sheets.drafts + 2 * sheets.spaces),
+        drawn=drawn,
+        read=read,
+        trained=trained,
+        updates=0,
+        hours=_hours(config, drawn, read, trained),
+        model_bytes=config.parameters * (2 * BYTES["float32"] + OPTIMISER_BYTES),
+    )
+
+
+def _hours(config: Config, drawn: int, read: int, trained: int) -> float:
+    speed = config.speed
+    return (drawn / speed.drawn + read / speed.read + trained / speed.trained) / 3600

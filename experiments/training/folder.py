@@ -1,9 +1,9 @@
 """A stage's folder: what it was begun with, its checkpoints, its MLflow run. A kill at any point harms none of it.
 
-    training.json       what is trained (a run that goes on must be the same), the MLflow run, how far it has come
-    lock                held by the process that trains
-    checkpoint-12/      Hugging Face's format, with the optimiser's state
-    final/              the trained model
+training.json       what is trained (a run that goes on must be the same), the MLflow run, how far it has come
+lock                held by the process that trains
+checkpoint-12/      Hugging Face's format, with the optimiser's state (operator SFT: checkpoint.pt)
+final/              the trained model
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Folder:
             yield
 
     def ended(self, steps: int) -> bool:
-        """Whether so many rollout steps are done, and the model is in `final`."""
+        """Whether so many rollout steps (or turns) are done, and the model is in `final`."""
         return self.final.is_dir() and self.notes().get("ended") == steps
 
     def notes(self) -> dict[str, Any]:
@@ -85,14 +85,14 @@ class Folder:
             The notes of the run so far (`note`).
 
         Raises:
-            ConfigError: something else was begun here and has come to a checkpoint.
+            ConfigError: something else was begun here and has left something.
         """
         mark = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
         said = self._read()
         if said and said["mark"] != mark:
             old = said["what"]
             differs = sorted(key for key in {*old, *what} if _plain(what.get(key)) != old.get(key))
-            if self.final.exists() or any(self.path.glob("checkpoint-*")):
+            if any(any(self.path.glob(each)) for each in ("final", "checkpoint*", "states")):
                 mend = "Name another folder with --output, or run what was begun there"
                 raise ConfigError("--output", f"{self.path} holds another training (other: {', '.join(differs)})", mend)
             said = {}

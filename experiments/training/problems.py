@@ -16,9 +16,7 @@ def problems_of(data: Data) -> Dataset:
         DataError: a spec can't be read.
         ConfigError: specs of different kinds.
     """
-    sets = [
-        load_data(spec, inputs=data.inputs, answer=data.answer, grader=data.grader) for spec in data.specs
-    ]
+    sets = [load_data(spec, inputs=data.inputs, answer=data.answer, grader=data.grader) for spec in data.specs]
     if len({(each.grader.name, str(each.signature)) for each in sets}) > 1:
         raise ConfigError("data.specs", "they have different fields or graders", "Train on one kind at a time")
     turns = chain.from_iterable(zip_longest(*(each.problems for each in sets)))

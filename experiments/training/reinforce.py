@@ -16,9 +16,10 @@ from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig
 
 from experiments.configuration import ConfigError
-from experiments.training.callbacks import AVERAGED, Averaging, Console, Curves, TimeLimit
+from experiments.training.callbacks import AVERAGED, Averaging, Console, Curved, TimeLimit
 from experiments.training.checkpoints import save_model
 from experiments.training.config import RL, Config
+from experiments.training.curves import Curves
 from experiments.training.folder import Folder
 from experiments.training.models import load
 from experiments.training.problems import problems_of
@@ -85,6 +86,7 @@ def reinforce(begun: Begun) -> bool:
             train_dataset=Rows.from_list([{"prompt": each.text()} for each in groups]),
             processing_class=tokenizer,
             rollout_func=draw,
+            policy=stage.policy,
             alpha=stage.alpha,
             shares={mode: share for mode, share in stage.shares.items()},
             signal=stage.signal,
@@ -119,7 +121,7 @@ def _train(
             folder.note(mlflow_run=curves.run)
         trainer.remove_callback(ProgressCallback)
         trainer.remove_callback(PrinterCallback)
-        for callback in (Console(), curves, limit, averaging):
+        for callback in (Console(), Curved(curves) if curves else None, limit, averaging):
             if callback is not None:
                 trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))

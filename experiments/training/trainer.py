@@ -28,15 +28,23 @@ class OperatorTrainer(GRPOTrainer):
     """Args as TRL's, and:
 
     Args:
+        policy: Weight of J_CISPO; 0 leaves the SFT term alone.
         alpha: Weight of the SFT term (0.1).
         shares: What each mode counts in the objective.
         signal: Log the gradient's signal to noise at each update (one process alone; keeps a copy of the gradient).
     """
 
     def __init__(
-        self, *args: Any, alpha: float = 0.1, shares: Mapping[str, float], signal: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        policy: float = 1.0,
+        alpha: float = 0.1,
+        shares: Mapping[str, float],
+        signal: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._policy = policy
         self._alpha = alpha
         self._shares = dict(shares)
         self._modes = sorted(self._shares)
@@ -57,7 +65,7 @@ class OperatorTrainer(GRPOTrainer):
         first = self.accelerator.process_index * len(inputs)
         mine = slice(first, first + len(inputs))
         weights = mode_weights(modes, [tokens for _, tokens, _ in everybody], self._shares)
-        output["advantages"] = output["advantages"] * torch.tensor(weights[mine], device=mask.device)
+        output["advantages"] = self._policy * output["advantages"] * torch.tensor(weights[mine], device=mask.device)
         # The same over rows instead of tokens: the sum over all rows is then the modes' mean over their right rows.
         count = sum(number for _, _, number in everybody)
         each = mode_weights(modes, [number for _, _, number in everybody], self._shares)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from experiments.configuration import ConfigError, known_in
-from experiments.training.__main__ import main, told
+from experiments.training.__main__ import main
 from experiments.training.config import CONFIGS, Config, load_config
-from experiments.training.costs import costs
+from experiments.training.costs import costs, teacher_costs
+from experiments.training.operator_sft.config import TeacherSFT
 from pdr_dspy.budget import Budget
 from pdr_dspy.workflow import plan
 
@@ -46,6 +47,14 @@ def test_the_papers_sizes() -> None:
         ("shares: {trace: 1.0}", "shares: {chain: 1.0}", "trace_rl.shares.chain (my.yaml"),
         ("group: 16", "group: 1", "shape.group (my.yaml, line"),
         ("steps: 20", "step: 20", "trace_rl.step"),
+        ("policy: 1.0\n  alpha: 0.1", "policy: 0.0\n  alpha: 0.0", "trace_rl"),
+        ("turns: 4", "turns: none", "operator_sft.turns (my.yaml, line 39"),
+        ("turns: 4", "turn: 4", "operator_sft.turns (my.yaml"),
+        ("operator: 0.5\n", "operator: 1.5\n", "operator_sft.operator (my.yaml, line"),
+        ("resume: 0.3", "resumed: 0.3", "operator_sft.roles.resumed (my.yaml, line"),
+        ("resume: 0.3", "resume: 0.0", "operator_sft"),
+        ("lines: {3: 0.1", "lines: {9: 0.1", "operator_sft.sheets"),
+        ("drafts: 12", "drafts: 1", "operator_sft.sheets.drafts (my.yaml, line"),
         ("seed: 0", "seed: 0\nseed: 1", "seed (my.yaml, line"),
     ],
 )
@@ -81,7 +90,36 @@ def test_a_dry_run_tells_tokens_memory_and_hours_without_torch(capsys) -> None: 
     said = capsys.readouterr().out
     assert "tokens" in said and "memory" in said and "hours" in said
     assert "204,800 in 6,400 groups" in said
-    assert "1 updates" in told(load_config("embedded"), "trace_rl", steps=1)
+    assert main(["--config", "embedded", "--stage", "trace_rl", "--steps", "1", "--dry-run"]) == 0
+    assert "1 updates" in capsys.readouterr().out
+
+
+def test_a_dry_run_of_operator_sft_by_a_teacher_and_on_rollouts(capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["--config", "embedded", "--stage", "operator_sft", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "4 turns" in said and "12.0M trained" in said and "1,024 of the training lines" in said
+    assert main(["--config", "qwen3-8b", "--stage", "operator_sft", "--dry-run"]) == 0
+    assert "50 rollout steps, 200 updates" in capsys.readouterr().out
+
+
+def test_a_teachers_costs_in_closed_form() -> None:
+    config = load_config("embedded")
+    stage, usual = config.operator_sft, config.usual
+    assert isinstance(stage, TeacherSFT)
+    sheets = stage.sheets
+    found = teacher_costs(config, stage)
+    assert found.groups == 4 * 256
+    assert found.drawn == 4 * 256 * (sheets.drafts * usual.draft + sheets.spaces * (usual.distill + usual.refine))
+    assert found.trained == 12_000_000
+    control = teacher_costs(config, stage.model_copy(update={"operator": 0.0}))
+    assert (control.drawn, control.trained) == (0, 12_000_000)
+
+
+@pytest.mark.parametrize("stage, option", [("operator_sft", "--steps"), ("signal", "--steps"), ("signal", "--dry-run")])
+def test_what_a_stage_does_not_have_is_refused(stage: str, option: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    given = [option, "3"] if option == "--steps" else [option]
+    assert main(["--config", "embedded", "--stage", stage, *given]) == 2
+    assert option in capsys.readouterr().err
 
 
 def test_sizes_that_do_not_divide_are_told_by_a_dry_run(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]

@@ -1,85 +1,72 @@
-"""What a run of operator SFT is told."""
+"""What a stage of operator SFT is told. Knows nothing of torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+import math
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pdr_dspy.workflow.values import Frozen, rule
 
 Role = Literal["distill", "refine", "finish", "resume", "pick", "analyse"]
 """`finish`: the answer behind a refinement's own thinking; `resume`: how to go on where it goes round in a circle."""
 
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
-@dataclass(frozen=True)
-class Sheets:
-    """Which worksheets are sampled in a turn, and how.
 
-    Attributes:
-        count: Worksheets a turn.
-        drafts: Drafts of each.
-        spaces: Workspaces of each, by the model itself, of drafts drawn anew.
-        lines: Share of worksheets by their number of lines.
-        thinking: Thinking tokens of a draft for each line.
-        least: Thinking tokens of a draft on top of that.
-        answer: Tokens after the thinking, for each line.
-        refined: Thinking tokens of a refinement for each line.
-        kappa: Workspace tokens for each line.
-        temperature: Of the sampling.
+class Sheets(Frozen):
+    """Which worksheets are sampled in a turn, and how."""
+
+    count: Count = Field(description="worksheets a turn")
+    drafts: int = Field(ge=2, description="drafts of each")
+    spaces: Count = Field(description="workspaces of each, by the model itself, of drafts chosen anew")
+    lines: dict[int, float] = Field(description="share of worksheets by their number of lines, 1 to 8")
+    thinking: Count = Field(description="thinking tokens of a draft for each line")
+    least: Count = Field(description="thinking tokens of a draft on top of that")
+    answer: Count = Field(description="tokens after the thinking, for each line")
+    refined: Count = Field(description="thinking tokens of a refinement for each line")
+    kappa: Count = Field(description="workspace tokens for each line")
+    temperature: float = Field(gt=0, le=2, description="of the sampling")
+
+    @model_validator(mode="after")
+    def _lines(self) -> Sheets:
+        if not all(1 <= count <= 8 for count in self.lines):
+            raise rule(("lines",), "a worksheet has 1 to 8 lines", "Write shares for numbers of 1 to 8")
+        _shares("lines", self.lines.values())
+        return self
+
+
+class TeacherSFT(Frozen):
+    """Operator SFT with an exact checker as the teacher: worksheets alone.
+
+    Each turn samples the current weights' own drafts, workspaces and refinements, and trains on what the teacher would
+    have written there.
     """
 
-    count: int = 256
-    drafts: int = 12
-    spaces: int = 4
-    lines: tuple[tuple[int, float], ...] = ((3, 0.1), (4, 0.35), (5, 0.15), (6, 0.3), (7, 0.05), (8, 0.05))
-    thinking: int = 40
-    least: int = 80
-    answer: int = 36
-    refined: int = 80
-    kappa: int = 24
-    temperature: float = 0.6
-
-
-@dataclass(frozen=True)
-class Config:
-    """A run.
-
-    Attributes:
-        weights: Hugging Face folder to start from.
-        folder: Where states, checkpoints and the result go; a killed run goes on from it.
-        turns: How often states are sampled anew, from the weights of then.
-        tokens: Trained tokens a turn.
-        operator: Share of them on the model's own states; the rest is the original mixture (0: the control).
-        roles: Share of the operator tokens by role.
-        own: Share of refinements whose workspace the model wrote itself; the others' is the teacher's.
-        faulty: Share of those for which one with something to mend is looked for.
-        falsified: Share of operator examples some of whose right claims are made false.
-        checked: Share of refinements that are cut soon after their checks.
-        rate: Factor on the original learning rates; after a warm-up it falls linearly to 0 over all turns.
-        average: What an update leaves of the running mean of the weights, which samples and is the result.
-        default: Share of operator examples with the default instruction of their stage.
-        seed: Of everything drawn.
-        sheets: What is sampled.
-    """
-
-    weights: Path
-    folder: Path
-    turns: int = 4
-    tokens: int = 3_000_000
-    operator: float = 0.5
-    roles: tuple[tuple[Role, float], ...] = (
-        ("resume", 0.3),
-        ("finish", 0.18),
-        ("refine", 0.2),
-        ("distill", 0.26),
-        ("pick", 0.03),
-        ("analyse", 0.03),
+    turns: Count = Field(description="how often states are sampled anew, from the weights of then")
+    tokens: Count = Field(description="trained tokens a turn")
+    operator: Share = Field(
+        description="share of them on own states; the rest is the original mixture (0: the control)"
     )
-    own: float = 0.75
-    faulty: float = 0.6
-    falsified: float = 0.5
-    checked: float = 0.4
-    rate: float = 0.15
-    average: float = 0.995
-    default: float = 0.75
-    seed: int = 0
-    sheets: Sheets = Sheets()
+    roles: dict[Role, float] = Field(description="share of the operator tokens by role")
+    own: Share = Field(description="share of refinements of the model's own workspaces; the others' are the teacher's")
+    faulty: Share = Field(description="share of those for which a workspace with something to mend is looked for")
+    falsified: Share = Field(description="share of operator examples some of whose right claims are made false")
+    checked: Share = Field(description="share of refinements that are cut soon after their checks")
+    rate: float = Field(gt=0, le=1, description="factor on the first training's rates; it falls to 0 over all turns")
+    average: float = Field(ge=0, lt=1, description="what an update leaves of the running mean of the weights")
+    default: Share = Field(description="share of operator examples with the default instruction of their stage")
+    sheets: Sheets
+
+    @model_validator(mode="after")
+    def _roles(self) -> TeacherSFT:
+        _shares("roles", self.roles.values())
+        return self
+
+
+def _shares(name: str, shares: Collection[float]) -> None:
+    if not shares or not all(0 < share < math.inf for share in shares):
+        raise rule((name,), "a share that is not above 0", "Name at least one, each with a share above 0")

@@ -35,10 +35,10 @@ def _signature(stage: Stage) -> type[dspy.Signature]:
 def said(tokenizer: Tokenizer, marks: Marks, completion: Completion) -> str:
     """The text behind the thinking; "" where the thinking never ends."""
     ids = completion.ids
-    if ids and ids[0] == marks.think:
-        if marks.close not in ids:
+    if ids and ids[0] == marks.thinking.start:
+        if marks.thinking.end not in ids:
             return ""
-        ids = ids[ids.index(marks.close) + 1 :]
+        ids = ids[ids.index(marks.thinking.end) + 1 :]
     return str(tokenizer.decode(list(ids), skip_special_tokens=False))
 
 

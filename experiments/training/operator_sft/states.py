@@ -13,7 +13,7 @@ from experiments.reasoner.model import Reasoner
 from experiments.reasoner.task import draw
 from experiments.reasoner.tokenizer import chat_text
 from experiments.training.operator_sft.config import Sheets
-from experiments.training.operator_sft.reading import draft_fields, draft_text, said, workspace_text
+from experiments.training.operator_sft.reading import claims, draft_fields, draft_text, said, workspace_text
 from experiments.training.operator_sft.sampler import Completion, Marks, Request, generate
 from pdr_dspy.data.worksheets import parse_problem, problem_text
 from pdr_dspy.workflow import Stage
@@ -116,8 +116,8 @@ class Caller:
         requests = [Request(self.prompt("refine", each), cap + 2, cap) for each, cap in zip(reading, caps, strict=True)]
         found: list[tuple[tuple[int, ...], bool]] = []
         for cap, (_, item) in zip(caps, self.ask(requests, temperature, seed), strict=True):
-            ids = item.ids[1:] if item.ids[:1] == (self.marks.think,) else ()
-            ids = ids[: ids.index(self.marks.close)] if self.marks.close in ids else ids[:cap]
+            ids = item.ids[1:] if item.ids[:1] == (self.marks.thinking.start,) else ()
+            ids = ids[: ids.index(self.marks.thinking.end)] if self.marks.thinking.end in ids else ids[:cap]
             found.append((ids, len(ids) >= cap))
         return found
 
@@ -125,7 +125,7 @@ class Caller:
 def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State]:
     """The `number`-th group of worksheets with drafts and workspaces."""
     rng = random.Random(f"{seed}/{number}")
-    counts, shares = zip(*sheets.lines, strict=True)
+    counts, shares = list(sheets.lines), list(sheets.lines.values())
     problems = [problem_text([item.line for item in draw(rng.choices(counts, shares)[0], rng)]) for _ in range(GROUP)]
     sizes = [len(parse_problem(problem)) for problem in problems]
     caps = [(sheets.least + sheets.thinking * lines, sheets.answer * lines) for lines in sizes]
@@ -147,6 +147,21 @@ def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State
     for (place, chosen), text, (thinking, cut) in zip(wanted, texts, thoughts, strict=True):
         spaces.setdefault(place, []).append(Space(chosen, text, thinking, cut))
     return [State(problems[place], tuple(drafts[place]), tuple(spaces[place])) for place in usable]
+
+
+def summary(states: Sequence[State]) -> dict[str, float]:
+    """What the states are like: shares of all lines that are right in a draft and in a workspace, and false in one."""
+    drafts, right, false = [], [], []
+    for state in states:
+        lines = len(parse_problem(state.problem))
+        drafts += [len({c.index for c in claims(state.problem, each) if c.right}) / lines for each in state.drafts]
+        for space in state.spaces:
+            said = claims(state.problem, space.text)
+            good = {item.index for item in said if item.right}
+            right.append(len(good) / lines)
+            false.append(len({item.index for item in said} - good) / lines)
+    named = {"drafts_right": drafts, "workspaces_right": right, "workspaces_false": false}
+    return {f"states/{name}": sum(values) / len(values) for name, values in named.items() if values}
 
 
 def write(path: Path, states: Iterable[State]) -> None:

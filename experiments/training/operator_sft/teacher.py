@@ -9,7 +9,7 @@ from experiments.reasoner.data import CONTEXT, LONG_SHARE, Example, Generator
 from experiments.reasoner.templates import COMPLETED, marker
 from experiments.reasoner.tokenizer import CLOSE, END, THINK
 from experiments.reasoner.traces import CHECK, COPY, PLAIN, Piece, search
-from experiments.training.operator_sft.config import Config, Role
+from experiments.training.operator_sft.config import Role, TeacherSFT
 from experiments.training.operator_sft.reading import claims
 from experiments.training.operator_sft.states import WIDTHS, Space, State
 from experiments.training.operator_sft.targets import (
@@ -33,9 +33,6 @@ LIMITS = (24, 24, 32)
 CHECK_TOKENS = 4
 """Tokens of a check at a glance."""
 
-THINKING = 80
-"""Thinking tokens a refinement has for each line."""
-
 
 class Teacher:
     """Makes examples of states. Deterministic in the random source it is given.
@@ -45,7 +42,7 @@ class Teacher:
         config: Shares of roles and styles.
     """
 
-    def __init__(self, generator: Generator, config: Config) -> None:
+    def __init__(self, generator: Generator, config: TeacherSFT) -> None:
         self.generator = generator
         self.config = config
 
@@ -81,7 +78,7 @@ class Teacher:
         else:
             limit = rng.choice(LIMITS) * len(parse_problem(state.problem))
             text = "".join(piece for piece, _ in workspace(state.problem, _some(state, rng), limit, "default"))
-        return [text], refinement(state.problem, text, style, _cap(state.problem, rng, self.config.checked), rng)
+        return [text], refinement(state.problem, text, style, self._cap(state.problem, rng), rng)
 
     def _finish(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         space = rng.choice([each for each in state.spaces if each.cut] or state.spaces)
@@ -103,7 +100,7 @@ class Teacher:
             said += len(token)
         begun = "".join(tokens)
         accepted = accepted_in(state.problem, space.text, begun)
-        cap = max(40, THINKING * len(parse_problem(state.problem)) - len(tokens))
+        cap = max(40, self.config.sheets.refined * len(parse_problem(state.problem)) - len(tokens))
         trace = search(puzzles_of(state.problem), rng, cap, trusted=accepted, first=index)
         natural = trace.finished and len(trace.pieces) <= cap
         solved = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
@@ -121,6 +118,18 @@ class Teacher:
         if rng.random() < self.config.faulty:
             texts = [text for text in texts if faulty(state.problem, text)] or texts
         return rng.choice(texts)
+
+    def _cap(self, problem: str, rng: random.Random) -> int:
+        """Thinking tokens after which a refinement is cut: as it will be in use, never, or anywhere.
+
+        In `config.checked` of them soon after its checks, so that they cost little and their verdicts weigh.
+        """
+        lines = len(parse_problem(problem))
+        if rng.random() < self.config.checked:
+            return CHECK_TOKENS * lines + rng.randint(0, 40)
+        drawn = rng.random()
+        thinking = self.config.sheets.refined * lines
+        return thinking if drawn < 0.5 else CONTEXT if drawn < 0.5 + LONG_SHARE else rng.randint(24, 400)
 
     def _pick(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         drafts = _some(state, rng)
@@ -141,15 +150,3 @@ class Teacher:
 def _some(state: State, rng: random.Random) -> list[str]:
     width = min(rng.choice(WIDTHS), len(state.drafts))
     return rng.sample(state.drafts, width)
-
-
-def _cap(problem: str, rng: random.Random, checked: float) -> int:
-    """Thinking tokens after which a refinement is cut: as it will be in use, never, or anywhere.
-
-    In `checked` of them soon after its checks, so that they cost little and their verdicts weigh.
-    """
-    lines = len(parse_problem(problem))
-    if rng.random() < checked:
-        return CHECK_TOKENS * lines + rng.randint(0, 40)
-    drawn = rng.random()
-    return THINKING * lines if drawn < 0.5 else CONTEXT if drawn < 0.5 + LONG_SHARE else rng.randint(24, 400)

@@ -2,30 +2,40 @@
 
 One process of one thread. Everything drawn depends on the seed and on the place in the run alone, and a checkpoint is
 written where a chunk of examples ends: a killed run goes on from there and ends with the same weights.
+
+    training.json       what is trained, the MLflow run, how far it has come
+    states/             worksheets with drafts and workspaces, JSON lines
+    checkpoint.pt       weights, their running mean, the optimiser, the place in the run
+    turn-1/, final/     the running mean as folders that vLLM, transformers and the embedded server load
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import random
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from experiments.configuration import ConfigError
 from experiments.reasoner.data import Example, Generator
+from experiments.reasoner.export import write_hf
 from experiments.reasoner.model import Reasoner
 from experiments.reasoner.muon import Muon
 from experiments.reasoner.train import ADAM_RATE, MUON_RATE, WARM_UP, batches, weighted_loss
+from experiments.training.checkpoints import save_folder
+from experiments.training.curves import Curves
+from experiments.training.folder import Folder
 from experiments.training.operator_sft import states
-from experiments.training.operator_sft.config import Config
+from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
-from experiments.training.operator_sft.weights import write
 from experiments.training.policy.weights import reasoner_of
 
 CHUNK_TOKENS = 200_000
@@ -33,6 +43,33 @@ MISSES = 1000
 """States in a row that give no example of a role, after which its tokens go to the next role."""
 
 MATRICES = {"qkv": 3, "gate_up": 2, "out": 1, "down": 1}
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run.
+
+    Attributes:
+        stage: What it is told.
+        name: Its name in MLflow.
+        seed: Of everything drawn.
+        model: Where it starts from: a folder in Hugging Face's format.
+        folder: Where it is kept.
+        minutes: After which it stops with a checkpoint; None: at its end.
+        root: Where `mlflow.db` is.
+    """
+
+    stage: TeacherSFT
+    name: str
+    seed: int
+    model: Path
+    folder: Folder
+    minutes: float | None
+    root: Path
+
+    def what(self) -> dict[str, Any]:
+        """Everything that decides what is trained."""
+        return {**self.stage.model_dump(mode="json"), "seed": self.seed, "model": str(self.model)}
 
 
 @dataclass
@@ -44,14 +81,16 @@ class Place:
         chunk: Chunks of examples that are done, over all turns.
         step: Updates.
         tokens: Trained tokens.
-        log: What was printed.
     """
 
     turn: int = 0
     chunk: int = 0
     step: int = 0
     tokens: int = 0
-    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _TimeIsUp(Exception):
+    """The run's minutes are over."""
 
 
 class Optimiser:
@@ -101,100 +140,160 @@ class Average:
             mean.lerp_(parameter, 1 - self.keep)
 
 
-def factor_at(config: Config, place: Place) -> float:
+def factor_at(stage: TeacherSFT, place: Place) -> float:
     """The factor on the learning rates: a short warm-up, then linearly to 0 at the end of the last turn."""
-    left = max(0.0, 1.0 - place.tokens / (config.turns * config.tokens))
-    return config.rate * min(1.0, (place.step + 1) / WARM_UP) * left
+    left = max(0.0, 1.0 - place.tokens / (stage.turns * stage.tokens))
+    return stage.rate * min(1.0, (place.step + 1) / WARM_UP) * left
 
 
-def run(config: Config) -> Path:
-    """Trains, or goes on where a killed run stopped.
+def teach(begun: Begun) -> bool:
+    """Train, or go on where a run stopped. True: it has ended, and `folder.final` holds the model.
 
-    Returns:
-        A Hugging Face folder, from which `experiments.reasoner.export` makes the OpenVINO files.
+    Raises:
+        ConfigError: the model can't be trained, or the folder holds another training.
     """
     torch.set_num_threads(1)
-    config.folder.mkdir(parents=True, exist_ok=True)
-    (config.folder / "config.json").write_text(json.dumps(asdict(config), indent=2, default=str) + "\n")
-    generator = Generator.load(config.weights / "tokenizer.json")
-    model = reasoner_of(config.weights)
-    optimiser, average, place = Optimiser(model), Average(model, config.average), Place()
-    checkpoint = config.folder / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=False)
-        model.load_state_dict(saved["model"])
-        optimiser.load(saved["optimiser"])
-        average.model.load_state_dict(saved["average"])
-        place = Place(**saved["place"])
-    while place.turn < config.turns:
-        pool = _pool(config, Caller(average.model, generator), place.turn) if config.operator else []
-        _turn(config, model, optimiser, average, place, pool, generator)
-        write(average.model, config.weights, config.folder / f"turn-{place.turn + 1}")
-        place.turn += 1
-        _save(checkpoint, model, optimiser, average, place)
-    return config.folder / f"turn-{config.turns}"
+    with begun.folder.held():
+        run = _Run(begun, begun.folder.begin(begun.what()))
+        with run.tracked():
+            return run.trained()
 
 
-def _pool(config: Config, caller: Caller, turn: int) -> list[State]:
-    """States of this turn, and of those before it (their drafts are hardly older)."""
-    folder = config.folder / "states"
-    folder.mkdir(exist_ok=True)
-    began = time.monotonic()
-    for number in range(-(-config.sheets.count // GROUP)):
-        path = folder / f"{turn}-{number}.jsonl"
-        if not path.exists():
-            states.write(path, states.sample(caller, config.sheets, f"{config.seed}/{turn}", number))
-            print(f"turn {turn + 1}: {(number + 1) * GROUP} worksheets, {time.monotonic() - began:.0f} s", flush=True)
-    return [state for path in sorted(folder.glob("*.jsonl")) for state in states.read(path)]
+class _Run:
+    """The state of a run in this process."""
+
+    def __init__(self, begun: Begun, notes: dict[str, Any]) -> None:
+        self._begun, self._notes = begun, notes
+        stage = begun.stage
+        self._until = None if begun.minutes is None else time.monotonic() + 60 * begun.minutes
+        self._checkpoint = begun.folder.path / "checkpoint.pt"
+        try:
+            self._generator = Generator.load(begun.model / "tokenizer.json")
+            self._model = reasoner_of(begun.model)
+        except (OSError, ValueError, KeyError) as error:
+            said = " ".join(str(error).split())[:300]
+            mend = "Name a folder with the embedded reasoner's weights, or some trained from them"
+            raise ConfigError("--model", f"{begun.model} can't be trained here ({said})", mend) from None
+        self._optimiser, self._average = Optimiser(self._model), Average(self._model, stage.average)
+        self._place = Place()
+        if self._checkpoint.exists():
+            saved = torch.load(self._checkpoint, weights_only=False)
+            self._model.load_state_dict(saved["model"])
+            self._optimiser.load(saved["optimiser"])
+            self._average.model.load_state_dict(saved["average"])
+            self._place = Place(**saved["place"])
+        self._teacher = Teacher(self._generator, stage)
+
+    @contextmanager
+    def tracked(self) -> Iterator[None]:
+        """Inside, the run's curves are kept."""
+        begun, status = self._begun, "FAILED"
+        self._curves = Curves(begun.root, begun.name, begun.what(), self._notes.get("mlflow_run"))
+        begun.folder.note(mlflow_run=self._curves.run)
+        try:
+            yield
+            status = "FINISHED" if self._place.turn == begun.stage.turns else "KILLED"
+        except (KeyboardInterrupt, SystemExit):
+            status = "KILLED"
+            raise
+        finally:
+            self._curves.ended(status)
+
+    def trained(self) -> bool:
+        """Train to the end (True), or until the minutes are over."""
+        begun, place = self._begun, self._place
+        try:
+            while place.turn < begun.stage.turns:
+                self._turn(self._pool() if begun.stage.operator else [])
+                self._write(begun.folder.path / f"turn-{place.turn + 1}")
+                place.turn += 1
+                self._save()
+        except _TimeIsUp:
+            return False
+        self._write(begun.folder.final)
+        begun.folder.note(ended=begun.stage.turns)
+        return True
+
+    def _write(self, target: Path) -> None:
+        """The running mean as a model's folder."""
+        origin = self._begun.model
+        save_folder(lambda folder: write_hf(self._average.model, origin, folder), origin, target)
+
+    def _in_time(self) -> None:
+        if self._until is not None and time.monotonic() >= self._until:
+            raise _TimeIsUp
+
+    def _pool(self) -> list[State]:
+        """States of this turn, and of those before it (their drafts are hardly older)."""
+        begun, turn = self._begun, self._place.turn
+        sheets = begun.stage.sheets
+        caller = Caller(self._average.model, self._generator)
+        folder = begun.folder.path / "states"
+        folder.mkdir(exist_ok=True)
+        began, groups = time.monotonic(), -(-sheets.count // GROUP)
+        for number in range(groups):
+            path = folder / f"{turn}-{number}.jsonl"
+            if not path.exists():
+                self._in_time()
+                states.write(path, states.sample(caller, sheets, f"{begun.seed}/{turn}", number))
+                done = f"{(number + 1) * GROUP}/{groups * GROUP} worksheets sampled"
+                print(f"turn {turn + 1}/{begun.stage.turns}  {done}  {time.monotonic() - began:.0f} s", flush=True)
+        said = states.summary([state for path in folder.glob(f"{turn}-*.jsonl") for state in states.read(path)])
+        self._curves.log(said, self._place.step)
+        print("  ".join([f"turn {turn + 1}/{begun.stage.turns}", *_shown(said)]), flush=True)
+        return [state for path in sorted(folder.glob("*.jsonl")) for state in states.read(path)]
+
+    def _turn(self, pool: list[State]) -> None:
+        stage, place = self._begun.stage, self._place
+        parameters = list(self._model.parameters())
+        while place.tokens < (place.turn + 1) * stage.tokens:
+            self._in_time()
+            rng = random.Random(f"{self._begun.seed}/{place.chunk}")
+            began, losses, before = time.monotonic(), [], place.tokens
+            for batch in batches(chunk(stage, self._teacher, pool, self._generator, rng), rng):
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    loss = weighted_loss(self._model, batch)
+                for parameter in parameters:
+                    parameter.grad = None
+                loss.backward()
+                self._optimiser.step(factor_at(stage, place))
+                self._average.step(self._model)
+                place.step += 1
+                place.tokens += sum(len(item.ids) for item in batch)
+                losses.append(float(loss.detach()))
+            place.chunk += 1
+            numbers = {
+                "loss": sum(losses) / len(losses),
+                "tokens": float(place.tokens),
+                "rate": factor_at(stage, place),
+                "tokens_per_second": (place.tokens - before) / (time.monotonic() - began),
+            }
+            self._curves.log(numbers, place.step)
+            done = f"{place.tokens:,}/{stage.turns * stage.tokens:,} tokens"
+            speed = f"{numbers['tokens_per_second']:,.0f} tokens/s"
+            print(f"update {place.step}  {done}  loss {numbers['loss']:.4f}  {speed}", flush=True)
+            self._save()
+
+    def _save(self) -> None:
+        scratch = self._checkpoint.with_suffix(".tmp")
+        weights = {"model": self._model.state_dict(), "average": self._average.model.state_dict()}
+        torch.save({**weights, "optimiser": self._optimiser.state(), "place": asdict(self._place)}, scratch)
+        os.replace(scratch, self._checkpoint)
 
 
-def _turn(
-    config: Config,
-    model: Reasoner,
-    optimiser: Optimiser,
-    average: Average,
-    place: Place,
-    pool: list[State],
-    generator: Generator,
-) -> None:
-    teacher = Teacher(generator, config)
-    parameters = list(model.parameters())
-    while place.tokens < (place.turn + 1) * config.tokens:
-        rng = random.Random(f"{config.seed}/{place.chunk}")
-        began, losses, before = time.monotonic(), [], place.tokens
-        for batch in batches(chunk(config, teacher, pool, generator, rng), rng):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss = weighted_loss(model, batch)
-            for parameter in parameters:
-                parameter.grad = None
-            loss.backward()
-            optimiser.step(factor_at(config, place))
-            average.step(model)
-            place.step += 1
-            place.tokens += sum(len(item.ids) for item in batch)
-            losses.append(float(loss.detach()))
-        place.chunk += 1
-        entry = {
-            "turn": place.turn + 1,
-            "step": place.step,
-            "tokens": place.tokens,
-            "loss": round(sum(losses) / len(losses), 4),
-            "factor": round(factor_at(config, place), 4),
-            "tokens_a_second": round((place.tokens - before) / (time.monotonic() - began)),
-        }
-        place.log.append(entry)
-        print(json.dumps(entry), flush=True)
-        _save(config.folder / "checkpoint.pt", model, optimiser, average, place)
+def _shown(numbers: dict[str, float]) -> list[str]:
+    return [f"{name.rpartition('/')[2].replace('_', ' ')} {100 * value:.1f} %" for name, value in numbers.items()]
 
 
 def chunk(
-    config: Config, teacher: Teacher, pool: list[State], generator: Generator, rng: random.Random
+    stage: TeacherSFT, teacher: Teacher, pool: list[State], generator: Generator, rng: random.Random
 ) -> list[Example]:
     """Examples of `CHUNK_TOKENS` tokens: each role's share on states of the pool, the rest of the original mixture."""
     found: list[Example] = []
     over = 0.0
-    for role, share in config.roles if config.operator else ():
-        left, misses = CHUNK_TOKENS * config.operator * share + over, 0
+    total = sum(stage.roles.values())
+    for role, share in stage.roles.items() if stage.operator else ():
+        left, misses = CHUNK_TOKENS * stage.operator * share / total + over, 0
         while left > 0 and misses < MISSES:
             made = teacher.example(role, rng.choice(pool), rng)
             if made is None:
@@ -204,15 +303,8 @@ def chunk(
             found.append(made)
             left -= len(made.ids)
         over = max(0.0, left)
-    left = CHUNK_TOKENS * (1 - config.operator)
+    left = CHUNK_TOKENS * (1 - stage.operator)
     while left > 0:
         found.append(generator.example(rng))
         left -= len(found[-1].ids)
     return found
-
-
-def _save(path: Path, model: Reasoner, optimiser: Optimiser, average: Average, place: Place) -> None:
-    scratch = path.with_suffix(".tmp")
-    record = {"model": model.state_dict(), "average": average.model.state_dict()}
-    torch.save({**record, "optimiser": optimiser.state(), "place": asdict(place)}, scratch)
-    os.replace(scratch, path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pdr_dspy.embedded
+from experiments.training.config import load_config
+from experiments.training.operator_sft.config import TeacherSFT
 
 WEIGHTS = Path(pdr_dspy.embedded.__file__).parent / "weights"
 
@@ -24,3 +27,10 @@ BESIDE = "C: 5 - 2 = 3, 4 * 3 = 12"
 def draft(*rows: str) -> str:
     """A draft as later calls read it; its answer field does not matter here."""
     return "\n".join([*(rows or ("none",)), "answer: none"])
+
+
+def stage(**changes: Any) -> TeacherSFT:
+    """The miniature's stage, some of it changed."""
+    usual = load_config("embedded").operator_sft
+    assert isinstance(usual, TeacherSFT)
+    return TeacherSFT.model_validate({**usual.model_dump(), **changes})

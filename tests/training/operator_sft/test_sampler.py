@@ -11,13 +11,13 @@ pytest.importorskip("torch")
 import torch
 
 from experiments.reasoner.data import Generator
+from experiments.reasoner.export import write_hf
 from experiments.reasoner.model import Reasoner
 from experiments.reasoner.templates import OBJECTIVE, adapter_messages
 from experiments.reasoner.tokenizer import chat_text
 from experiments.training.operator_sft.reading import said
 from experiments.training.operator_sft.sampler import Completion, Marks, Request, generate
 from experiments.training.operator_sft.states import Caller
-from experiments.training.operator_sft.weights import write
 from experiments.training.policy.weights import reasoner_of
 from pdr_dspy.workflow import Stage
 
@@ -41,8 +41,8 @@ def alone(model: Reasoner, marks: Marks, request: Request) -> list[int]:
             states, _ = model.hidden_states(torch.tensor([[*request.prompt, *ids]]))
             token = int(model.logits(states[0, -1]).argmax())
         if inside and request.thinking is not None and thought >= request.thinking:
-            token = marks.close
-        inside = token == marks.think if not ids else inside and token != marks.close
+            token = marks.thinking.end
+        inside = token == marks.thinking.start if not ids else inside and token != marks.thinking.end
         thought += inside and bool(ids)
         ids.append(token)
     return ids
@@ -68,12 +68,12 @@ def test_batches_decode_as_single_sequences_do(caller: Caller) -> None:
 def test_thinking_is_cut_and_closed_and_the_cap_counts_everything(caller: Caller) -> None:
     requests = [Request(caller.prompt("draft", [PROBLEM]), 40, 10)] * 6
     for completion in generate(caller.model, caller.marks, requests, 0.6, 1):
-        assert completion.ids[0] == caller.marks.think
-        assert completion.ids.index(caller.marks.close) <= 11
+        assert completion.ids[0] == caller.marks.thinking.start
+        assert completion.ids.index(caller.marks.thinking.end) <= 11
         assert len(completion.ids) <= 40
         assert completion.ended or len(completion.ids) == 40
         text = said(caller.generator.tokenizer, caller.marks, completion)
-        behind = completion.ids[completion.ids.index(caller.marks.close) + 1 :]
+        behind = completion.ids[completion.ids.index(caller.marks.thinking.end) + 1 :]
         assert text == caller.generator.tokenizer.decode(list(behind), skip_special_tokens=False)
 
 
@@ -107,7 +107,8 @@ def test_prompts_are_the_librarys(caller: Caller, stage: Stage, inputs: dict[str
 
 
 def test_weights_come_back_from_the_folder_they_are_written_to(caller: Caller, tmp_path: Path) -> None:
-    folder = write(caller.model, WEIGHTS, tmp_path / "made")
+    folder = tmp_path / "made"
+    write_hf(caller.model, WEIGHTS, folder)
     back = reasoner_of(folder).state_dict()
     for name, tensor in caller.model.state_dict().items():
         assert torch.equal(back[name], tensor)  # the shipped ones are rounded already

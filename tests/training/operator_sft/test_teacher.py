@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,13 @@ pytest.importorskip("torch")
 
 from experiments.reasoner.data import Generator
 from experiments.reasoner.tokenizer import ASSISTANT
-from experiments.training.operator_sft.config import Config, Role
+from experiments.training.operator_sft.config import Role
 from experiments.training.operator_sft.states import Space, State
 from experiments.training.operator_sft.targets import accepted_in, circles, refinement, workspace
 from experiments.training.operator_sft.teacher import Teacher
 from pdr_dspy.data.worksheets import worksheet_correct
 
-from .support import BENT, BESIDE, FOREIGN, OTHER_LINE, PROBLEM, RIGHT, UNUSED, WEIGHTS, draft
+from .support import BENT, BESIDE, FOREIGN, OTHER_LINE, PROBLEM, RIGHT, UNUSED, WEIGHTS, draft, stage
 
 ROLES: tuple[Role, ...] = ("distill", "refine", "finish", "pick", "analyse")
 
@@ -100,7 +99,7 @@ def state() -> State:
 @pytest.mark.parametrize("role", ROLES)
 def test_examples_have_loss_on_the_completion_alone(role: Role) -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused")))
+    teacher = Teacher(generator, stage())
     start = generator.tokenizer.token_to_id(ASSISTANT)
     for seed in range(20):
         example = teacher.example(role, state(), random.Random(seed))
@@ -125,7 +124,7 @@ def test_the_answer_behind_its_own_thinking_is_what_that_thinking_accepted() -> 
 
 def test_own_thinking_has_no_loss_and_its_tokens_stay_as_they_were() -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused")))
+    teacher = Teacher(generator, stage())
     thinking = tuple(generator.tokenizer.encode("\nA 41 41 ok\nB 20 from 18 5", add_special_tokens=False).ids)
     own = State(PROBLEM, (draft(),), (Space((0,), RIGHT["A"], thinking, True),))
     example = teacher.example("finish", own, random.Random(0))
@@ -149,7 +148,7 @@ def test_a_circle_is_a_try_that_comes_back_before_the_line_is_taken_up_anew() ->
 
 def test_out_of_a_circle_the_line_is_taken_up_anew_and_solved() -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused")))
+    teacher = Teacher(generator, stage())
     thinking = f"{CIRCLE}\nB 18 - 12 = 6 20 no\nB 18 - 12 = 6 20 no"
     ids = tuple(generator.tokenizer.encode(thinking, add_special_tokens=False).ids)
     own = State(PROBLEM, (draft(),), (Space((0,), RIGHT["A"], ids, True),))
@@ -166,7 +165,7 @@ def test_out_of_a_circle_the_line_is_taken_up_anew_and_solved() -> None:
 
 def test_a_draft_is_judged_truly() -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0, falsified=0.0))
+    teacher = Teacher(generator, stage(default=1.0, falsified=0.0))
     one = State(PROBLEM, (draft(RIGHT["A"], UNUSED),), ())
     example = teacher.example("analyse", one, random.Random(0))
     assert example is not None
@@ -177,7 +176,7 @@ def test_a_draft_is_judged_truly() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_draft_with_the_most_right_lines_is_picked(seed: int) -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
-    teacher = Teacher(generator, Config(WEIGHTS, Path("unused"), default=1.0, falsified=0.0))
+    teacher = Teacher(generator, stage(default=1.0, falsified=0.0))
     drafts = (draft(BENT, UNUSED), draft(RIGHT["A"]))
     picked = teacher.example("pick", State(PROBLEM, drafts, ()), random.Random(seed))
     assert picked is not None

@@ -88,6 +88,7 @@ def drawn(url: str, mode: Any, number: int = 0, reward: Any = "answer") -> tuple
     endpoint, rollouts = opened(url, reward=reward)
     stages: Counter[str] = Counter()
     with endpoint:
+
         async def one() -> list[Rollout]:
             with open_ledger() as ledger:
                 found = await rollouts.group(mode, DATA.problems[number], seed=11)
@@ -188,6 +189,7 @@ def test_a_hundred_runs_are_those_of_inference_to_the_token(url: str) -> None:
     endpoint = Endpoint.open(settings, store, transport=partial(Bodies, recorded=recorded))
     rollouts = Rollouts(endpoint, recorded, SharedDrafts(), DATA, shape, reward_of("answer", DATA), None)
     with endpoint:
+
         async def every() -> list[list[Rollout]]:
             return await asyncio.gather(*(rollouts.group("operator", problem, 5) for problem in DATA.problems))
 

@@ -1,0 +1,58 @@
+"""A stage's curves in MLflow: one run a stage, whichever process goes on with it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pdr_dspy.tracking.opening import open_experiment
+from pdr_dspy.tracking.text import without_secrets
+
+_log = logging.getLogger(__name__)
+
+
+class Curves:
+    """Logs numbers of updates to MLflow.
+
+    Args:
+        root: Where `mlflow.db` is, unless `MLFLOW_TRACKING_URI` says otherwise.
+        name: The run's name.
+        parameters: What is trained.
+        run: Id of the MLflow run to go on with; None begins one.
+
+    Attributes:
+        run: Id of the MLflow run.
+
+    Raises:
+        TrackingError: the experiment can't be opened.
+    """
+
+    def __init__(self, root: Path, name: str, parameters: Mapping[str, Any], run: str | None = None) -> None:
+        self._client, experiment, self.uri = open_experiment(root, "pdr-dspy-training")
+        if run is None:
+            run = self._client.create_run(experiment, run_name=name).info.run_id
+            for key, value in parameters.items():
+                self._client.log_param(run, key, str(value)[:500])
+        self.run: str = run
+        self._client.update_run(self.run, status="RUNNING")
+
+    def log(self, numbers: Mapping[str, float], step: int) -> None:
+        """Keep the numbers of an update."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        found = [Metric(key, value, now, step) for key, value in numbers.items()]
+        self._told(lambda: self._client.log_batch(self.run, metrics=found))
+
+    def ended(self, status: str) -> None:
+        """Close the run: FINISHED, KILLED (it can go on) or FAILED."""
+        self._told(lambda: self._client.set_terminated(self.run, status))
+
+    def _told(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # whatever a tracking server does, hours of training do not end by it
+            _log.warning("MLflow: %s", without_secrets(" ".join(str(error).split())[:300]))
