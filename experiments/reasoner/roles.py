@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from experiments.reasoner.task import Puzzle, answer, label, workings
@@ -198,9 +198,9 @@ def analysis_pieces(rows: list[str]) -> list[Piece]:
 def ranked(drafts: list[list[Claim]], style: str) -> list[int]:
     """Places of drafts, the one to pick first at the head."""
     right = [sum(item.right for item in draft) for draft in drafts]
-    worth = {
-        "default": [(-right[i], i) for i in range(len(drafts))],
-        "checked": [(not draft, len(draft) - right[i], -right[i], i) for i, draft in enumerate(drafts)],
-        "complete": [(-len(draft), i) for i, draft in enumerate(drafts)],
-    }[style]
-    return sorted(range(len(drafts)), key=worth.__getitem__)
+    keys: dict[str, Callable[[int], tuple[int, ...]]] = {
+        "default": lambda i: (-right[i], i),
+        "checked": lambda i: (not drafts[i], len(drafts[i]) - right[i], -right[i], i),
+        "complete": lambda i: (-len(drafts[i]), i),
+    }
+    return sorted(range(len(drafts)), key=keys[style])

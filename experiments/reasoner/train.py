@@ -112,7 +112,7 @@ def _work(rank: int, world: int, folder: str, minutes: float, seed: int, width: 
     shape = Shape(vocabulary, width=width, heads=width // 32, hidden=round(width * 2.7) // 16 * 16)
     torch.manual_seed(seed)
     model = Reasoner(shape)
-    names = [generator.tokenizer.id_to_token(i) for i in range(shape.vocabulary)]
+    names = [str(generator.tokenizer.id_to_token(i)) for i in range(shape.vocabulary)]
     model.embedding.data = fourier_embedding(names, shape, torch.Generator().manual_seed(seed))
     parameters = list(model.parameters())
     blocks = {"qkv": 3, "gate_up": 2, "out": 1, "down": 1}

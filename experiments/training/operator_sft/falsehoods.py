@@ -36,6 +36,7 @@ def misread(index: int, puzzles: list[Puzzle], rng: random.Random) -> Steps | No
 
 def _solved(numbers: tuple[int, ...], target: int, rng: random.Random) -> Steps | None:
     """Steps that reach the target with these numbers, if there are any."""
+    begun: list[tuple[Steps, int]]
     if len(numbers) == 3:
         begun = [((step,), rest) for step, rest in first_steps((numbers[0], numbers[1], numbers[2]))]
     else:

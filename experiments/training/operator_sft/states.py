@@ -140,9 +140,9 @@ def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State
     reading = [(problems[place], [drafts[place][i] for i in chosen]) for place, chosen in wanted]
     kappas = [sheets.kappa * sizes[place] for place, _ in wanted]
     texts = caller.workspaces(reading, kappas, sheets.temperature, rng.randrange(2**31))
-    caps = [sheets.refined * sizes[place] for place, _ in wanted]
+    most = [sheets.refined * sizes[place] for place, _ in wanted]
     asked = [(problem, text) for (problem, _), text in zip(reading, texts, strict=True)]
-    thoughts = caller.thoughts(asked, caps, sheets.temperature, rng.randrange(2**31))
+    thoughts = caller.thoughts(asked, most, sheets.temperature, rng.randrange(2**31))
     spaces: dict[int, list[Space]] = {}
     for (place, chosen), text, (thinking, cut) in zip(wanted, texts, thoughts, strict=True):
         spaces.setdefault(place, []).append(Space(chosen, text, thinking, cut))

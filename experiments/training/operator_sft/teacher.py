@@ -51,8 +51,8 @@ class Teacher:
 
         In `config.falsified` of them, claims of the state are made false now and then.
         """
-        own = role in ("finish", "resume")
-        stage: Stage = "refine" if role in ("finish", "resume") else role
+        own = role == "finish" or role == "resume"
+        stage: Stage = "refine" if role == "finish" or role == "resume" else role
         if not own and rng.random() < self.config.falsified:
             state = falsified(state, rng)
         styles = list(self.generator.prompts.instructions[stage])
