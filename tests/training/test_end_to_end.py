@@ -41,8 +41,8 @@ def configuration(folder: Path, **stage: Any) -> Path:
     return path
 
 
-def command(config: Path, output: Path, *more: str) -> list[str]:
-    found = [sys.executable, "-m", "experiments.training", "--config", str(config), "--stage", "operator_rl"]
+def command(config: Path, output: Path, *more: str, stage: str = "operator_rl") -> list[str]:
+    found = [sys.executable, "-m", "experiments.training", "--config", str(config), "--stage", stage]
     return [*found, "--output", str(output), *more]
 
 
@@ -95,6 +95,35 @@ def test_ten_steps_a_kill_and_a_model_that_can_be_served(tmp_path: Path) -> None
         body = {"model": server.model, "messages": [{"role": "user", "content": text}], "max_tokens": 20}
         answer = httpx.post(f"{server.base_url}/chat/completions", json=body, timeout=60).json()
     assert answer["usage"]["completion_tokens"] > 0
+
+
+def test_operator_sft_goes_on_after_a_kill_and_its_model_can_be_trained_on(tmp_path: Path) -> None:
+    """A turn of sampling, some tokens of training, a kill in the middle of them; then a step of RL from there."""
+    config, output = configuration(tmp_path, steps=1), tmp_path / "out"
+    data = yaml.safe_load(config.read_text())
+    data["operator_sft"] |= {"turns": 1, "tokens": 210_000}
+    data["operator_sft"]["sheets"] |= {"count": 128, "drafts": 2, "spaces": 1, "lines": {2: 0.5, 3: 0.5}}
+    config.write_text(yaml.safe_dump(data))
+    sft = command(config, output, stage="operator_sft")
+    running = subprocess.Popen(sft, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    for line in running.stdout:  # in the second chunk of two
+        if line.startswith("update "):
+            running.send_signal(signal.SIGKILL)
+            break
+    running.wait()
+    assert (output / "checkpoint.pt").exists() and not (output / "final").exists()
+    done = subprocess.run(sft, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "sampled" not in done.stdout  # the states were there
+    assert done.stdout.count("update ") == 1
+    losses = [float(line.split("loss ")[1].split()[0]) for line in done.stdout.splitlines() if "loss " in line]
+    assert max(losses) < 0.2  # it was trained on this mixture, and has not forgotten it
+
+    again = command(config, tmp_path / "rl", "--model", str(output / "final"))
+    rl = subprocess.run(again, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert rl.returncode == 0, rl.stderr[-3000:]
+    assert "update 1/1" in rl.stdout
 
 
 def test_a_few_worksheets_are_learnt_by_heart(tmp_path: Path) -> None:

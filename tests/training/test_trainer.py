@@ -77,7 +77,9 @@ def flat(model: Any) -> Any:
     return torch.cat([p.grad.flatten().clone() for p in model.parameters()])
 
 
-def trained(tmp_path: Path, modes: list[str], *, updates: int, alpha: float, rate: float = 1e-3) -> Any:
+def trained(
+    tmp_path: Path, modes: list[str], *, updates: int, alpha: float, rate: float = 1e-3, policy: float = 1.0
+) -> Any:
     rows = rows_of(modes)
     passes = 4
     watching = Gradients()
@@ -94,6 +96,7 @@ def trained(tmp_path: Path, modes: list[str], *, updates: int, alpha: float, rat
         train_dataset=Dataset.from_list([{"prompt": str(number)} for number in range(len(modes))]),
         processing_class=AutoTokenizer.from_pretrained(TOKENIZER),
         rollout_func=lambda prompts, trainer: rows,
+        policy=policy,
         alpha=alpha,
         shares={"trace": 0.5, "operator": 0.5},
         callbacks=[watching],
@@ -143,6 +146,21 @@ def test_all_right_groups_have_the_sft_term_alone(tmp_path: Path) -> None:
     terms = [sft(found[half], right[half], mask[half]) for half in (slice(0, GROUP), slice(GROUP, None))]
     (-0.1 * 0.5 * (terms[0] + terms[1])).backward()
     assert torch.allclose(with_term.found[0] - without.found[0], flat(model), atol=1e-5, rtol=1e-3)
+
+
+def test_without_a_policy_term_right_rows_alone_are_learnt(tmp_path: Path) -> None:
+    modes = ["trace", "operator", "trace", "operator"]
+    _, watching, rows = trained(tmp_path, modes, updates=1, alpha=1.0, policy=0.0)
+    model = model_of()
+    found, mask = log_probs(model, rows)
+    right = torch.tensor(rows["right"])
+    assert not all(rows["right"])
+    terms = []
+    for mode in ("trace", "operator"):
+        own = torch.tensor([each == mode for each in rows["mode"]])
+        terms.append(sft(found[own], right[own], mask[own]))
+    (-0.5 * (terms[0] + terms[1])).backward()
+    assert torch.allclose(watching.found[0], flat(model), atol=1e-5, rtol=1e-3)
 
 
 def test_later_updates_weigh_tokens_by_a_clipped_ratio_whose_gradient_is_stopped(tmp_path: Path) -> None:

@@ -268,11 +268,11 @@ class _Run:
                 "rate": factor_at(stage, place),
                 "tokens_per_second": (place.tokens - before) / (time.monotonic() - began),
             }
+            self._save()
             self._curves.log(numbers, place.step)
             done = f"{place.tokens:,}/{stage.turns * stage.tokens:,} tokens"
             speed = f"{numbers['tokens_per_second']:,.0f} tokens/s"
             print(f"update {place.step}  {done}  loss {numbers['loss']:.4f}  {speed}", flush=True)
-            self._save()
 
     def _save(self) -> None:
         scratch = self._checkpoint.with_suffix(".tmp")
