@@ -50,6 +50,8 @@ def batches(examples: list[Example], rng: random.Random) -> list[list[Example]]:
             found.append(batch)
             batch = []
         batch.append(example)
+    if batch:
+        found.append(batch)
     rng.shuffle(found)
     return found
 

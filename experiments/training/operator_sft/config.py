@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from pdr_dspy.workflow.values import Frozen, rule
 
-Role = Literal["distill", "refine", "finish", "resume", "pick", "analyse"]
-"""`finish`: the answer behind a refinement's own thinking; `resume`: how to go on where it goes round in a circle."""
+Role = Literal["distill", "refine", "finish", "resume", "resume_draft", "pick", "analyse"]
+"""`finish`: the answer behind a refinement's own thinking; `resume`, `resume_draft`: how the thinking of a refinement
+or a draft goes on where it goes round in a circle."""
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

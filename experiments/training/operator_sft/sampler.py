@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tqdm import tqdm
+
 from experiments.reasoner.model import Reasoner
 from experiments.reasoner.tokenizer import CLOSE, END, THINK
 from experiments.training.policy.torch_pipeline import TorchPipeline
@@ -88,11 +90,13 @@ def generate(
         scheduler.accept(job)
     found: dict[int, list[int]] = {job.id: [] for job in jobs}
     ended: set[int] = set()
-    while not scheduler.idle:
-        for news in scheduler.step():
-            if news.finish == "error":
-                raise RuntimeError(f"the sampler refused a request: {news.detail}")
-            found[news.id] += news.tokens
-            if news.finish == "stop":
-                ended.add(news.id)
+    with tqdm(total=len(jobs), desc="sampling", unit=" calls", leave=False, disable=None) as bar:
+        while not scheduler.idle:
+            for news in scheduler.step():
+                if news.finish == "error":
+                    raise RuntimeError(f"the sampler refused a request: {news.detail}")
+                found[news.id] += news.tokens
+                bar.update(news.finish is not None)
+                if news.finish == "stop":
+                    ended.add(news.id)
     return [Completion(tuple(ids[: len(ids) - (job in ended)]), job in ended) for job, ids in found.items()]

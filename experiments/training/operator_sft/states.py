@@ -43,11 +43,19 @@ class Space:
 
 @dataclass(frozen=True)
 class State:
-    """A worksheet, its drafts as later calls read them, and workspaces."""
+    """A worksheet.
+
+    Attributes:
+        problem: Its text.
+        drafts: Drafts as later calls read them.
+        spaces: Workspaces.
+        thoughts: Token ids of the thinking of calls for a draft, those included that came to nothing.
+    """
 
     problem: str
     drafts: tuple[str, ...]
     spaces: tuple[Space, ...]
+    thoughts: tuple[tuple[int, ...], ...] = ()
 
 
 class Caller:
@@ -76,8 +84,8 @@ class Caller:
 
     def drafts(
         self, problems: Sequence[str], width: int, caps: Sequence[tuple[int, int]], temperature: float, seed: int
-    ) -> list[list[tuple[str, str] | None]]:
-        """`width` drafts of each problem as (solution, answer); None in the place of one that came to nothing.
+    ) -> list[tuple[list[str], list[tuple[int, ...]]]]:
+        """For each problem its drafts as later calls read them, without those that came to nothing, and all thinking.
 
         Args:
             problems: The problems.
@@ -91,9 +99,21 @@ class Caller:
             for problem, (thinking, answer) in zip(problems, caps, strict=True)
             for _ in range(width)
         ]
-        found = self.ask(requests, temperature, seed)
-        fields = [draft_fields(text, completion.ended) for text, completion in found]
-        return [fields[start : start + width] for start in range(0, len(fields), width)]
+        made = self.ask(requests, temperature, seed)
+        found: list[tuple[list[str], list[tuple[int, ...]]]] = []
+        for start in range(0, len(made), width):
+            own = made[start : start + width]
+            fields = [draft_fields(text, completion.ended) for text, completion in own]
+            texts = [draft_text(*each) for each in fields if each is not None]
+            found.append((texts, [self._thinking(completion) for _, completion in own]))
+        return found
+
+    def _thinking(self, completion: Completion) -> tuple[int, ...]:
+        """Its thinking tokens, without the marks."""
+        ids, marks = completion.ids, self.marks.thinking
+        if ids[:1] != (marks.start,):
+            return ()
+        return ids[1 : ids.index(marks.end)] if marks.end in ids else ids[1:]
 
     def workspaces(
         self, reading: Sequence[tuple[str, Sequence[str]]], kappas: Sequence[int], temperature: float, seed: int
@@ -116,8 +136,7 @@ class Caller:
         requests = [Request(self.prompt("refine", each), cap + 2, cap) for each, cap in zip(reading, caps, strict=True)]
         found: list[tuple[tuple[int, ...], bool]] = []
         for cap, (_, item) in zip(caps, self.ask(requests, temperature, seed), strict=True):
-            ids = item.ids[1:] if item.ids[:1] == (self.marks.thinking.start,) else ()
-            ids = ids[: ids.index(self.marks.thinking.end)] if self.marks.thinking.end in ids else ids[:cap]
+            ids = self._thinking(item)[:cap]
             found.append((ids, len(ids) >= cap))
         return found
 
@@ -130,7 +149,7 @@ def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State
     sizes = [len(parse_problem(problem)) for problem in problems]
     caps = [(sheets.least + sheets.thinking * lines, sheets.answer * lines) for lines in sizes]
     made = caller.drafts(problems, sheets.drafts, caps, sheets.temperature, rng.randrange(2**31))
-    drafts = [[draft_text(*each) for each in fields if each is not None] for fields in made]
+    drafts = [texts for texts, _ in made]
     usable = [place for place in range(GROUP) if len(drafts[place]) >= 2]
     wanted = [
         (place, tuple(rng.sample(range(len(drafts[place])), min(rng.choice(WIDTHS), len(drafts[place])))))
@@ -146,7 +165,9 @@ def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State
     spaces: dict[int, list[Space]] = {}
     for (place, chosen), text, (thinking, cut) in zip(wanted, texts, thoughts, strict=True):
         spaces.setdefault(place, []).append(Space(chosen, text, thinking, cut))
-    return [State(problems[place], tuple(drafts[place]), tuple(spaces[place])) for place in usable]
+    return [
+        State(problems[place], tuple(drafts[place]), tuple(spaces[place]), tuple(made[place][1])) for place in usable
+    ]
 
 
 def summary(states: Sequence[State]) -> dict[str, float]:
@@ -179,5 +200,6 @@ def read(path: Path) -> list[State]:
         spaces = tuple(
             Space(tuple(each["chosen"]), each["text"], tuple(each["thinking"]), each["cut"]) for each in kept["spaces"]
         )
-        found.append(State(kept["problem"], tuple(kept["drafts"]), spaces))
+        thoughts = tuple(tuple(each) for each in kept["thoughts"])
+        found.append(State(kept["problem"], tuple(kept["drafts"]), spaces, thoughts))
     return found

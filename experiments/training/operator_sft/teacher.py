@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from experiments.reasoner import roles
 from experiments.reasoner.data import CONTEXT, LONG_SHARE, Example, Generator
@@ -11,7 +12,7 @@ from experiments.reasoner.tokenizer import CLOSE, END, THINK
 from experiments.reasoner.traces import CHECK, COPY, PLAIN, Piece, search
 from experiments.training.operator_sft.config import Role, TeacherSFT
 from experiments.training.operator_sft.reading import claims
-from experiments.training.operator_sft.states import WIDTHS, Space, State
+from experiments.training.operator_sft.states import WIDTHS, State
 from experiments.training.operator_sft.targets import (
     ANSWERS,
     accepted_in,
@@ -29,6 +30,19 @@ from pdr_dspy.workspace import render_drafts
 LIMITS = (24, 24, 32)
 """Workspace tokens for each line that a distil call is told."""
 
+
+STAGES: dict[Role, Stage] = {
+    "distill": "distill",
+    "refine": "refine",
+    "finish": "refine",
+    "resume": "refine",
+    "resume_draft": "draft",
+    "pick": "pick",
+    "analyse": "analyse",
+}
+
+OWN: tuple[Role, ...] = ("finish", "resume", "resume_draft")
+"""Roles that go on from the model's own thinking, which was sampled with the default instruction."""
 
 CHECK_TOKENS = 4
 """Tokens of a check at a glance."""
@@ -51,8 +65,7 @@ class Teacher:
 
         In `config.falsified` of them, claims of the state are made false now and then.
         """
-        own = role == "finish" or role == "resume"
-        stage: Stage = "refine" if role == "finish" or role == "resume" else role
+        own, stage = role in OWN, STAGES[role]
         if not own and rng.random() < self.config.falsified:
             state = falsified(state, rng)
         styles = list(self.generator.prompts.instructions[stage])
@@ -82,35 +95,58 @@ class Teacher:
 
     def _finish(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         space = rng.choice([each for each in state.spaces if each.cut] or state.spaces)
-        tokens = self._tokens(space)
+        tokens = self._tokens(space.thinking)
         accepted = accepted_in(state.problem, space.text, "".join(tokens))
         own: list[Piece] = [(THINK, 0.0), *((token, 0.0) for token in tokens), (CLOSE, 0.0)]
         return [space.text], [*own, *roles.solution_pieces(accepted, ANSWERS)]
 
     def _resume(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]] | None:
-        places = [(space, place) for space in state.spaces for place in circles("".join(self._tokens(space)))]
+        thoughts = [(space.text, self._tokens(space.thinking)) for space in state.spaces]
+        most = self.config.sheets.refined * len(parse_problem(state.problem))
+        found = self._resumed(state.problem, thoughts, most, rng)
+        return None if found is None else ([found[0]], found[1])
+
+    def _resume_draft(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]] | None:
+        sheets = self.config.sheets
+        thoughts = [("", self._tokens(thinking)) for thinking in state.thoughts]
+        # Cut as it will be, or thought to its end: a long CoT is a draft with more room.
+        short = sheets.least + sheets.thinking * len(parse_problem(state.problem))
+        found = self._resumed(state.problem, thoughts, rng.choice((short, CONTEXT)), rng)
+        return None if found is None else ([], found[1])
+
+    def _resumed(
+        self, problem: str, thoughts: Sequence[tuple[str, list[str]]], most: int, rng: random.Random
+    ) -> tuple[str, list[Piece]] | None:
+        """A workspace, and its completion: own thinking up to a try that comes back, then the line taken up anew.
+
+        Args:
+            problem: The worksheet.
+            thoughts: Workspaces ("" for a draft) and what was thought over them, by tokens.
+            most: Thinking tokens, those before the circle included.
+            rng: Chooses one.
+        """
+        places = [(text, tokens, place) for text, tokens in thoughts for place in circles("".join(tokens))]
         if not places:
             return None
-        space, (end, index) = rng.choice(places)
+        text, every, (end, index) = rng.choice(places)
         tokens, said = [], 0
-        for token in self._tokens(space):
+        for token in every:
             if said >= end:
                 break
             tokens.append(token)
             said += len(token)
-        begun = "".join(tokens)
-        accepted = accepted_in(state.problem, space.text, begun)
-        cap = max(40, self.config.sheets.refined * len(parse_problem(state.problem)) - len(tokens))
-        trace = search(puzzles_of(state.problem), rng, cap, trusted=accepted, first=index)
+        accepted = accepted_in(problem, text, "".join(tokens))
+        cap = max(40, most - len(tokens))
+        trace = search(puzzles_of(problem), rng, cap, trusted=accepted, first=index)
         natural = trace.finished and len(trace.pieces) <= cap
         solved = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
         own: list[Piece] = [(THINK, 0.0), *((token, 0.0) for token in tokens)]
         closing = (CLOSE, COPY if natural else 0.0)
-        return [space.text], [*own, *trace.pieces[:cap], closing, *roles.solution_pieces(solved, ANSWERS)]
+        return text, [*own, *trace.pieces[:cap], closing, *roles.solution_pieces(solved, ANSWERS)]
 
-    def _tokens(self, space: Space) -> list[str]:
-        """The tokens of a refinement's own thinking as texts."""
-        return [str(self.generator.tokenizer.decode([each], skip_special_tokens=False)) for each in space.thinking]
+    def _tokens(self, thinking: Sequence[int]) -> list[str]:
+        """Thinking tokens as texts."""
+        return [str(self.generator.tokenizer.decode([each], skip_special_tokens=False)) for each in thinking]
 
     def _space(self, state: State, rng: random.Random) -> str:
         """One of the model's own workspaces, `faulty` of them with something to mend, where there is such a one."""

@@ -11,7 +11,6 @@ written where a chunk of examples ends: a killed run goes on from there and ends
 
 from __future__ import annotations
 
-import copy
 import os
 import random
 import time
@@ -22,27 +21,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from experiments.configuration import ConfigError
-from experiments.reasoner.data import Example, Generator
+from experiments.reasoner.data import Generator
 from experiments.reasoner.export import write_hf
-from experiments.reasoner.model import Reasoner
-from experiments.reasoner.muon import Muon
-from experiments.reasoner.train import ADAM_RATE, MUON_RATE, WARM_UP, batches, weighted_loss
+from experiments.reasoner.train import WARM_UP, batches, weighted_loss
 from experiments.training.checkpoints import save_folder
 from experiments.training.curves import Curves
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import states
 from experiments.training.operator_sft.config import TeacherSFT
+from experiments.training.operator_sft.mixture import chunk
+from experiments.training.operator_sft.optimiser import Average, Optimiser
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.policy.weights import reasoner_of
-
-CHUNK_TOKENS = 200_000
-MISSES = 1000
-"""States in a row that give no example of a role, after which its tokens go to the next role."""
-
-MATRICES = {"qkv": 3, "gate_up": 2, "out": 1, "down": 1}
 
 
 @dataclass(frozen=True)
@@ -91,53 +85,6 @@ class Place:
 
 class _TimeIsUp(Exception):
     """The run's minutes are over."""
-
-
-class Optimiser:
-    """Muon for the hidden matrices and AdamW for the rest, as in the training from nothing."""
-
-    def __init__(self, model: Reasoner) -> None:
-        named = [(name.rsplit(".", 1)[-1], parameter) for name, parameter in model.named_parameters()]
-        self.muon = Muon([(parameter, MATRICES[name]) for name, parameter in named if name in MATRICES])
-        others = [parameter for name, parameter in named if name not in MATRICES]
-        self.adam = torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)
-
-    def step(self, factor: float) -> None:
-        """One update from the gradients, at `factor` of the original rates."""
-        self.muon.step(MUON_RATE * factor)
-        for group in self.adam.param_groups:
-            group["lr"] = ADAM_RATE * factor
-        self.adam.step()
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"muon": self.muon.buffers, "adam": self.adam.state_dict()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Goes on from a checkpoint."""
-        self.muon.buffers = state["muon"]
-        self.adam.load_state_dict(state["adam"])
-
-
-class Average:
-    """The running mean of a model's weights: what samples, and what a turn leaves.
-
-    While the rates are high the weights of the moment are noisy: their drafts solved 4 points of lines less.
-
-    Args:
-        model: Where it begins.
-        keep: Share of the mean that an update leaves.
-    """
-
-    def __init__(self, model: Reasoner, keep: float) -> None:
-        self.model = copy.deepcopy(model)
-        self.keep = keep
-
-    @torch.no_grad()
-    def step(self, model: Reasoner) -> None:
-        """Takes one more update's weights in."""
-        for mean, parameter in zip(self.model.parameters(), model.parameters(), strict=True):
-            mean.lerp_(parameter, 1 - self.keep)
 
 
 def factor_at(stage: TeacherSFT, place: Place) -> float:
@@ -250,7 +197,8 @@ class _Run:
             self._in_time()
             rng = random.Random(f"{self._begun.seed}/{place.chunk}")
             began, losses, before = time.monotonic(), [], place.tokens
-            for batch in batches(chunk(stage, self._teacher, pool, self._generator, rng), rng):
+            examples = list(batches(chunk(stage, self._teacher, pool, self._generator, rng), rng))
+            for batch in tqdm(examples, desc="training", unit=" updates", leave=False, disable=None):
                 with torch.autocast("cpu", dtype=torch.bfloat16):
                     loss = weighted_loss(self._model, batch)
                 for parameter in parameters:
@@ -283,28 +231,3 @@ class _Run:
 
 def _shown(numbers: dict[str, float]) -> list[str]:
     return [f"{name.rpartition('/')[2].replace('_', ' ')} {100 * value:.1f} %" for name, value in numbers.items()]
-
-
-def chunk(
-    stage: TeacherSFT, teacher: Teacher, pool: list[State], generator: Generator, rng: random.Random
-) -> list[Example]:
-    """Examples of `CHUNK_TOKENS` tokens: each role's share on states of the pool, the rest of the original mixture."""
-    found: list[Example] = []
-    over = 0.0
-    total = sum(stage.roles.values())
-    for role, share in stage.roles.items() if stage.operator else ():
-        left, misses = CHUNK_TOKENS * stage.operator * share / total + over, 0
-        while left > 0 and misses < MISSES:
-            made = teacher.example(role, rng.choice(pool), rng)
-            if made is None:
-                misses += 1
-                continue
-            misses = 0
-            found.append(made)
-            left -= len(made.ids)
-        over = max(0.0, left)
-    left = CHUNK_TOKENS * (1 - stage.operator)
-    while left > 0:
-        found.append(generator.example(rng))
-        left -= len(found[-1].ids)
-    return found

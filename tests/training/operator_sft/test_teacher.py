@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from experiments.reasoner.data import Generator
-from experiments.reasoner.tokenizer import ASSISTANT
+from experiments.reasoner.tokenizer import ASSISTANT, chat_text
 from experiments.training.operator_sft.config import Role
 from experiments.training.operator_sft.states import Space, State
 from experiments.training.operator_sft.targets import accepted_in, circles, refinement, workspace
@@ -161,6 +161,25 @@ def test_out_of_a_circle_the_line_is_taken_up_anew_and_solved() -> None:
     assert before.endswith(f"{CIRCLE}\nB 18 - 12 = 6 20 no")
     straight = State(PROBLEM, (draft(),), (Space((0,), RIGHT["A"], ids[:10], False),))
     assert teacher.example("resume", straight, random.Random(0)) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_drafts_thinking_that_goes_round_is_resumed_too(seed: int) -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    teacher = Teacher(generator, stage())
+    thinking = f"{CIRCLE}\nB 18 - 12 = 6 20 no\nB 18 - 12 = 6 20 no"
+    ids = tuple(generator.tokenizer.encode(thinking, add_special_tokens=False).ids)
+    own = State(PROBLEM, (draft(),), (), ((), ids))
+    example = teacher.example("resume_draft", own, random.Random(seed))
+    assert example is not None
+    first = next(place for place, weight in enumerate(example.weights) if weight)
+    before = generator.tokenizer.decode(example.ids[:first], skip_special_tokens=False)
+    assert before.endswith(f"{CIRCLE}\nB 18 - 12 = 6 20 no")
+    prompts = generator.prompts
+    assert before.startswith(chat_text(*prompts.render("draft", prompts.instructions["draft"]["default"], [PROBLEM])))
+    said = generator.tokenizer.decode(example.ids[first:], skip_special_tokens=False)
+    assert said.startswith("\nB 20 from 18 5 12 20\nB 18 ")
+    assert teacher.example("resume_draft", State(PROBLEM, (draft(),), (), (ids[:10],)), random.Random(seed)) is None
 
 
 def test_a_draft_is_judged_truly() -> None:

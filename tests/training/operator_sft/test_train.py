@@ -17,7 +17,7 @@ import torch
 
 from experiments.configuration import ConfigError
 from experiments.training.folder import Folder
-from experiments.training.operator_sft import states, train
+from experiments.training.operator_sft import mixture, optimiser, states, train
 from experiments.training.policy.weights import reasoner_of
 from pdr_dspy.embedded.model import read_model
 
@@ -35,7 +35,7 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(states, "GROUP", 2)
         patch.setattr(train, "GROUP", 2)
-        patch.setattr(train, "CHUNK_TOKENS", 2000)
+        patch.setattr(mixture, "CHUNK_TOKENS", 2000)
         yield
 
 
@@ -74,19 +74,19 @@ def test_a_killed_run_ends_as_one_that_was_not(
     updates: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not same(whole, WEIGHTS)
-    step = train.Optimiser.step
+    step = optimiser.Optimiser.step
     left = [updates]
 
-    def until(self: train.Optimiser, factor: float) -> None:
+    def until(self: optimiser.Optimiser, factor: float) -> None:
         if not left[0]:
             raise Killed
         left[0] -= 1
         step(self, factor)
 
-    monkeypatch.setattr(train.Optimiser, "step", until)
+    monkeypatch.setattr(optimiser.Optimiser, "step", until)
     with pytest.raises(Killed):
         train.teach(begun(tmp_path))
-    monkeypatch.setattr(train.Optimiser, "step", step)
+    monkeypatch.setattr(optimiser.Optimiser, "step", step)
     assert train.teach(begun(tmp_path))
     assert same(tmp_path / "out" / "final", whole)
     assert same(tmp_path / "out" / "turn-2", whole)
@@ -167,7 +167,11 @@ def test_the_result_is_what_the_embedded_server_loads(whole: Path) -> None:
 
 
 def test_states_come_back_as_they_were_written(tmp_path: Path) -> None:
-    kept = [states.State("A: make 41 from 13, 7, 4", ("none", "answer: A: é"), (states.Space((1, 0), "A: open"),))]
+    kept = [
+        states.State(
+            "A: make 41 from 13, 7, 4", ("none", "answer: A: é"), (states.Space((1, 0), "A: open"),), ((5, 6), ())
+        )
+    ]
     states.write(tmp_path / "kept.jsonl", kept)
     assert states.read(tmp_path / "kept.jsonl") == kept
 
