@@ -33,14 +33,23 @@ def checkpoint(text: str, option: str, model: str | None) -> Target:
 
     Raises:
         InputError: it is neither.
+        EndpointError: the embedded server could not serve the folder.
     """
-    if text.startswith(("http://", "https://")):
+    if is_address(text):
         return Target(urls=(text,), model=model)
     folder = Path(text).expanduser()
     if not (folder / "config.json").is_file():
         mend = "Give http://host:8000/v1, or a folder as pdr_dspy/embedded/weights"
         raise InputError(option, f"{text!r} is neither an address nor a folder with a model's config.json", mend)
+    from pdr_dspy.embedded.model import read_model
+
+    read_model(folder)  # rather than when those before it were measured, hours later
     return Target(weights=folder)
+
+
+def is_address(text: str) -> bool:
+    """Whether the command line means a server."""
+    return text.startswith(("http://", "https://"))
 
 
 @contextmanager
