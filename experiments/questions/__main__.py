@@ -17,8 +17,8 @@ questions
               equal B_total majority, best-of-N, GenSelect, RSA, PaCoRe
   distillers  global summary, per-sample top-k, shared top-k, random-k at rising kappa
   oracle      only right, or only wrong, drafts (or lines) reach the distiller: how much the model anchors on them
-  training    two checkpoints on the same problems, paired: --before and --after
-  all         the first three, and training where two checkpoints are given
+  training    checkpoints on the same problems, paired with the first: --before and one or more --after
+  all         the first three, and training where checkpoints are given
 
 examples
   python -m experiments.questions all --dry-run
@@ -32,7 +32,9 @@ examples
   python -m experiments.questions all --config aime25 --endpoint http://host:8000/v1 --model Qwen/Qwen3-8B
       the paper's own settings on a server of yours
   python -m experiments.questions training --before weights/sft --after weights/rl
-      two folders with weights for the embedded server; addresses of two servers do as well
+      two folders with weights for the embedded server; addresses of servers do as well
+  python -m experiments.questions training --before sft=weights/sft --after trace=runs/trace/final --after weights/c
+      several, by the names that table and plot have; without one: before, after, then the folder's name
 
 Choices (a cap, a width, a distiller) are made on the search split, what is reported is the report split. Ctrl-C keeps
 what is done; the same command goes on. State is in runs/questions-<config>: every completion (a call is paid for once),
@@ -60,13 +62,24 @@ def parser() -> argparse.ArgumentParser:
         "--claims-on",
         type=int,
         metavar="N",
-        help="problems that claims are checked on, and distillers put in order (default: the configuration's)",
+        help="problems that claims are checked on, distillers put in order, and checkpoints compared (default: the "
+        "configuration's)",
     )
     made.add_argument("--seed", type=int, metavar="N", help="of all sampling (default: the configuration's)")
     made.add_argument("--dry-run", action="store_true", help="print the plan and the tokens expected; send nothing")
     where = add_model(made, load=None, load_help="requests kept in flight (default: the configuration's)")
-    where.add_argument("--before", metavar="WHERE", help="training: the first checkpoint, a folder or an address")
-    where.add_argument("--after", metavar="WHERE", help="training: the second checkpoint")
+    where.add_argument(
+        "--before",
+        action="append",
+        metavar="[NAME=]WHERE",
+        help="training: the first checkpoint, a folder or an address",
+    )
+    where.add_argument(
+        "--after",
+        action="append",
+        metavar="[NAME=]WHERE",
+        help="training: a checkpoint to compare with the first; as often as there are some",
+    )
     what = made.add_argument_group("problems")
     what.add_argument("--data", metavar="DATA", help="other problems in the place of the configuration's first set")
     what.add_argument("--inputs", metavar="COLUMNS", help="input columns of a file (default: problem)")
@@ -80,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
 
     def run() -> int:
-        from experiments.questions.session import answer_all
+        from experiments.questions.command import answer_all
 
         return answer_all(options)
 

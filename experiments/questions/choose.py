@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.questions.config import Claim, FrontierPart, Meter
+from experiments.questions.parts import Claim, FrontierPart, Meter
 from pdr_dspy.evaluation import Difference, Interval
 
 
@@ -41,6 +41,11 @@ def matched(target: float, members: Sequence[Standing], meter: Meter) -> Standin
     if above:
         return min(above, key=lambda m: (m.meters[meter], m.name))
     return max(members, key=lambda m: (m.meters[meter], m.name))
+
+
+def nearest(target: float, members: Sequence[Standing], meter: Meter) -> Standing:
+    """The member whose meter is nearest to `target`, above or below; the first of those that are as near."""
+    return min(members, key=lambda m: abs(m.meters[meter] - target))
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from experiments.questions.choose import Pairing, Standing, best, judged, matched, members, pairings
-from experiments.questions.config import Config, FrontierPart, Rival
+from experiments.questions.config import Config
 from experiments.questions.lab import Lab, Measured
 from experiments.questions.markdown import SAMPLE_NOTE, accuracy, number, points, table
+from experiments.questions.parts import FrontierPart, Rival
 from experiments.questions.plan import expected_meters
 from experiments.questions.plots import Chart, Dot, Panel, Series
 from experiments.questions.report import Answer
@@ -67,7 +68,7 @@ def ask(lab: Lab) -> Answer:
     metrics: dict[str, float] = {}
     for part in lab.config.frontier:
         searched = lab.measure(f"{part.set} search", search_jobs(lab.config, part))
-        standings = [_standing(m) for m in searched]
+        standings = [standing(m) for m in searched]
         pairs = pairings(part, standings)
         wanted = report_jobs(part, [m.job for m in searched], _named(pairs))
         reported = lab.measure(f"{part.set} report", wanted)
@@ -180,7 +181,8 @@ def _dot(m: Measured, meter: str) -> Dot:
     return Dot(e.mean(meter), 100 * e.accuracy, 100 * e.interval.low, 100 * e.interval.high, m.name)
 
 
-def _standing(m: Measured) -> Standing:
+def standing(m: Measured) -> Standing:
+    """Accuracy and meters of what was measured."""
     meters = {meter: m.evaluation.mean(meter) for meter in _METERS}
     return Standing(m.name, m.job.family, m.evaluation.accuracy, meters)
 

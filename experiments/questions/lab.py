@@ -198,7 +198,7 @@ class Lab:
         if self.tracking is None:
             return
         job = measured.job
-        params: Params = {"set": job.set, "side": job.side, "family": job.family, "rule": job.rule}
+        params: Params = {name: getattr(job, name) for name in ("set", "side", "family", "rule", "checkpoint")}
         candidate = Candidate({**params, "name": measured.name}, job.workflow, plan(job.workflow, Budget()))
         await self.tracking.trial(number, candidate, _title(job), measurement(measured.evaluation), began)
 
@@ -208,5 +208,5 @@ def _tick(progress: Progress, number: int) -> None:
 
 
 def _title(job: Job) -> str:
-    rule = f", {job.rule}" if job.rule else ""
-    return f"{job.set} {job.side} {job.workflow.name}{rule}"
+    more = "".join(f", {text}" for text in (job.rule, job.checkpoint) if text)
+    return f"{job.set} {job.side} {job.workflow.name}{more}"

@@ -1,7 +1,7 @@
 """What a run would take, before it does: measurements, calls, tokens expected and tokens at most. Pure.
 
 A call that two strategies share is counted once, as the store of completions answers it once: the first eight of
-sixteen drafts, or the first rounds of [16,8] and [16,8,4].
+sixteen drafts, or the first rounds of [16,8] and [16,8,4]. Checkpoints share nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from experiments.questions.config import Config, Usual
+from experiments.questions.config import Config
+from experiments.questions.parts import Usual
 from experiments.questions.strategies import Job
 from pdr_dspy.budget import Budget
 from pdr_dspy.workflow import PlannedStep, Workflow, plan
@@ -59,9 +60,9 @@ def cost(jobs: Iterable[Job], config: Config) -> Cost:
         for step in made.steps:
             read[step.stage] = instructions[step.stage]
             before = job.workflow.rounds[: step.round + (step.stage not in ("draft", "refine"))]
-            place = [job.set, job.side, job.rule if before else "", [r.model_dump() for r in before], step.stage,
-                     step.caps.thinking, step.caps.answer, read, job.workflow.prompts.format,
-                     job.workflow.sampling.model_dump()]  # fmt: skip
+            place = [job.checkpoint, job.set, job.side, job.rule if before else "",
+                     [r.model_dump() for r in before], step.stage, step.caps.thinking, step.caps.answer, read,
+                     job.workflow.prompts.format, job.workflow.sampling.model_dump()]  # fmt: skip
             for index in range(step.width):
                 key = json.dumps([*place, index], sort_keys=True)
                 problems[key] = max(problems.get(key, 0), job.count * spec.samples)
@@ -74,23 +75,24 @@ def cost(jobs: Iterable[Job], config: Config) -> Cost:
 
 
 def describe(config: Config, parts: Sequence[tuple[str, Sequence[Job]]]) -> str:
-    """The text of `--dry-run`: a line a question, and the sum."""
+    """The text of `--dry-run`: a line a question (of the last, a line a checkpoint), and the sum."""
     from optimize.showing.table import amount
 
     lines = [f"{config.name}: {config.about}", ""]
+    wide = max(12, *(len(name) for name, _ in parts))
     for name, spec in config.sets.items():
         levels = ", ".join(f"{level.name} {level.thinking}+{level.answer}" for level in spec.levels)
         samples = f", {spec.samples} samples each" if spec.samples > 1 else ""
         lines.append(f"{name:<10} {spec.data}{samples}; caps (thinking + answer): {levels}")
     lines += [
         "",
-        f"{'':<12} {'measured':>9} {'runs':>8} {'calls':>8} {'expected':>9} {'at most':>9}  (generated tokens)",
+        f"{'':<{wide}} {'measured':>9} {'runs':>8} {'calls':>8} {'expected':>9} {'at most':>9}  (generated tokens)",
     ]
     everything: list[Job] = []
     for name, jobs in parts:
         everything += jobs
-        lines.append(_row(name, jobs, config))
-    lines.append(_row("all", everything, config))
+        lines.append(_row(name.ljust(wide), jobs, config))
+    lines.append(_row("all".ljust(wide), everything, config))
     total = cost(everything, config)
     lines += ["", "A call that two strategies share is counted once. Counts of problems are the most there may be."]
     if not config.needs_endpoint:
@@ -109,4 +111,4 @@ def _row(name: str, jobs: Sequence[Job], config: Config) -> str:
     what = cost(jobs, config)
     runs = sum(job.count * config.sets[job.set].samples for job in jobs)
     cells = [amount(n) for n in (runs, what.calls, what.expected, what.most)]
-    return f"{name:<12} {len(jobs):>9} {cells[0]:>8} {cells[1]:>8} {cells[2]:>9} {cells[3]:>9}"
+    return f"{name} {len(jobs):>9} {cells[0]:>8} {cells[1]:>8} {cells[2]:>9} {cells[3]:>9}"

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.questions.config import Config, Distillers, Level
+from experiments.questions.config import Config
+from experiments.questions.parts import Distillers, Level
 from pdr_dspy.workflow import Distill, Random, Round, Sampling, Summary, Top, Workflow
 from pdr_dspy.workspace import LEAST_PER_DRAFT
 
@@ -25,6 +26,7 @@ class Job:
         workflow: The strategy, every cap filled in.
         family: What it counts as.
         rule: Name of an admission rule (see `admission`), or "".
+        checkpoint: Name of the model that is asked, where there are several.
     """
 
     set: str
@@ -33,6 +35,7 @@ class Job:
     workflow: Workflow
     family: str = ""
     rule: str = ""
+    checkpoint: str = ""
 
 
 def filled(workflow: Workflow, level: Level, sampling: Sampling, *, several: bool) -> Workflow:

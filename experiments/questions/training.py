@@ -1,86 +1,141 @@
-"""Question 4: the frontier before and after training. Two checkpoints, the same problems and seeds, paired."""
+"""Question 4: the frontier before and after training. Checkpoints on the same problems and seeds, paired.
+
+All are compared with the first one. Within each, strategies are compared with rivals of about as many tokens; which
+rivals those are, their tokens alone decide: nothing is chosen by what was right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
+from experiments.questions.choose import members, nearest
 from experiments.questions.config import Config
+from experiments.questions.frontier import NAMES, standing
 from experiments.questions.lab import Lab, Measured
 from experiments.questions.markdown import SAMPLE_NOTE, accuracy, number, points, table
+from experiments.questions.parts import TrainingSet
 from experiments.questions.plots import Chart, Dot, Panel, Series
 from experiments.questions.report import Answer
 from experiments.questions.strategies import Job, at_levels
 from pdr_dspy.workflow import topology
 
+_METERS = ("seq_generated", "b_seq", "nominal_seq", "b_total")
+_FIRST, _LAST = "black", "magenta"  # in neither palette of the plots
 
-def jobs(config: Config) -> list[Job]:
-    """What is measured with each of the two checkpoints, on the report split: nothing is chosen here."""
-    spec = config.training
+
+@dataclass(frozen=True)
+class Tested:
+    """A checkpoint with its results, in the order of its jobs; `identity` is what its server calls it."""
+
+    name: str
+    identity: str
+    measured: Sequence[Measured]
+
+    def on(self, part: TrainingSet) -> list[Measured]:
+        """The results on one problem set."""
+        return [m for m in self.measured if m.job.set == part.set]
+
+
+def jobs(config: Config, checkpoint: str = "") -> list[Job]:
+    """What is measured with each checkpoint, on the report split: nothing is chosen here."""
     return [
-        Job(spec.set, "report", spec.problems, workflow, "training")
-        for workflow in at_levels(config, spec.set, spec.strategies)
+        Job(part.set, "report", max(part.problems, part.claims_on), workflow, "training", checkpoint=checkpoint)
+        for part in config.training.sets
+        for workflow in at_levels(config, part.set, part.strategies)
     ]
 
 
-def ask(
-    config: Config, before: Callable[[], AbstractContextManager[Lab]], after: Callable[[], AbstractContextManager[Lab]]
-) -> Answer:
-    """Measure with one checkpoint, then with the other, and tell.
+def ask(config: Config, labs: Mapping[str, Callable[[], AbstractContextManager[Lab]]]) -> Answer:
+    """Measure with one checkpoint after the other, and tell.
 
     Args:
         config: What is measured.
-        before, after: Open the labs of the two checkpoints, one after the other.
+        labs: Each opens the lab of the checkpoint of this name; the others are compared with the first.
     """
-    sides: list[list[Measured]] = []
-    revisions: list[str] = []
-    for phase, opened in (("before training", before), ("after training", after)):
+    tested: list[Tested] = []
+    for name, opened in labs.items():
         with opened() as lab:
-            identity = lab.endpoint.identity
-            revisions.append(f"{identity.model} {identity.revision}".strip())
-            sides.append(lab.measure(phase, jobs(config)))
-    first, second = sides
-    metrics = {f"before_{m.name}_accuracy": m.evaluation.accuracy for m in first}
-    metrics |= {f"after_{m.name}_accuracy": m.evaluation.accuracy for m in second}
-    text = section(config, first, second, revisions)
-    return Answer("training", text, (chart(config, first, second),), metrics)
+            identity = f"{lab.endpoint.identity.model} {lab.endpoint.identity.revision}".strip()
+            tested.append(Tested(name, identity, lab.measure(name, jobs(config, name))))
+    metrics = {f"{t.name}_{m.job.set}_{m.name}_accuracy": m.evaluation.accuracy for t in tested for m in t.measured}
+    return Answer("training", text(config, tested), (chart(config, tested),), metrics)
 
 
-def section(config: Config, before: Sequence[Measured], after: Sequence[Measured], revisions: Sequence[str]) -> str:
-    """The table."""
-    spec = config.training
-    body = []
-    for old, new in zip(before, after, strict=True):
-        a, b = old.evaluation, new.evaluation
-        difference = b.compared_with(a)
-        body.append(
-            [old.name, topology(old.job.workflow), accuracy(a), accuracy(b), points(difference),
-             f"{difference.wins}/{difference.losses}",
-             *(f"{number(a.mean(m))} / {number(b.mean(m))}" for m in ("seq_generated", "b_seq", "b_total")),
-             number(b.mean("nominal_seq")), f"{a.failures.total()} / {b.failures.total()}"]
-        )  # fmt: skip
-    columns = ["strategy", "shape", "before, %", "after, %", "difference, points", "better/worse",
-               "path", "B_seq", "B_total", "nominal B_seq", "failed"]  # fmt: skip
-    return "\n\n".join(
-        [
-            f"**{spec.set}** ({config.sets[spec.set].data}), {len(before[0].evaluation.shares)} problems of the report "
-            f"split; before: {revisions[0]}, after: {revisions[1]}",
-            table(columns, body),
-            f"Two numbers in a cell are before / after. {SAMPLE_NOTE}",
+def text(config: Config, tested: Sequence[Tested]) -> str:
+    """The tables of every set."""
+    who = "\n".join(f"- {t.name}: {t.identity}" for t in tested)
+    note = f"`path`: generated along the accepted path; B_seq and B_total: in + out along it, and of every call; \
+nominal: calls x thinking cap. Means of a problem. {SAMPLE_NOTE}"
+    same = [t.name for t in tested if sum(t.identity == other.identity for other in tested) > 1]
+    warning = [f"By what their servers say, these are one model: {', '.join(same)}."] if same else []
+    return "\n\n".join([who, *warning, *(section(config, part, tested) for part in config.training.sets), note])
+
+
+def section(config: Config, part: TrainingSet, tested: Sequence[Tested]) -> str:
+    """The tables of one set: checkpoints against the first, and strategies against each other within each."""
+    first = tested[0].on(part)
+    head = (
+        f"**{part.set}** ({config.sets[part.set].data}), {len(first[0].evaluation.shares)} problems of the report split"
+    )
+    body = [
+        _row(t.name, m, None if t is tested[0] else old)
+        for t in tested
+        for old, m in zip(first, t.on(part), strict=True)
+    ]
+    columns = ["checkpoint", "strategy", "shape", "accuracy, %", f"against {tested[0].name}, points", "better/worse",
+               *(NAMES[meter] for meter in _METERS), "failed"]  # fmt: skip
+    parts = [head, table(columns, body)]
+    if part.compared:
+        parts += [
+            f"{part.set}, within each checkpoint: a strategy minus the rival whose tokens were nearest to its own, "
+            "paired by problem",
+            _compared(part, tested),
         ]
-    )
+    return "\n\n".join(parts)
 
 
-def chart(config: Config, before: Sequence[Measured], after: Sequence[Measured]) -> Chart:
-    """Both frontiers over the path."""
-    series = tuple(
-        Series(name, tuple(_dot(m) for m in sorted(side, key=lambda m: m.evaluation.mean("seq_generated"))), line=False)
-        for name, side in (("before", before), ("after", after))
-    )
-    panel = Panel("", "tokens generated along the path", series, log=True)
-    return Chart("training", f"{config.training.set}: before and after training", (panel,))
+def _row(name: str, m: Measured, old: Measured | None) -> list[str]:
+    e = m.evaluation
+    difference = None if old is None else e.compared_with(old.evaluation)
+    return [
+        name, m.name, topology(m.job.workflow), accuracy(e), points(difference) if difference else "-",
+        f"{difference.wins}/{difference.losses}" if difference else "-",
+        *(number(e.mean(meter)) for meter in _METERS), str(e.failures.total()),
+    ]  # fmt: skip
+
+
+def _compared(part: TrainingSet, tested: Sequence[Tested]) -> str:
+    body = []
+    for t in tested:
+        results = {m.name: m.evaluation for m in t.on(part)}
+        standings = [standing(m) for m in t.on(part)]
+        for pair in part.compared:
+            rivals = [s for name in pair.against for s in members(name, standings)]
+            for ours in members(pair.strategy, standings):
+                rival = nearest(ours.meters[pair.meter], rivals, pair.meter)
+                a, b = results[ours.name], results[rival.name]
+                tokens = f"{NAMES[pair.meter]} {number(a.mean(pair.meter))} against {number(b.mean(pair.meter))}"
+                difference = points(a.compared_with(b))
+                body.append([t.name, ours.name, accuracy(a), rival.name, accuracy(b), difference, tokens])
+    return table(["checkpoint", "strategy", "%", "rival", "%", "difference, points", "tokens"], body)
+
+
+def chart(config: Config, tested: Sequence[Tested]) -> Chart:
+    """Accuracy over the path: a panel a set, a colour a checkpoint (first and last stand out), a marker a strategy."""
+    colours = {tested[0].name: _FIRST, tested[-1].name: _LAST}
+    panels = []
+    for part in config.training.sets:
+        series = []
+        for t in tested:
+            colour = colours.get(t.name)
+            dots = tuple(map(_dot, t.on(part)))
+            series.append(Series(t.name, dots, line=False, colour=colour, strong=colour is not None))
+        panels.append(Panel(part.set, "tokens generated along the path", tuple(series)))
+    return Chart("training", "Checkpoints: accuracy against tokens", tuple(panels))
 
 
 def _dot(m: Measured) -> Dot:
     e = m.evaluation
-    return Dot(e.mean("seq_generated"), 100 * e.accuracy, 100 * e.interval.low, 100 * e.interval.high, m.name)
+    return Dot(e.mean("seq_generated"), 100 * e.accuracy, 100 * e.interval.low, 100 * e.interval.high, m.name, m.name)

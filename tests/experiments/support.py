@@ -39,12 +39,35 @@ oracle:
   problems: 6
   strategy: {name: pdr_3, rounds: [{width: 3, distill: {kind: summary, tokens: 32}}, {width: 1}]}
 training:
-  set: P
-  problems: 4
-  strategies:
-    - {name: cot, rounds: [{width: 1}]}
-    - {name: pdr, rounds: [{width: 3, distill: {kind: summary, tokens: 32}}, {width: 1}]}
+  sets:
+    - set: P
+      problems: 4
+      strategies:
+        - {name: cot, rounds: [{width: 1}]}
+        - {name: pdr, rounds: [{width: 3, distill: {kind: summary, tokens: 32}}, {width: 1}]}
+        - {name: vote, close: vote, rounds: [{width: 3, thinking: 30}]}
+      compared: [{strategy: pdr, against: [cot, vote], meter: b_total}]
 """
+
+TWO_SETS = (
+    SMALL.replace(
+        "frontier:\n",
+        """\
+  Q:
+    data: DATA
+    levels: [{name: long, thinking: 60, answer: 60}]
+    usual: {thinking: 40, answer: 10, distill: 6, pick: 3, analyse: 5}
+frontier:
+""",
+        1,
+    )
+    + """\
+    - set: Q
+      problems: 3
+      strategies: [{name: cot, rounds: [{width: 1}]}]
+"""
+)
+"""The same with question 4 on a second set as well."""
 
 
 def problems(count: int) -> str:

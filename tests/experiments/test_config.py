@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 from support import SMALL
 
-from experiments.questions.config import ConfigError, known_configs, load_config, parse_config
+from experiments.configuration import ConfigError
+from experiments.questions import training
+from experiments.questions.config import known_configs, load_config, parse_config
 from experiments.questions.strategies import at_levels, cells
 from pdr_dspy.budget import Budget
 from pdr_dspy.workflow import Top, plan
+
+TWICE = """\
+    - set: P
+      problems: 4
+      strategies: [&c {name: cot, rounds: [{width: 1}]}, {<<: *c, name: vote}, {<<: *c, name: pdr}]
+"""
 
 
 @pytest.mark.parametrize("name", known_configs())
@@ -40,6 +48,9 @@ def test_the_embedded_configuration_can_check_its_claims_on_a_thousand_problems(
     assert [part.set for part in config.frontier] == ["K4", "K6"]
     assert all(part.claims and part.claims_on == 1000 for part in config.frontier)
     assert config.distillers.claims_on == 1000 and not config.needs_endpoint
+    assert [part.set for part in config.training.sets] == ["K4", "K6"]
+    assert {job.count for job in training.jobs(config)} == {1000}
+    assert {job.count for job in training.jobs(load_config("embedded"))} == {300}
     assert load_config("aime24").claiming_on(1000) == load_config("aime24")  # no more problems than it had
 
 
@@ -55,6 +66,17 @@ def test_the_embedded_configuration_can_check_its_claims_on_a_thousand_problems(
         ("strategy: pdr, against", "strategy: pdrr, against", "claim 'it works'", "there is no 'pdrr'"),
         ("{family: majority,", "{family: vote,", "rivals", "there is no 'vote'"),
         ("distillers: {set: P", "distillers: {set: Q", "distillers.set", "no set 'Q'"),
+        ("    - set: P\n      problems: 4", "    - set: Q\n      problems: 4", r"training.sets\[0\].set", "no set 'Q'"),
+        (
+            "  sets:\n    - set: P\n      problems: 4",
+            "  set: P\n  sets:\n    - set: P\n      problems: 4",
+            r"training\.set \(x, line 32\)",
+            "unknown key",
+        ),
+        ("name: vote, close", "name: cot, close", "training of P, strategies", "cot names two things"),
+        ("against: [cot, vote]", "against: [cot, votes]", "training of P, compared", "there is no 'votes'"),
+        ("{strategy: pdr, against: [cot", "{strategy: pdr_3, against: [cot", "training of P, compared", "no 'pdr_3'"),
+        ("      compared: [", TWICE + "      compared: [", r"training.sets\[1\].set", "P stands there already"),
         ("load: 8\n", "load: 8\nload: 9\n", r"load \(x, line 5\)", "line 4 already"),
         ("load: 8", "load: [", "x", "not YAML"),
     ],
@@ -75,10 +97,12 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_counts_can_be_capped_and_the_problems_be_others() -> None:
     config = load_config("embedded").capped(3)
     assert {(p.search, p.report, p.claims_on) for p in config.frontier} == {(3, 3, 3)}
-    assert (config.distillers.report, config.oracle.problems, config.training.problems) == (3, 3, 3)
+    assert (config.distillers.report, config.oracle.problems) == (3, 3)
+    assert {(p.problems, p.claims_on) for p in config.training.sets} == {(3, 3)}
     other = load_config("embedded").on("aime24")
     assert [spec.data for spec in other.sets.values()] == ["aime24"]
-    assert {p.set for p in other.frontier} == {other.oracle.set} == {other.training.set} == {"aime24"}
+    assert {p.set for p in other.frontier} == {other.oracle.set} == {"aime24"}
+    assert [p.set for p in other.training.sets] == ["aime24"]
     assert not other.oracle.lines
 
 

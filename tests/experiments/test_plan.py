@@ -64,6 +64,11 @@ def test_sides_sets_and_admission_rules_share_what_they_can() -> None:
     assert cost([job, replace(job, rule="correct drafts")], CONFIG).calls == 10 * (4 + 2 + 2)
 
 
+def test_checkpoints_share_nothing() -> None:
+    job = Job("P", "report", 10, pdr(4), checkpoint="sft")
+    assert cost([job, replace(job, checkpoint="rl")], CONFIG).calls == 2 * cost([job], CONFIG).calls
+
+
 def test_samples_count() -> None:
     many = parse_config(SMALL.replace("    usual:", "    samples: 16\n    usual:"), "x")
     assert cost([Job("P", "report", 2, pdr(4))], many).calls == 2 * 16 * 6
@@ -72,7 +77,7 @@ def test_samples_count() -> None:
 def test_every_question_says_beforehand_what_it_measures() -> None:
     asked = {m.__name__.rsplit(".", 1)[-1]: m.jobs(CONFIG) for m in (frontier, distillers, oracle, training)}
     assert {name: len(jobs) for name, jobs in asked.items()} == {
-        "frontier": 8, "distillers": 16, "oracle": 3, "training": 2
+        "frontier": 8, "distillers": 16, "oracle": 3, "training": 3
     }  # fmt: skip
     named = {j.workflow.name for j in asked["frontier"] if j.side == "report" and j.count == 8}
     assert named == {"pdr_3", "cot_400"}
@@ -88,3 +93,14 @@ def test_a_dry_run_needs_no_endpoint(
     out = capsys.readouterr().out
     assert "worksheets:lines=4" in out and "8k 8192+2048" in out
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_tells_every_checkpoint_that_would_be_asked(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    where = ("--before", "sft=nowhere", "--after", "rl=nowhere", "--after", "yet/control")
+    assert command("training", "--dry-run", "--config", config, *where) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("training ", "all "))]
+    # 4 problems each: a chain; three drafts, their summary and the last call; three drafts of other caps.
+    assert [(r[1], r[2], r[4]) for r in rows[:-1]] == [(n, "3", "36") for n in ("sft", "rl", "control")]
+    assert rows[-1][:4] == ["all", "9", "36", "108"]

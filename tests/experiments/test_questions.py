@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fakes.vllm import FakeVLLM, Reply
-from support import Silent, solve
+from support import TWO_SETS, Silent, solve
 
 from experiments.questions.__main__ import main
 from experiments.questions.report import README
@@ -33,7 +33,7 @@ def test_all_questions_are_answered_and_asking_again_costs_nothing(
         "global summary",
         "per-sample top-2",
         "correct drafts",
-        "before, %",
+        "against before, points",
     ):
         assert word in out
     folder = tmp_path / "runs" / "questions-small" / "report"
@@ -45,7 +45,7 @@ def test_all_questions_are_answered_and_asking_again_costs_nothing(
     assert [(t.tags["question"], t.closed[0][0]) for t in Silent.made] == [
         (q, "FINISHED") for q in ("frontier", "distillers", "oracle", "training")
     ]
-    assert sorted(Silent.made[0].trials) == list(range(8)) and sorted(Silent.made[3].trials) == list(range(4))
+    assert sorted(Silent.made[0].trials) == list(range(8)) and sorted(Silent.made[3].trials) == list(range(6))
     assert "0.0 [+0.0 to +0.0]" in texts["training"]  # one model, twice
 
     paid = len(model.calls)
@@ -103,6 +103,65 @@ def test_ctrl_c_keeps_what_is_done(command: Command, model: FakeVLLM, config: Pa
     assert len(again) <= 4  # those that were in flight
 
 
+@pytest.fixture
+def checkpoints(start_fake: Callable[..., FakeVLLM]) -> dict[str, FakeVLLM]:
+    """Three models under names of their own."""
+    return {name: start_fake(model=name, context=8192, answer=solve) for name in ("sft", "trace", "operator")}
+
+
+def where(checkpoints: dict[str, FakeVLLM]) -> list[str]:
+    """The options that name them."""
+    places = [f"{name}={fake.url}" for name, fake in checkpoints.items()]
+    return ["--before", places[0], *(text for place in places[1:] for text in ("--after", place))]
+
+
+def test_several_checkpoints_are_compared_on_several_sets(
+    command: Command, checkpoints: dict[str, FakeVLLM], config: Path, tmp_path: Path
+) -> None:
+    config.write_text(TWO_SETS.replace("DATA", str(tmp_path / "data.jsonl")), encoding="utf-8")
+    two = {name: checkpoints[name] for name in ("sft", "trace")}
+    assert command("training", "--config", config, *where(two)) == 0
+    paid = {name: len(fake.calls) for name, fake in checkpoints.items()}
+    assert paid["sft"] and paid["trace"] and not paid["operator"]
+
+    # One more: what the store has is not asked again.
+    assert command("training", "--config", config, *where(checkpoints)) == 0
+    assert {name: len(checkpoints[name].calls) for name in two} == {name: paid[name] for name in two}
+    assert checkpoints["operator"].calls
+    text = (tmp_path / "runs" / "questions-small" / "report" / "training.md").read_text()
+    p, q = text.split("**Q**")
+    for name in checkpoints:
+        assert f"- {name}: {name}" in p
+        assert p.count(f"| {name} | ") == 3 + 1 and q.count(f"| {name} | ") == 1  # strategies, and what is compared
+    tracked = Silent.made[-1]
+    assert sorted(tracked.trials) == list(range(3 * 4)) and tracked.closed[0][0] == "FINISHED"
+    assert {f"{name}_Q_cot_accuracy" for name in checkpoints} < set(tracked.closed[0][1]["metrics"])
+
+
+def test_ctrl_c_keeps_the_checkpoints_that_are_done(
+    command: Command, checkpoints: dict[str, FakeVLLM], config: Path
+) -> None:
+    trace = checkpoints["trace"]
+    trace.answer = lambda call: Reply(text=solve(call), delay=0.05)
+    arguments = ("training", "--config", config, "--load", 2, *where(checkpoints))
+
+    def interrupt() -> None:
+        trace.wait(lambda m: m.succeeded >= 5, 120)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    waiting = threading.Thread(target=interrupt)
+    waiting.start()
+    assert command(*arguments) == INTERRUPTED
+    waiting.join()
+    assert Silent.made[0].closed[0][0] == "KILLED" and not checkpoints["operator"].calls
+    done, kept = len(checkpoints["sft"].calls), {str(sorted(c.body.items())) for c in trace.calls if not c.disconnected}
+    begun = len(trace.calls)
+    assert command(*arguments) == 0
+    assert len(checkpoints["sft"].calls) == done and checkpoints["operator"].calls
+    again = [c for c in trace.calls[begun:] if str(sorted(c.body.items())) in kept]
+    assert len(again) <= 2  # those that were in flight
+
+
 def test_what_the_server_failed_is_asked_again(
     command: Command, model: FakeVLLM, config: Path, start_fake: Callable[..., FakeVLLM]
 ) -> None:
@@ -120,6 +179,10 @@ def test_what_the_server_failed_is_asked_again(
     [
         (("training",), "two checkpoints"),
         (("training", "--before", "http://x/v1"), "two checkpoints"),
+        (("training", "--after", "http://x/v1"), "two checkpoints"),
+        (("all", "--after", "http://x/v1", "--dry-run"), "two checkpoints"),
+        (("training", "--before", "a=http://x/v1", "--after", "a=http://y/v1"), "both called 'a'"),
+        (("training", "--before", "http://x/v1", "--after", "http://y/v1", "--after", "http://z/v1"), "NAME=http://z"),
         (("training", "--before", "nowhere", "--after", "nowhere"), "neither an address nor a folder"),
         (("frontier", "--config", "aime24"), "for a server of yours"),
         (("frontier", "--config", "nonesuch"), "Use one of"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from support import SMALL
+from dataclasses import replace
+
+from support import SMALL, TWO_SETS
 
 from experiments.questions import distillers, frontier, oracle, training
 from experiments.questions.choose import Standing, pairings
-from experiments.questions.config import parse_config
+from experiments.questions.config import Config, parse_config
 from experiments.questions.lab import Measured
+from experiments.questions.plots import as_html, as_png
 from experiments.questions.rows import Row
 from experiments.questions.strategies import SUMMARY, Job, cells
 from pdr_dspy.evaluation import Evaluation, ProblemResult
@@ -125,11 +128,64 @@ def test_the_oracle_says_how_often_nothing_was_let_in() -> None:
     assert row(text, "incorrect drafts")[2].startswith("-50.0 [")
 
 
-def test_training_is_after_minus_before_on_the_same_problems() -> None:
-    jobs = training.jobs(CONFIG)
-    before = [measured(job, "1000") for job in jobs]
-    after = [measured(job, "0111", 90) for job in jobs]
-    text = training.section(CONFIG, before, after, ["old", "new"])
-    cot = row(text, "cot |")
-    assert cot[4].startswith("+50.0 [") and cot[5] == "3/1" and cot[6] == "100 / 90"
-    assert "before: old, after: new" in text
+def results(name: str, right: dict[str, str], paths: dict[str, int], config: Config = CONFIG) -> training.Tested:
+    """A checkpoint's results: `right` and `paths` by the strategy's name."""
+    jobs = training.jobs(config, name)
+    names = [job.workflow.name for job in jobs]
+    return training.Tested(
+        name, f"m {name}", [measured(j, right[n], paths[n]) for j, n in zip(jobs, names, strict=True)]
+    )
+
+
+def test_every_checkpoint_is_compared_with_the_first_on_the_same_problems() -> None:
+    paths = {"cot": 100, "pdr": 90, "vote": 80}
+    sft = results("sft", dict.fromkeys(paths, "1000"), paths)
+    trace = results("trace", {"cot": "0111", "pdr": "1100", "vote": "1000"}, paths)
+    operator = results("operator", {"cot": "0000", "pdr": "1111", "vote": "1000"}, paths)
+    text = training.text(CONFIG, [sft, trace, operator])
+    assert row(text, "sft | cot")[4:6] == ["-", "-"]
+    cot = row(text, "trace | cot")
+    assert cot[3].startswith("75.0 [") and cot[4].startswith("+50.0 [") and cot[5] == "3/1"
+    assert cot[6:] == ["100", "200", "100", "400", "0"]
+    assert row(text, "operator | cot")[4].startswith("-25.0 [")
+    assert row(text, "operator | pdr")[4].startswith("+75.0 [")
+    assert "against sft, points" in text and "- trace: m trace" in text
+    assert "one model" not in text
+
+
+def test_within_each_checkpoint_the_rival_is_the_one_of_the_nearest_tokens() -> None:
+    right = {"cot": "1000", "pdr": "1110", "vote": "1100"}
+    sft = results("sft", right, {"cot": 100, "pdr": 90, "vote": 120})
+    brief = results("brief", right, {"cot": 100, "pdr": 112, "vote": 120})
+    long = results("long", right, {"cot": 100, "pdr": 130, "vote": 120})
+    within = training.text(CONFIG, [sft, brief, long]).split("within each checkpoint")[1]
+    # Whatever was right there.
+    assert row(within, "sft")[3] == "cot" and row(within, "sft")[5].startswith("+50.0 [")
+    assert row(within, "brief")[3] == "vote" and row(within, "brief")[5].startswith("+25.0 [")
+    assert row(within, "long")[3] == "vote" and row(within, "long")[6] == "B_total 520 against 480"
+
+
+def test_every_set_has_its_own_table_and_panel() -> None:
+    config = parse_config(TWO_SETS, "x")
+    right, paths = dict.fromkeys(("cot", "pdr", "vote"), "10"), dict.fromkeys(("cot", "pdr", "vote"), 50)
+    found = [results(name, right, paths, config) for name in ("first", "middle", "last")]
+    text = training.text(config, found)
+    p, q = text.split("**Q** (DATA), 2 problems")
+    assert "**P**" in p and row(p, "last | vote")
+    assert row(q, "middle | cot")[3].startswith("50.0 [") and "| pdr |" not in q
+    chart = training.chart(config, found)
+    assert [panel.title for panel in chart.panels] == ["P", "Q"]
+    for panel, dots in zip(chart.panels, (3, 1), strict=True):
+        assert [(s.name, s.strong, len(s.dots)) for s in panel.series] == [
+            ("first", True, dots), ("middle", False, dots), ("last", True, dots)
+        ]  # fmt: skip
+        first, middle, last = (s.colour for s in panel.series)
+        assert first and last and first != last and middle is None
+    assert as_png(chart).startswith(b"\x89PNG") and "middle" in as_html(chart)
+
+
+def test_a_model_that_is_there_twice_is_told() -> None:
+    right, paths = dict.fromkeys(("cot", "pdr", "vote"), "10"), dict.fromkeys(("cot", "pdr", "vote"), 50)
+    first, second = (results(name, right, paths) for name in ("a", "b"))
+    text = training.text(CONFIG, [first, replace(second, identity=first.identity)])
+    assert "these are one model: a, b" in text and row(text, "b | cot")[4] == "+0.0 [+0.0 to +0.0]"
