@@ -43,11 +43,6 @@ def matched(target: float, members: Sequence[Standing], meter: Meter) -> Standin
     return max(members, key=lambda m: (m.meters[meter], m.name))
 
 
-def nearest(target: float, members: Sequence[Standing], meter: Meter) -> Standing:
-    """The member whose meter is nearest to `target`, above or below; the first of those that are as near."""
-    return min(members, key=lambda m: abs(m.meters[meter] - target))
-
-
 @dataclass(frozen=True)
 class Pairing:
     """A claim with names in the place of families; `rival` None where it is about the accuracy alone."""

@@ -153,7 +153,7 @@ class Oracle(Frozen):
 
 
 class Compared(Frozen):
-    """A strategy, and those it is set against: the one of them whose meter is nearest to its own."""
+    """A strategy, and those it is set against: the one of them whose meter is its own or the next above it."""
 
     strategy: Name
     against: Names

@@ -1,7 +1,7 @@
 """Question 4: the frontier before and after training. Checkpoints on the same problems and seeds, paired.
 
-All are compared with the first one. Within each, strategies are compared with rivals of about as many tokens; which
-rivals those are, their tokens alone decide: nothing is chosen by what was right.
+All are compared with the first one. Within each, strategies are compared with rivals of as many tokens or the next
+more; which rivals those are, their tokens alone decide: nothing is chosen by what was right.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from experiments.questions.choose import members, nearest
+from experiments.questions.choose import matched, members
 from experiments.questions.config import Config
 from experiments.questions.frontier import NAMES, standing
 from experiments.questions.lab import Lab, Measured
@@ -89,8 +89,8 @@ def section(config: Config, part: TrainingSet, tested: Sequence[Tested]) -> str:
     parts = [head, table(columns, body)]
     if part.compared:
         parts += [
-            f"{part.set}, within each checkpoint: a strategy minus the rival whose tokens were nearest to its own, "
-            "paired by problem",
+            f"{part.set}, within each checkpoint: a strategy minus the rival of as many tokens or the next more (the "
+            "largest where all have fewer), paired by problem",
             _compared(part, tested),
         ]
     return "\n\n".join(parts)
@@ -114,7 +114,7 @@ def _compared(part: TrainingSet, tested: Sequence[Tested]) -> str:
         for pair in part.compared:
             rivals = [s for name in pair.against for s in members(name, standings)]
             for ours in members(pair.strategy, standings):
-                rival = nearest(ours.meters[pair.meter], rivals, pair.meter)
+                rival = matched(ours.meters[pair.meter], rivals, pair.meter)
                 a, b = results[ours.name], results[rival.name]
                 tokens = f"{NAMES[pair.meter]} {number(a.mean(pair.meter))} against {number(b.mean(pair.meter))}"
                 difference = points(a.compared_with(b))

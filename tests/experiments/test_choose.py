@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.questions.choose import Standing, best, judged, matched, nearest, pairings, verdict
+from experiments.questions.choose import Standing, best, judged, matched, pairings, verdict
 from experiments.questions.parts import Claim, FrontierPart
 from pdr_dspy.evaluation import Difference, Interval
 
@@ -23,12 +23,6 @@ def test_the_best_is_the_most_accurate_and_of_equals_the_shorter() -> None:
 @pytest.mark.parametrize(("target", "name"), [(50, "a"), (100, "a"), (101, "b"), (250, "c"), (999, "c")])
 def test_a_rival_never_has_fewer_tokens_unless_none_has_as_many(target: float, name: str) -> None:
     assert matched(target, COTS, "seq_generated").name == name
-
-
-def test_the_nearest_may_be_above_or_below_and_the_first_of_equals() -> None:
-    members = [standing("a", 0.5, 100), standing("c", 0.5, 200), standing("b", 0.5, 200)]
-    found = [nearest(target, members, "seq_generated").name for target in (0, 149, 151, 200, 999)]
-    assert found == ["a", "a", "c", "c", "c"]
 
 
 def test_claims_are_resolved_by_the_search_split() -> None:
