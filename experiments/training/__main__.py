@@ -97,9 +97,6 @@ def _run(options: argparse.Namespace) -> int:
         print(told(config, options.stage, stage))
         return 0
     output = Folder(options.output or Path("runs") / "training" / config.name / options.stage)
-    if stage is not None and output.ended(stage.turns if isinstance(stage, TeacherSFT) else stage.steps):
-        print(f"trained: {output.final}")
-        return 0
     try:
         import torch  # noqa: F401
 
@@ -148,10 +145,13 @@ def told(config: Config, name: str, stage: RL | TeacherSFT | None) -> str:
     speeds = f"{speed.drawn:,.0f} generated and {speed.trained:,.0f} trained tokens a second (`speed`"
     if isinstance(stage, TeacherSFT):
         taught = teacher_costs(config, stage)
+        sampled = (
+            f"{taught.groups:,} of the training lines, each with {stage.sheets.drafts} drafts, {stage.sheets.spaces} "
+            "workspaces and as many refinements"
+        )
         rows = [
             f"{config.about}: {name}, {stage.turns} turns",
-            f"worksheets {stage.turns * stage.sheets.count:,} of the training lines, each with {stage.sheets.drafts} "
-            f"drafts, {stage.sheets.spaces} workspaces and as many refinements",
+            f"worksheets {sampled if stage.operator else 'none: the mixture of the first training alone'}",
         ]
     else:
         stage.passes(config.shape.group, processes=1)

@@ -56,6 +56,8 @@ def save_folder(write: Callable[[Path], None], origin: Path | None, target: Path
         EndpointError: the network is of another shape.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}-*"):  # of a process that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         made = Path(scratch) / "model"
         write(made)
@@ -65,6 +67,7 @@ def save_folder(write: Callable[[Path], None], origin: Path | None, target: Path
                     shutil.copy(origin / name, made / name)
             if all((origin / name).is_file() for name in NETWORK):
                 write_network(origin, made)
+        (made / WEIGHTS).chmod(0o644)  # safetensors writes them for their owner alone
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
 

@@ -21,7 +21,7 @@ class Curves:
         root: Where `mlflow.db` is, unless `MLFLOW_TRACKING_URI` says otherwise.
         name: The run's name.
         parameters: What is trained.
-        run: Id of the MLflow run to go on with; None begins one.
+        run: Id of the MLflow run to go on with; None begins one, as does one that is not there any more.
 
     Attributes:
         run: Id of the MLflow run.
@@ -32,12 +32,23 @@ class Curves:
 
     def __init__(self, root: Path, name: str, parameters: Mapping[str, Any], run: str | None = None) -> None:
         self._client, experiment, self.uri = open_experiment(root, "pdr-dspy-training")
+        if run is not None and not self._going_on(run):
+            _log.warning("MLflow: the run that was begun, %s, is not at %s: a new one goes on", run, self.uri)
+            run = None
         if run is None:
             run = self._client.create_run(experiment, run_name=name).info.run_id
             for key, value in parameters.items():
                 self._client.log_param(run, key, str(value)[:500])
         self.run: str = run
-        self._client.update_run(self.run, status="RUNNING")
+
+    def _going_on(self, run: str) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.update_run(run, status="RUNNING")
+        except MlflowException:
+            return False
+        return True
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         """Keep the numbers of an update."""

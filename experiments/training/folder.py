@@ -63,9 +63,16 @@ class Folder:
                 raise ConfigError("--output", f"another process trains in {self.path}", mend) from None
             yield
 
-    def ended(self, steps: int) -> bool:
-        """Whether so many rollout steps (or turns) are done, and the model is in `final`."""
-        return self.final.is_dir() and self.notes().get("ended") == steps
+    def ended(self, what: dict[str, Any], steps: int) -> bool:
+        """Whether so many rollout steps (or turns) of it are done, and the model is in `final`.
+
+        Raises:
+            ConfigError: something else has ended here.
+        """
+        if not self.final.is_dir() or self.notes().get("ended") != steps:
+            return False
+        self._refuse_other(what)
+        return True
 
     def notes(self) -> dict[str, Any]:
         """What was noted of the run so far.
@@ -87,19 +94,27 @@ class Folder:
         Raises:
             ConfigError: something else was begun here and has left something.
         """
-        mark = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
+        if self._begun():
+            self._refuse_other(what)
         said = self._read()
-        if said and said["mark"] != mark:
+        if not said or said["mark"] != _mark(what):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._write({"mark": _mark(what), "what": _plain(what), "notes": {}})
+        return self.notes()
+
+    def _begun(self) -> bool:
+        """Whether a training has left something here."""
+        return any(any(self.path.glob(each)) for each in ("final", "checkpoint*", "states"))
+
+    def _refuse_other(self, what: dict[str, Any]) -> None:
+        said = self._read()
+        mend = "Name another folder with --output, or run what was begun there"
+        if not said:
+            raise ConfigError("--output", f"{self.path} holds a training, and no training.json that says which", mend)
+        if said["mark"] != _mark(what):
             old = said["what"]
             differs = sorted(key for key in {*old, *what} if _plain(what.get(key)) != old.get(key))
-            if any(any(self.path.glob(each)) for each in ("final", "checkpoint*", "states")):
-                mend = "Name another folder with --output, or run what was begun there"
-                raise ConfigError("--output", f"{self.path} holds another training (other: {', '.join(differs)})", mend)
-            said = {}
-        if not said:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._write({"mark": mark, "what": _plain(what), "notes": {}})
-        return self.notes()
+            raise ConfigError("--output", f"{self.path} holds another training (other: {', '.join(differs)})", mend)
 
     def note(self, **notes: Any) -> None:
         """Keep something of the run beside it."""
@@ -128,7 +143,9 @@ class Folder:
 
     def _read(self) -> dict[str, Any]:
         try:
-            said: dict[str, Any] = json.loads((self.path / "training.json").read_text(encoding="utf-8"))
+            said = json.loads((self.path / "training.json").read_text(encoding="utf-8"))
+            if not (isinstance(said, dict) and {"mark", "what", "notes"} <= said.keys()):
+                raise ValueError("it says nothing of a training")
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -140,6 +157,10 @@ class Folder:
         part = self.path / "training.json.part"
         part.write_text(json.dumps(said, indent=2), encoding="utf-8")
         os.replace(part, self.path / "training.json")
+
+
+def _mark(what: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -74,6 +74,8 @@ def reinforce(begun: Begun) -> bool:
     with folder.held() if first else nullcontext():
         settings = arguments(begun, int(os.environ.get("WORLD_SIZE", "1")))
         dataset = problems_of(config.data)
+        if folder.ended(begun.what(dataset), stage.steps):
+            return True
         draw = RolloutFunction(config, dataset, stage.reward)
         torch.manual_seed(config.seed)
         model, tokenizer = load(config, begun.model)

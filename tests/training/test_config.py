@@ -111,6 +111,7 @@ def test_a_teachers_costs_in_closed_form() -> None:
     assert found.groups == 4 * 256
     assert found.drawn == 4 * 256 * (sheets.drafts * usual.draft + sheets.spaces * (usual.distill + usual.refine))
     assert found.trained == 12_000_000
+    assert teacher_costs(config, stage.model_copy(update={"turns": 1})).groups == 256
     control = teacher_costs(config, stage.model_copy(update={"operator": 0.0}))
     assert (control.drawn, control.trained) == (0, 12_000_000)
 

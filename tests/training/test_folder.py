@@ -27,11 +27,31 @@ def test_what_never_came_to_a_checkpoint_is_begun_anew(tmp_path: Path) -> None:
 
 def test_it_has_ended_when_that_was_noted_of_as_many_steps(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    folder.begin({"rate": 1e-4})
+    what = {"rate": 1e-4}
+    folder.begin(what)
     folder.final.mkdir()
-    assert not folder.ended(3)
+    assert not folder.ended(what, 3)
     folder.note(ended=3)
-    assert folder.ended(3) and not folder.ended(5)
+    assert folder.ended(what, 3) and not folder.ended(what, 5)
+    with pytest.raises(ConfigError) as error:
+        folder.ended({"rate": 1e-5}, 3)
+    assert "rate" in error.value.problem
+
+
+@pytest.mark.parametrize("left", ["checkpoint.pt", "checkpoint-4", "states", "final"])
+def test_what_is_left_of_a_training_is_not_taken_over_without_its_notes(left: str, tmp_path: Path) -> None:
+    (tmp_path / left).mkdir()
+    with pytest.raises(ConfigError) as error:
+        Folder(tmp_path).begin({"rate": 1e-4})
+    assert "training.json" in error.value.problem
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", "{}", '{"mark": "a"}', '{"mark": "a", "notes": {}}'])
+def test_notes_that_are_none_are_an_error_that_says_so(text: str, tmp_path: Path) -> None:
+    (tmp_path / "training.json").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        Folder(tmp_path).begin({"rate": 1e-4})
+    assert "training.json" in error.value.problem
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:

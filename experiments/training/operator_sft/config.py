@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import Annotated, Literal
 
@@ -13,6 +12,9 @@ from pdr_dspy.workflow.values import Frozen, rule
 Role = Literal["distill", "refine", "finish", "resume", "resume_draft", "pick", "analyse"]
 """`finish`: the answer behind a refinement's own thinking; `resume`, `resume_draft`: how the thinking of a refinement
 or a draft goes on where it goes round in a circle."""
+
+MOST = 1e6
+"""The largest share that can be written."""
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -69,5 +71,6 @@ class TeacherSFT(Frozen):
 
 
 def _shares(name: str, shares: Collection[float]) -> None:
-    if not shares or not all(0 < share < math.inf for share in shares):
-        raise rule((name,), "a share that is not above 0", "Name at least one, each with a share above 0")
+    if not shares or not all(0 < share <= MOST for share in shares):
+        mend = f"Name at least one, each with a share above 0 (and at most {MOST:g})"
+        raise rule((name,), "a share that is not above 0, or beyond all measure", mend)

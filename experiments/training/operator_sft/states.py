@@ -79,7 +79,11 @@ class Caller:
 
     def ask(self, requests: Sequence[Request], temperature: float, seed: int) -> list[tuple[str, Completion]]:
         """What is written behind the thinking, and the completion itself."""
-        made = generate(self.model, self.marks, requests, temperature, seed)
+        # What does not fit is not answered, as by a server; `train` refuses sizes that make it the rule.
+        context = self.model.shape.context
+        fit = [item for item in requests if len(item.prompt) + item.most <= context]
+        drawn = iter(generate(self.model, self.marks, fit, temperature, seed))
+        made = [next(drawn) if len(item.prompt) + item.most <= context else Completion((), False) for item in requests]
         return [(said(self.generator.tokenizer, self.marks, item), item) for item in made]
 
     def drafts(
@@ -141,16 +145,25 @@ class Caller:
         return found
 
 
+def groups(sheets: Sheets) -> int:
+    """Groups of worksheets in a turn."""
+    return -(-sheets.count // GROUP)
+
+
 def sample(caller: Caller, sheets: Sheets, seed: str, number: int) -> list[State]:
-    """The `number`-th group of worksheets with drafts and workspaces."""
+    """The `number`-th group of worksheets with drafts and workspaces.
+
+    Worksheets without two readable drafts are left out.
+    """
+    size = min(GROUP, sheets.count - number * GROUP)
     rng = random.Random(f"{seed}/{number}")
-    counts, shares = list(sheets.lines), list(sheets.lines.values())
-    problems = [problem_text([item.line for item in draw(rng.choices(counts, shares)[0], rng)]) for _ in range(GROUP)]
+    counts, shares = zip(*sorted(sheets.lines.items()), strict=True)
+    problems = [problem_text([item.line for item in draw(rng.choices(counts, shares)[0], rng)]) for _ in range(size)]
     sizes = [len(parse_problem(problem)) for problem in problems]
     caps = [(sheets.least + sheets.thinking * lines, sheets.answer * lines) for lines in sizes]
     made = caller.drafts(problems, sheets.drafts, caps, sheets.temperature, rng.randrange(2**31))
     drafts = [texts for texts, _ in made]
-    usable = [place for place in range(GROUP) if len(drafts[place]) >= 2]
+    usable = [place for place in range(size) if len(drafts[place]) >= 2]
     wanted = [
         (place, tuple(rng.sample(range(len(drafts[place])), min(rng.choice(WIDTHS), len(drafts[place])))))
         for place in usable

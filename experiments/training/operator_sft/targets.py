@@ -45,10 +45,14 @@ def accepted_in(problem: str, notes: str, thinking: str) -> dict[int, tuple[Step
     The claims that it passed, those right ones that it did not look at, and what it then settled itself.
     """
     lines = list(parse_problem(problem).values())
-    verdicts = {LABELS.index(label): verdict for label, verdict in _VERDICT.findall(thinking)}
+    verdicts: dict[int, list[str]] = {}
+    for label, verdict in _VERDICT.findall(thinking):
+        verdicts.setdefault(LABELS.index(label), []).append(verdict)
     accepted: dict[int, tuple[Step, ...]] = {}
     for item in claims(problem, notes):
-        if verdicts.get(item.index, "ok" if item.right else "bad") == "ok":
+        own = verdicts.get(item.index)  # several claims of a line are looked at in their order
+        verdict = own.pop(0) if own else "ok" if item.right else "bad"
+        if verdict == "ok":
             accepted.setdefault(item.index, item.steps)
     for item in claims(problem, thinking):
         if item.steps[-1].result == lines[item.index].target:
@@ -108,6 +112,11 @@ def refinement(problem: str, text: str, style: str, cap: int, rng: random.Random
     return [(THINK, PLAIN), *trace.pieces[:cap], closing, *roles.solution_pieces(accepted, ANSWERS)]
 
 
+def _answered(index: int) -> re.Pattern[str]:
+    """A draft's row with the answer to a line: one without an equation, behind `answer: ` or another answer."""
+    return re.compile(rf"^(answer: |){LABELS[index]}: [^=\n]*\d[^=\n]*$", re.MULTILINE)
+
+
 def _workable(item: Claim) -> bool:
     """Whether every step of a claim makes a whole positive number, so that it can be worked out again."""
     return all(
@@ -124,7 +133,10 @@ def falsified(state: State, rng: random.Random) -> State:
     def changed(text: str) -> str:
         for item in claims(state.problem, text):
             if item.right and rng.random() < share:
-                text = text.replace(item.workings, false_claim(item.index, puzzles, rng).workings, 1)
+                made = false_claim(item.index, puzzles, rng)
+                text = text.replace(item.workings, made.workings, 1)
+                # A draft's answer follows its workings, or it would give the false ones away.
+                text = _answered(made.index).sub(rf"\g<1>{made.answer}", text)
         return text
 
     spaces = tuple(replace(space, text=changed(space.text)) for space in state.spaces)

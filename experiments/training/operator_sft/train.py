@@ -26,17 +26,20 @@ from tqdm import tqdm
 from experiments.configuration import ConfigError
 from experiments.reasoner.data import Generator
 from experiments.reasoner.export import write_hf
+from experiments.reasoner.model import Reasoner
 from experiments.reasoner.train import WARM_UP, batches, weighted_loss
 from experiments.training.checkpoints import save_folder
 from experiments.training.curves import Curves
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import states
 from experiments.training.operator_sft.config import TeacherSFT
-from experiments.training.operator_sft.mixture import chunk
+from experiments.training.operator_sft.mixture import CHUNK_TOKENS, chunk
 from experiments.training.operator_sft.optimiser import Average, Optimiser
+from experiments.training.operator_sft.sampler import Marks
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.policy.weights import reasoner_of
+from pdr_dspy.data.worksheets import LABELS
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ def teach(begun: Begun) -> bool:
     """
     torch.set_num_threads(1)
     with begun.folder.held():
-        run = _Run(begun, begun.folder.begin(begun.what()))
+        if begun.folder.ended(begun.what(), begun.stage.turns):
+            return True
+        run = _Run(begun)
         with run.tracked():
             return run.trained()
 
@@ -109,27 +114,28 @@ def teach(begun: Begun) -> bool:
 class _Run:
     """The state of a run in this process."""
 
-    def __init__(self, begun: Begun, notes: dict[str, Any]) -> None:
-        self._begun, self._notes = begun, notes
+    def __init__(self, begun: Begun) -> None:
+        self._begun = begun
         stage = begun.stage
         self._until = None if begun.minutes is None else time.monotonic() + 60 * begun.minutes
         self._checkpoint = begun.folder.path / "checkpoint.pt"
-        try:
-            self._generator = Generator.load(begun.model / "tokenizer.json")
-            self._model = reasoner_of(begun.model)
-        except (OSError, ValueError, KeyError) as error:
-            said = " ".join(str(error).split())[:300]
-            mend = "Name a folder with the embedded reasoner's weights, or some trained from them"
-            raise ConfigError("--model", f"{begun.model} can't be trained here ({said})", mend) from None
+        self._generator, self._model = _loaded(begun.model)
+        _fits(stage, Caller(self._model, self._generator))
         self._optimiser, self._average = Optimiser(self._model), Average(self._model, stage.average)
         self._place = Place()
         if self._checkpoint.exists():
-            saved = torch.load(self._checkpoint, weights_only=False)
-            self._model.load_state_dict(saved["model"])
-            self._optimiser.load(saved["optimiser"])
-            self._average.model.load_state_dict(saved["average"])
-            self._place = Place(**saved["place"])
+            try:
+                saved = torch.load(self._checkpoint, weights_only=False)
+                self._model.load_state_dict(saved["model"])
+                self._optimiser.load(saved["optimiser"])
+                self._average.model.load_state_dict(saved["average"])
+                self._place = Place(**saved["place"])
+            except Exception as error:  # torch has a kind of its own for every damage
+                said = " ".join(str(error).split())[:200] or type(error).__name__
+                mend = "Remove it: the same command then trains anew, from the states that are there"
+                raise ConfigError("--output", f"{self._checkpoint} can't be read ({said})", mend) from None
         self._teacher = Teacher(self._generator, stage)
+        self._notes = begun.folder.begin(begun.what())
 
     @contextmanager
     def tracked(self) -> Iterator[None]:
@@ -177,18 +183,23 @@ class _Run:
         caller = Caller(self._average.model, self._generator)
         folder = begun.folder.path / "states"
         folder.mkdir(exist_ok=True)
-        began, groups = time.monotonic(), -(-sheets.count // GROUP)
-        for number in range(groups):
+        began, pool = time.monotonic(), []
+        for number in range(states.groups(sheets)):
             path = folder / f"{turn}-{number}.jsonl"
-            if not path.exists():
+            if _read(path) is None:
                 self._in_time()
                 states.write(path, states.sample(caller, sheets, f"{begun.seed}/{turn}", number))
-                done = f"{(number + 1) * GROUP}/{groups * GROUP} worksheets sampled"
+                done = f"{min((number + 1) * GROUP, sheets.count)}/{sheets.count} worksheets sampled"
                 print(f"turn {turn + 1}/{begun.stage.turns}  {done}  {time.monotonic() - began:.0f} s", flush=True)
-        said = states.summary([state for path in folder.glob(f"{turn}-*.jsonl") for state in states.read(path)])
+            pool += states.read(path)
+        if not pool:
+            problem = f"none of {sheets.count} worksheets has two drafts that can be read"
+            raise ConfigError("operator_sft.sheets", problem, "Give drafts more tokens (thinking, answer)")
+        said = states.summary(pool)
         self._curves.log(said, self._place.step)
         print("  ".join([f"turn {turn + 1}/{begun.stage.turns}", *_shown(said)]), flush=True)
-        return [state for path in sorted(folder.glob("*.jsonl")) for state in states.read(path)]
+        earlier = [folder / f"{old}-{number}.jsonl" for old in range(turn) for number in range(states.groups(sheets))]
+        return [state for path in earlier for state in _read(path) or ()] + pool
 
     def _turn(self, pool: list[State]) -> None:
         stage, place = self._begun.stage, self._place
@@ -197,8 +208,9 @@ class _Run:
             self._in_time()
             rng = random.Random(f"{self._begun.seed}/{place.chunk}")
             began, losses, before = time.monotonic(), [], place.tokens
-            examples = list(batches(chunk(stage, self._teacher, pool, self._generator, rng), rng))
-            for batch in tqdm(examples, desc="training", unit=" updates", leave=False, disable=None):
+            most = min(CHUNK_TOKENS, (place.turn + 1) * stage.tokens - place.tokens)
+            examples, counted = chunk(stage, self._teacher, pool, self._generator, rng, most)
+            for batch in tqdm(batches(examples, rng), desc="training", unit=" updates", leave=False, disable=None):
                 with torch.autocast("cpu", dtype=torch.bfloat16):
                     loss = weighted_loss(self._model, batch)
                 for parameter in parameters:
@@ -215,6 +227,7 @@ class _Run:
                 "tokens": float(place.tokens),
                 "rate": factor_at(stage, place),
                 "tokens_per_second": (place.tokens - before) / (time.monotonic() - began),
+                **{f"tokens/{role}": float(count) for role, count in counted.items()},
             }
             self._save()
             self._curves.log(numbers, place.step)
@@ -227,6 +240,52 @@ class _Run:
         weights = {"model": self._model.state_dict(), "average": self._average.model.state_dict()}
         torch.save({**weights, "optimiser": self._optimiser.state(), "place": asdict(self._place)}, scratch)
         os.replace(scratch, self._checkpoint)
+
+
+def _loaded(folder: Path) -> tuple[Generator, Reasoner]:
+    """The tokenizer with the first training's mixture, and the weights.
+
+    Raises:
+        ConfigError: there is none of the embedded reasoner's kind.
+    """
+    mend = "Name a folder with the embedded reasoner's weights, or some trained from them"
+    if not folder.is_dir():
+        raise ConfigError("--model", f"there is no folder {folder}", mend)
+    try:
+        generator, model = Generator.load(folder / "tokenizer.json"), reasoner_of(folder)
+        Marks.of(generator.tokenizer.get_vocab())
+    except Exception as error:  # tokenizers raises nothing narrower
+        said = " ".join(str(error).split())[:300]
+        raise ConfigError("--model", f"{folder} can't be trained here ({said})", mend) from None
+    return generator, model
+
+
+def _fits(stage: TeacherSFT, caller: Caller) -> None:
+    """Refuse sizes of calls that can never be answered.
+
+    Raises:
+        ConfigError: a call's cap leaves no room for its prompt.
+    """
+    sheets, context = stage.sheets, caller.model.shape.context
+    lines = max(sheets.lines)
+    problem = "\n".join(f"{label}: make 99 from 25, 25, 25, 25" for label in LABELS[:lines])
+    least = len(caller.prompt("draft", [problem]))
+    for field, tokens in (
+        ("thinking", sheets.least + (sheets.thinking + sheets.answer) * lines),
+        ("refined", (sheets.refined + sheets.kappa) * lines),
+        ("kappa", sheets.kappa * lines),
+    ):
+        if least + tokens > context:
+            said = f"worksheets of {lines} lines make a call of {least + tokens} tokens, the model reads {context}"
+            raise ConfigError(f"operator_sft.sheets.{field}", said, "Write fewer tokens, or fewer lines")
+
+
+def _read(path: Path) -> list[State] | None:
+    """The states of a file; None where there is none that is whole: it is sampled again."""
+    try:
+        return states.read(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _shown(numbers: dict[str, float]) -> list[str]:

@@ -11,11 +11,12 @@ pytest.importorskip("torch")
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.reasoner.roles import Claim, draft_text
 from experiments.reasoner.task import draw
 from experiments.training.operator_sft.falsehoods import KINDS, false_claim
 from experiments.training.operator_sft.reading import claims, sound
 from experiments.training.operator_sft.states import Space, State
-from experiments.training.operator_sft.targets import falsified
+from experiments.training.operator_sft.targets import falsified, puzzles_of
 from pdr_dspy.data.worksheets import problem_text
 
 from .support import PROBLEM, RIGHT, draft
@@ -46,6 +47,21 @@ def test_every_way_gives_steps(maker) -> None:  # type: ignore[no-untyped-def]
     rng = random.Random(1)
     made = [maker(0, draw(4, rng), rng) for _ in range(200)]
     assert sum(bool(steps) for steps in made) > 10
+
+
+def test_a_drafts_answer_follows_the_workings_that_are_made_false() -> None:
+    puzzles = puzzles_of(PROBLEM)
+    whole = "\n".join([RIGHT["A"], RIGHT["B"], RIGHT["C"]])
+    right = [Claim(index, puzzle.solution, True) for index, puzzle in enumerate(puzzles)]
+    state = State(PROBLEM, (draft_text(right),), (Space((0,), whole),))
+    changed = 0
+    for seed in range(60):
+        made = falsified(state, random.Random(seed))
+        said = claims(PROBLEM, made.drafts[0])
+        assert made.drafts[0] == draft_text(said)  # workings and answers of the same steps, in one order
+        changed += sum(not item.right for item in said)
+        assert made.spaces[0].text.count("\n") == 2
+    assert changed > 20
 
 
 def test_a_falsified_state_keeps_its_worksheet_and_changes_only_right_claims() -> None:

@@ -122,6 +122,14 @@ def test_the_answer_behind_its_own_thinking_is_what_that_thinking_accepted() -> 
     assert set(accepted_in(PROBLEM, notes, "")) == {0}
 
 
+def test_verdicts_on_two_claims_of_a_line_belong_to_them_in_their_order() -> None:
+    notes = f"{OTHER_LINE}\n{RIGHT['A']}"
+    found = accepted_in(PROBLEM, notes, "\nA 41 41 bad\nA 41 41 ok")
+    assert [str(step) for step in found[0]] == ["7 * 4 = 28", "28 + 13 = 41"]
+    found = accepted_in(PROBLEM, notes, "\nA 41 41 ok\nA 41 41 bad")
+    assert [str(step) for step in found[0]] == ["18 + 20 = 38", "38 + 3 = 41"]
+
+
 def test_own_thinking_has_no_loss_and_its_tokens_stay_as_they_were() -> None:
     generator = Generator.load(WEIGHTS / "tokenizer.json")
     teacher = Teacher(generator, stage())

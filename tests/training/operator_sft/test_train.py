@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,10 @@ pytest.importorskip("torch")
 import torch
 
 from experiments.configuration import ConfigError
+from experiments.reasoner.data import Generator
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import mixture, optimiser, states, train
+from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.policy.weights import reasoner_of
 from pdr_dspy.embedded.model import read_model
 
@@ -92,7 +96,9 @@ def test_a_killed_run_ends_as_one_that_was_not(
     assert same(tmp_path / "out" / "turn-2", whole)
     kept = runs(tmp_path)
     assert [run.info.status for run in kept] == ["FINISHED"]  # one run, gone on with
-    assert {"loss", "tokens", "states/workspaces_right"} <= set(kept[0].data.metrics)
+    assert {"loss", "tokens", "tokens/distill", "tokens/original", "states/workspaces_right"} <= set(
+        kept[0].data.metrics
+    )
     assert kept[0].data.metrics["tokens"] >= 6000
 
 
@@ -124,14 +130,87 @@ def test_another_training_is_not_mixed_with_what_was_begun(tmp_path: Path) -> No
     assert "rate" in str(told.value) and "--output" in str(told.value)
 
 
-def test_weights_of_another_kind_are_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lacks", ["folder", "tokenizer", "weights", "marks"])
+def test_weights_of_another_kind_are_refused_by_name(lacks: str, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    other.mkdir()
-    shutil.copy(WEIGHTS / "tokenizer.json", other)
-    (other / "config.json").write_text('{"model_type": "qwen3"}')
+    if lacks != "folder":
+        other.mkdir()
+        (other / "config.json").write_text('{"model_type": "qwen3"}')
+    if lacks == "weights":
+        shutil.copy(WEIGHTS / "tokenizer.json", other)
+    if lacks == "marks":
+        for name in ("config.json", "model.safetensors"):
+            shutil.copy(WEIGHTS / name, other)
+        text = (WEIGHTS / "tokenizer.json").read_text(encoding="utf-8")
+        (other / "tokenizer.json").write_text(text.replace("<think>", "<other>"), encoding="utf-8")
     with pytest.raises(ConfigError) as told:
         train.teach(replace(begun(tmp_path), model=other))
-    assert told.value.field == "--model"
+    assert told.value.field == "--model" and "other" in told.value.problem
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("field, tokens", [("thinking", 2100), ("answer", 2100), ("refined", 2100), ("kappa", 2048)])
+def test_calls_that_the_model_can_not_read_are_refused_before_anything(field: str, tokens: int, tmp_path: Path) -> None:
+    sheets = {**stage().sheets.model_dump(), **SMALL, field: tokens}
+    with pytest.raises(ConfigError) as told:
+        train.teach(begun(tmp_path, sheets=sheets))
+    assert told.value.field.startswith("operator_sft.sheets.")
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_drafts_that_never_come_to_anything_are_told(tmp_path: Path) -> None:
+    sheets = {**stage().sheets.model_dump(), **SMALL, "thinking": 1, "least": 1, "answer": 1}
+    for _ in range(2):  # and the second time as well
+        with pytest.raises(ConfigError) as told:
+            train.teach(begun(tmp_path, sheets=sheets))
+        assert told.value.field == "operator_sft.sheets"
+
+
+def test_a_role_without_states_leaves_its_tokens_to_the_mixture() -> None:
+    generator = Generator.load(WEIGHTS / "tokenizer.json")
+    told = stage(roles={"resume_draft": 1.0}, operator=0.8)
+    pool = [states.State(PROBLEM, (draft(),), (states.Space((0,), "A: open"),))]
+    examples, counted = mixture.chunk(told, Teacher(generator, told), pool, generator, random.Random(0), 3000)
+    assert set(counted) == {"original"} and counted["original"] >= 3000
+    assert sum(len(item.ids) for item in examples) == counted["original"]
+
+
+def test_damaged_states_are_sampled_again_and_a_damaged_checkpoint_is_told(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(whole.parent, out)
+    for each in ("final", "checkpoint.pt", "training.json"):
+        shutil.rmtree(out / each) if (out / each).is_dir() else (out / each).unlink()
+    shutil.rmtree(out / "states")
+    begun(tmp_path).folder.begin(begun(tmp_path).what())
+    (out / "states").mkdir()
+    (out / "states" / "0-0.jsonl").write_text('{"problem": "A: ma')
+    assert train.teach(begun(tmp_path))
+    assert same(out / "final", whole)
+    shutil.rmtree(out / "final")
+    (out / "checkpoint.pt").write_bytes(b"half of one")
+    with pytest.raises(ConfigError) as told:
+        train.teach(begun(tmp_path))
+    assert "checkpoint.pt" in told.value.problem
+
+
+def test_a_run_that_mlflow_has_lost_goes_on_in_a_new_one(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(10_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(train.time, "monotonic", lambda: float(next(clock)))
+        assert not train.teach(begun(tmp_path, minutes=0.2))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert train.teach(replace(begun(tmp_path), root=elsewhere))
+    assert [run.info.status for run in runs(elsewhere)] == ["FINISHED"]
+    assert same(tmp_path / "out" / "final", whole)
+
+
+def test_a_chunk_ends_where_its_turn_does(tmp_path: Path) -> None:
+    assert train.teach(begun(tmp_path, tokens=1, turns=2))
+    (run,) = runs(tmp_path)
+    assert 2 <= run.data.metrics["tokens"] < 6 * 800  # an example of each kind a turn, and no more
 
 
 def test_states_killed_between_groups_are_not_sampled_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +240,7 @@ def test_the_control_sees_the_original_mixture_alone(tmp_path: Path, monkeypatch
 
 
 def test_the_result_is_what_the_embedded_server_loads(whole: Path) -> None:
+    assert stat.S_IMODE((whole / "model.safetensors").stat().st_mode) == 0o644
     files = read_model(whole)
     assert files.card == read_model(WEIGHTS).card
     assert files.revision != read_model(WEIGHTS).revision
