@@ -24,22 +24,18 @@ import torch
 from tqdm import tqdm
 
 from experiments.configuration import ConfigError
-from experiments.reasoner.data import Generator
 from experiments.reasoner.export import write_hf
-from experiments.reasoner.model import Reasoner
 from experiments.reasoner.train import WARM_UP, batches, weighted_loss
 from experiments.training.checkpoints import save_folder
 from experiments.training.curves import Curves
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import states
+from experiments.training.operator_sft.checks import fits, loaded
 from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.operator_sft.mixture import CHUNK_TOKENS, chunk
 from experiments.training.operator_sft.optimiser import Average, Optimiser
-from experiments.training.operator_sft.sampler import Marks
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
-from experiments.training.policy.weights import reasoner_of
-from pdr_dspy.data.worksheets import LABELS
 
 
 @dataclass(frozen=True)
@@ -119,8 +115,8 @@ class _Run:
         stage = begun.stage
         self._until = None if begun.minutes is None else time.monotonic() + 60 * begun.minutes
         self._checkpoint = begun.folder.path / "checkpoint.pt"
-        self._generator, self._model = _loaded(begun.model)
-        _fits(stage, Caller(self._model, self._generator))
+        self._generator, self._model = loaded(begun.model)
+        fits(stage.sheets, Caller(self._model, self._generator))
         self._optimiser, self._average = Optimiser(self._model), Average(self._model, stage.average)
         self._place = Place()
         if self._checkpoint.exists():
@@ -198,8 +194,20 @@ class _Run:
         said = states.summary(pool)
         self._curves.log(said, self._place.step)
         print("  ".join([f"turn {turn + 1}/{begun.stage.turns}", *_shown(said)]), flush=True)
-        earlier = [folder / f"{old}-{number}.jsonl" for old in range(turn) for number in range(states.groups(sheets))]
-        return [state for path in earlier for state in _read(path) or ()] + pool
+        return self._earlier(folder) + pool
+
+    def _earlier(self, folder: Path) -> list[State]:
+        """The states of the turns that are done."""
+        found: list[State] = []
+        for turn in range(self._place.turn):
+            for number in range(states.groups(self._begun.stage.sheets)):
+                path = folder / f"{turn}-{number}.jsonl"
+                kept = _read(path)
+                if kept is None:  # the weights that drew them are gone
+                    mend = "Put it back, or begin anew in another folder"
+                    raise ConfigError("--output", f"{path} is not whole, and can't be sampled again", mend)
+                found += kept
+        return found
 
     def _turn(self, pool: list[State]) -> None:
         stage, place = self._begun.stage, self._place
@@ -242,46 +250,8 @@ class _Run:
         os.replace(scratch, self._checkpoint)
 
 
-def _loaded(folder: Path) -> tuple[Generator, Reasoner]:
-    """The tokenizer with the first training's mixture, and the weights.
-
-    Raises:
-        ConfigError: there is none of the embedded reasoner's kind.
-    """
-    mend = "Name a folder with the embedded reasoner's weights, or some trained from them"
-    if not folder.is_dir():
-        raise ConfigError("--model", f"there is no folder {folder}", mend)
-    try:
-        generator, model = Generator.load(folder / "tokenizer.json"), reasoner_of(folder)
-        Marks.of(generator.tokenizer.get_vocab())
-    except Exception as error:  # tokenizers raises nothing narrower
-        said = " ".join(str(error).split())[:300]
-        raise ConfigError("--model", f"{folder} can't be trained here ({said})", mend) from None
-    return generator, model
-
-
-def _fits(stage: TeacherSFT, caller: Caller) -> None:
-    """Refuse sizes of calls that can never be answered.
-
-    Raises:
-        ConfigError: a call's cap leaves no room for its prompt.
-    """
-    sheets, context = stage.sheets, caller.model.shape.context
-    lines = max(sheets.lines)
-    problem = "\n".join(f"{label}: make 99 from 25, 25, 25, 25" for label in LABELS[:lines])
-    least = len(caller.prompt("draft", [problem]))
-    for field, tokens in (
-        ("thinking", sheets.least + (sheets.thinking + sheets.answer) * lines),
-        ("refined", (sheets.refined + sheets.kappa) * lines),
-        ("kappa", sheets.kappa * lines),
-    ):
-        if least + tokens > context:
-            said = f"worksheets of {lines} lines make a call of {least + tokens} tokens, the model reads {context}"
-            raise ConfigError(f"operator_sft.sheets.{field}", said, "Write fewer tokens, or fewer lines")
-
-
 def _read(path: Path) -> list[State] | None:
-    """The states of a file; None where there is none that is whole: it is sampled again."""
+    """The states of a file; None where there is none that is whole."""
     try:
         return states.read(path)
     except (OSError, ValueError, KeyError, TypeError):

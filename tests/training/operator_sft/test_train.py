@@ -21,6 +21,7 @@ from experiments.configuration import ConfigError
 from experiments.reasoner.data import Generator
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import mixture, optimiser, states, train
+from experiments.training.operator_sft.config import Sheets
 from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.policy.weights import reasoner_of
 from pdr_dspy.embedded.model import read_model
@@ -191,6 +192,24 @@ def test_damaged_states_are_sampled_again_and_a_damaged_checkpoint_is_told(whole
     with pytest.raises(ConfigError) as told:
         train.teach(begun(tmp_path))
     assert "checkpoint.pt" in told.value.problem
+
+
+def test_states_of_an_earlier_turn_that_are_lost_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = states.sample
+
+    def until_the_second_turn(caller: states.Caller, sheets: Sheets, seed: str, number: int) -> list[states.State]:
+        if seed.endswith("/1"):
+            raise Killed
+        return sample(caller, sheets, seed, number)
+
+    monkeypatch.setattr(states, "sample", until_the_second_turn)
+    with pytest.raises(Killed):
+        train.teach(begun(tmp_path))
+    monkeypatch.setattr(states, "sample", sample)
+    (tmp_path / "out" / "states" / "0-1.jsonl").unlink()
+    with pytest.raises(ConfigError) as told:
+        train.teach(begun(tmp_path))
+    assert "0-1.jsonl" in told.value.problem
 
 
 def test_a_run_that_mlflow_has_lost_goes_on_in_a_new_one(
