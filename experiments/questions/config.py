@@ -16,7 +16,6 @@ from experiments.configuration import ConfigError, as_tuple, find, known_in, par
 from experiments.questions.parts import (
     Distillers,
     FrontierPart,
-    Frozen,
     Name,
     Oracle,
     ProblemSet,
@@ -25,6 +24,7 @@ from experiments.questions.parts import (
 )
 from optimize.studies.state import slug
 from pdr_dspy.workflow import Sampling
+from pdr_dspy.workflow.values import Frozen
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 """Where the configurations that have a name are."""

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from experiments.configuration import ConfigError, as_tuple
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.workflow import Workflow, build_workflow
+from pdr_dspy.workflow.values import Frozen
 
 Meter = Literal["seq_generated", "b_seq", "nominal_seq", "total_generated", "b_total", "nominal_total"]
 """A meter that strategies are matched on; see `pdr_dspy.ledger.Meters`."""
-
-
-class Frozen(BaseModel):
-    """Frozen and strict: what a configuration is made of."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _workflow(value: Any) -> Any:

@@ -66,8 +66,10 @@ def ask(config: Config, labs: Mapping[str, Callable[[], AbstractContextManager[L
 def text(config: Config, tested: Sequence[Tested]) -> str:
     """The tables of every set."""
     who = "\n".join(f"- {t.name}: {t.identity}" for t in tested)
-    note = f"`path`: generated along the accepted path; B_seq and B_total: in + out along it, and of every call; \
-nominal: calls x thinking cap. Means of a problem. {SAMPLE_NOTE}"
+    note = (
+        "`path`: generated along the accepted path; B_seq and B_total: in + out along it, and of every call; "
+        f"nominal: calls x thinking cap. Means of a problem. {SAMPLE_NOTE}"
+    )
     same = [t.name for t in tested if sum(t.identity == other.identity for other in tested) > 1]
     warning = [f"By what their servers say, these are one model: {', '.join(same)}."] if same else []
     return "\n\n".join([who, *warning, *(section(config, part, tested) for part in config.training.sets), note])

@@ -12,7 +12,7 @@ from experiments.reasoner import roles
 from experiments.reasoner.phrases import perturbed
 from experiments.reasoner.task import Puzzle, draw, label
 from experiments.reasoner.templates import COMPLETED, OBJECTIVE, Prompts, marker
-from experiments.reasoner.tokenizer import CLOSE, END, THINK, chat_text
+from experiments.reasoner.tokenizer import END, THINK, chat_text
 from experiments.reasoner.traces import CHECK, COPY, PLAIN, Claimed, Piece, search
 from pdr_dspy.data.worksheets import Split, Step, problem_text
 from pdr_dspy.workflow import Stage
@@ -127,11 +127,7 @@ class Generator:
         long = rng.random() < LONG_SHARE
         cap = CONTEXT if long else int(24 * (1 + rng.random() * 7.4 * (1 if rng.random() < 0.8 else 2)))
         trace = search(puzzles, rng, cap, claims=claims, trusted=trusted, style=style)
-        natural = trace.finished and len(trace.pieces) <= cap
-        thinking = trace.pieces[:cap]
-        accepted = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
-        closing = (CLOSE, COPY if natural else 0.0)
-        return [(THINK, PLAIN), *thinking, closing, *roles.solution_pieces(accepted)]
+        return [(THINK, PLAIN), *roles.thought_pieces(trace, cap)]
 
     def _draft(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         return [], self._thought(puzzles, style, rng, [], {})
@@ -192,11 +188,8 @@ class Generator:
     def _pick(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         drafts = [roles.simulated_draft(puzzles, rng) for _ in range(rng.choice((2, 3, 4, 6, 8, 12)))]
         count = rng.randint(1, min(4, len(drafts)))
-        pieces: list[Piece] = [(marker("picks"), PLAIN), ("[", PLAIN)]
-        for position, index in enumerate(roles.ranked(drafts, style)[:count]):
-            pieces += [(str(index + 1), COPY)] if position == 0 else [(",", PLAIN), (f" {index + 1}", COPY)]
         text = render_drafts([roles.draft_text(draft) for draft in drafts])
-        return [text, str(count)], [*pieces, ("]", COPY), (COMPLETED, COPY)]
+        return [text, str(count)], roles.pick_pieces(drafts, style, count)
 
     def _analyse(self, puzzles: list[Puzzle], style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         claims = [

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from experiments.reasoner.task import Puzzle, answer, label, workings
 from experiments.reasoner.templates import COMPLETED, marker
-from experiments.reasoner.traces import CHECK, COPY, PLAIN, Piece
+from experiments.reasoner.tokenizer import CLOSE
+from experiments.reasoner.traces import CHECK, COPY, PLAIN, Piece, Trace
 from pdr_dspy.data.worksheets import Step
 from pdr_dspy.modules.signatures import render_draft
 
@@ -171,6 +172,19 @@ def workspace_pieces(drafts: list[list[Claim]], puzzles: list[Puzzle], limit: in
     return _rows(sorted(kept.items()), CHECK if style == "facts_only" else COPY)
 
 
+def thought_pieces(trace: Trace, cap: int, answers: float = COPY) -> list[Piece]:
+    """Thinking, cut and closed at `cap` tokens, and the solution of what is then solved.
+
+    Args:
+        trace: The whole thinking.
+        cap: Thinking tokens.
+        answers: Loss weight of the answers' expressions.
+    """
+    natural = trace.finished and len(trace.pieces) <= cap
+    accepted = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
+    return [*trace.pieces[:cap], (CLOSE, COPY if natural else 0.0), *solution_pieces(accepted, answers)]
+
+
 def analysis_rows(claims: list[Claim], count: int, style: str) -> list[str]:
     """What a draft lacks: a row for each wrong and (unless `errors_only`) missing line; `brief` names one."""
     said = {item.index: item.right for item in claims}
@@ -193,6 +207,14 @@ def analysis_pieces(rows: list[str]) -> list[Piece]:
         start = f"\n{name}:" if pieces else f"{name}:"
         pieces += [(start, CHECK), (f" {word}", CHECK)] if word else [(row, CHECK)]
     return pieces
+
+
+def pick_pieces(drafts: list[list[Claim]], style: str, count: int) -> list[Piece]:
+    """The numbers of the `count` best drafts, counted from 1."""
+    pieces: list[Piece] = [(marker("picks"), PLAIN), ("[", PLAIN)]
+    for position, index in enumerate(ranked(drafts, style)[:count]):
+        pieces += [(str(index + 1), COPY)] if position == 0 else [(",", PLAIN), (f" {index + 1}", COPY)]
+    return [*pieces, ("]", COPY), (COMPLETED, COPY)]
 
 
 def ranked(drafts: list[list[Claim]], style: str) -> list[int]:

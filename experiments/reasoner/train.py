@@ -25,12 +25,11 @@ from torch.nn import functional as F
 
 from experiments.reasoner.data import Example, Generator
 from experiments.reasoner.model import Reasoner, Shape, fourier_embedding
-from experiments.reasoner.muon import Muon
+from experiments.reasoner.optimiser import Optimiser
 from experiments.reasoner.tokenizer import CLOSE
 
 BATCH_TOKENS = 2560
 CHUNK = 1024
-MUON_RATE, ADAM_RATE = 0.02, 0.003
 WARM_UP, DECAY_FROM, LAST_RATE = 60, 0.4, 0.01
 CHECKPOINT_SECONDS, REPORT_STEPS = 120.0, 50
 
@@ -117,23 +116,17 @@ def _work(rank: int, world: int, folder: str, minutes: float, seed: int, width: 
     names = [str(generator.tokenizer.id_to_token(i)) for i in range(shape.vocabulary)]
     model.embedding.data = fourier_embedding(names, shape, torch.Generator().manual_seed(seed))
     parameters = list(model.parameters())
-    blocks = {"qkv": 3, "gate_up": 2, "out": 1, "down": 1}
-    hidden = [(p, blocks[n.rsplit(".", 1)[-1]]) for n, p in model.named_parameters() if n.rsplit(".", 1)[-1] in blocks]
-    chosen = {id(p) for p, _ in hidden}
-    muon = Muon(hidden)
-    others = [p for p in parameters if id(p) not in chosen]
-    adam = torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    optimiser = Optimiser(model)
     state: dict[str, Any] = {"step": 0, "chunk": 0, "tokens": 0, "elapsed": 0.0, "log": []}
     checkpoint = root / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
-        adam.load_state_dict(saved["adam"])
-        muon.buffers = saved["muon"]
+        optimiser.load(saved)
         state = saved["state"]
 
     def save() -> None:
-        record = {"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers, "state": state}
+        record = {"model": model.state_dict(), **optimiser.state(), "state": state}
         record |= {"shape": asdict(shape), "seed": seed, "minutes": minutes}
         torch.save(record, root / "checkpoint.tmp")
         os.replace(root / "checkpoint.tmp", checkpoint)
@@ -161,10 +154,7 @@ def _work(rank: int, world: int, folder: str, minutes: float, seed: int, width: 
                 position += parameter.numel()
             fraction = float(flat[-1])
             factor = schedule(state["step"], fraction)
-            muon.step(MUON_RATE * factor)
-            for group in adam.param_groups:
-                group["lr"] = ADAM_RATE * factor
-            adam.step()
+            optimiser.step(factor)
             state["step"] += 1
             state["tokens"] += int(flat[-2])
             state["elapsed"] = fraction * 60 * minutes

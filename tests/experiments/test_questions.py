@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,18 +84,26 @@ def test_the_search_split_and_the_report_split_never_meet(command: Command, mode
     assert sides["search"] and sides["report"] and not sides["search"] & sides["report"]
 
 
-def test_ctrl_c_keeps_what_is_done(command: Command, model: FakeVLLM, config: Path) -> None:
-    model.answer = lambda call: Reply(text=solve(call), delay=0.05)
-    arguments = ("frontier", "--config", config, "--endpoint", model.url, "--load", 4)
+@contextmanager
+def interrupted_after(model: FakeVLLM, answers: int) -> Iterator[None]:
+    """Ctrl-C comes when the model has answered so often."""
 
     def interrupt() -> None:
-        model.wait(lambda m: m.succeeded >= 20, 120)
+        model.wait(lambda m: m.succeeded >= answers, 120)
         os.kill(os.getpid(), signal.SIGINT)
 
     waiting = threading.Thread(target=interrupt)
     waiting.start()
-    assert command(*arguments) == INTERRUPTED
+    yield
     waiting.join()
+
+
+def test_ctrl_c_keeps_what_is_done(command: Command, model: FakeVLLM, config: Path) -> None:
+    model.answer = lambda call: Reply(text=solve(call), delay=0.05)
+    arguments = ("frontier", "--config", config, "--endpoint", model.url, "--load", 4)
+
+    with interrupted_after(model, 20):
+        assert command(*arguments) == INTERRUPTED
     assert Silent.made[0].closed[0][0] == "KILLED"
     kept = {str(sorted(c.body.items())) for c in model.calls if c.status == 200 and not c.disconnected}
     before = len(model.calls)
@@ -145,14 +154,8 @@ def test_ctrl_c_keeps_the_checkpoints_that_are_done(
     trace.answer = lambda call: Reply(text=solve(call), delay=0.05)
     arguments = ("training", "--config", config, "--load", 2, *where(checkpoints))
 
-    def interrupt() -> None:
-        trace.wait(lambda m: m.succeeded >= 5, 120)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    waiting = threading.Thread(target=interrupt)
-    waiting.start()
-    assert command(*arguments) == INTERRUPTED
-    waiting.join()
+    with interrupted_after(trace, 5):
+        assert command(*arguments) == INTERRUPTED
     assert Silent.made[0].closed[0][0] == "KILLED" and not checkpoints["operator"].calls
     done, kept = len(checkpoints["sft"].calls), {str(sorted(c.body.items())) for c in trace.calls if not c.disconnected}
     begun = len(trace.calls)

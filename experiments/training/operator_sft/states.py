@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 
 from experiments.reasoner.data import Generator, PieceTokenizer
@@ -79,11 +80,10 @@ class Caller:
 
     def ask(self, requests: Sequence[Request], temperature: float, seed: int) -> list[tuple[str, Completion]]:
         """What is written behind the thinking, and the completion itself."""
-        # What does not fit is not answered, as by a server; `train` refuses sizes that make it the rule.
-        context = self.model.shape.context
-        fit = [item for item in requests if len(item.prompt) + item.most <= context]
-        drawn = iter(generate(self.model, self.marks, fit, temperature, seed))
-        made = [next(drawn) if len(item.prompt) + item.most <= context else Completion((), False) for item in requests]
+        # What does not fit is not answered, as by a server; `checks` refuses sizes that make it the rule.
+        fit = [len(item.prompt) + item.most <= self.model.shape.context for item in requests]
+        drawn = iter(generate(self.model, self.marks, list(compress(requests, fit)), temperature, seed))
+        made = [next(drawn) if fits else Completion((), False) for fits in fit]
         return [(said(self.generator.tokenizer, self.marks, item), item) for item in made]
 
     def drafts(

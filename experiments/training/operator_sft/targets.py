@@ -11,8 +11,8 @@ from dataclasses import replace
 from experiments.reasoner import roles
 from experiments.reasoner.roles import Claim
 from experiments.reasoner.task import Puzzle, puzzle
-from experiments.reasoner.tokenizer import CLOSE, THINK
-from experiments.reasoner.traces import COPY, PLAIN, Claimed, Piece, search, true_result
+from experiments.reasoner.tokenizer import THINK
+from experiments.reasoner.traces import PLAIN, Claimed, Piece, search, true_result
 from experiments.training.operator_sft.falsehoods import false_claim
 from experiments.training.operator_sft.reading import claims
 from experiments.training.operator_sft.states import State
@@ -106,10 +106,7 @@ def refinement(problem: str, text: str, style: str, cap: int, rng: random.Random
             trusted.setdefault(item.index, item.steps)
     checks.sort(key=lambda item: item.index)
     trace = search(puzzles_of(problem), rng, cap, claims=checks, trusted=trusted, style=style)
-    natural = trace.finished and len(trace.pieces) <= cap
-    accepted = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
-    closing = (CLOSE, COPY if natural else 0.0)
-    return [(THINK, PLAIN), *trace.pieces[:cap], closing, *roles.solution_pieces(accepted, ANSWERS)]
+    return [(THINK, PLAIN), *roles.thought_pieces(trace, cap, ANSWERS)]
 
 
 def _answered(index: int) -> re.Pattern[str]:

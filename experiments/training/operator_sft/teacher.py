@@ -138,11 +138,8 @@ class Teacher:
         accepted = accepted_in(problem, text, "".join(tokens))
         cap = max(40, most - len(tokens))
         trace = search(puzzles_of(problem), rng, cap, trusted=accepted, first=index)
-        natural = trace.finished and len(trace.pieces) <= cap
-        solved = {index: steps for index, (steps, at) in trace.accepted.items() if at <= cap}
         own: list[Piece] = [(THINK, 0.0), *((token, 0.0) for token in tokens)]
-        closing = (CLOSE, COPY if natural else 0.0)
-        return text, [*own, *trace.pieces[:cap], closing, *roles.solution_pieces(solved, ANSWERS)]
+        return text, [*own, *roles.thought_pieces(trace, cap, ANSWERS)]
 
     def _tokens(self, thinking: Sequence[int]) -> list[str]:
         """Thinking tokens as texts."""
@@ -171,10 +168,7 @@ class Teacher:
         drafts = _some(state, rng)
         count = rng.randint(1, min(4, len(drafts)))
         told = [claims(state.problem, draft) for draft in drafts]
-        pieces: list[Piece] = [(marker("picks"), PLAIN), ("[", PLAIN)]
-        for position, index in enumerate(roles.ranked(told, style)[:count]):
-            pieces += [(str(index + 1), COPY)] if position == 0 else [(",", PLAIN), (f" {index + 1}", COPY)]
-        return [render_drafts(drafts), str(count)], [*pieces, ("]", COPY), (COMPLETED, COPY)]
+        return [render_drafts(drafts), str(count)], roles.pick_pieces(told, style, count)
 
     def _analyse(self, state: State, style: str, rng: random.Random) -> tuple[list[str], list[Piece]]:
         draft = rng.choice(state.drafts)

@@ -25,15 +25,16 @@ from tqdm import tqdm
 
 from experiments.configuration import ConfigError
 from experiments.reasoner.export import write_hf
+from experiments.reasoner.optimiser import Optimiser
 from experiments.reasoner.train import WARM_UP, batches, weighted_loss
 from experiments.training.checkpoints import save_folder
 from experiments.training.curves import Curves
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import states
+from experiments.training.operator_sft.average import Average
 from experiments.training.operator_sft.checks import fits, loaded
 from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.operator_sft.mixture import CHUNK_TOKENS, chunk
-from experiments.training.operator_sft.optimiser import Average, Optimiser
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
 

@@ -77,6 +77,14 @@ def test_thinking_is_cut_and_closed_and_the_cap_counts_everything(caller: Caller
         assert text == caller.generator.tokenizer.decode(list(behind), skip_special_tokens=False)
 
 
+def test_a_call_that_does_not_fit_is_not_answered_and_the_others_are(caller: Caller) -> None:
+    prompt = caller.prompt("draft", [PROBLEM])
+    small = Request(prompt, 12, 4)
+    found = caller.ask([small, Request(prompt, 2048), small, Request(prompt * 100, 12)], 0.6, 1)
+    assert [bool(completion.ids) for _, completion in found] == [True, False, True, False]
+    assert found[1] == found[3] == ("", Completion((), False))
+
+
 def test_the_seed_decides_and_samples_of_one_prompt_differ(caller: Caller) -> None:
     requests = [Request(caller.prompt("draft", [PROBLEM]), 40, 30)] * 4
     one, again, other = (generate(caller.model, caller.marks, requests, 0.6, seed) for seed in (1, 1, 2))

@@ -19,8 +19,9 @@ import torch
 
 from experiments.configuration import ConfigError
 from experiments.reasoner.data import Generator
+from experiments.reasoner.optimiser import Optimiser
 from experiments.training.folder import Folder
-from experiments.training.operator_sft import mixture, optimiser, states, train
+from experiments.training.operator_sft import mixture, states, train
 from experiments.training.operator_sft.config import Sheets
 from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.policy.weights import reasoner_of
@@ -79,19 +80,19 @@ def test_a_killed_run_ends_as_one_that_was_not(
     updates: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not same(whole, WEIGHTS)
-    step = optimiser.Optimiser.step
+    step = Optimiser.step
     left = [updates]
 
-    def until(self: optimiser.Optimiser, factor: float) -> None:
+    def until(self: Optimiser, factor: float) -> None:
         if not left[0]:
             raise Killed
         left[0] -= 1
         step(self, factor)
 
-    monkeypatch.setattr(optimiser.Optimiser, "step", until)
+    monkeypatch.setattr(Optimiser, "step", until)
     with pytest.raises(Killed):
         train.teach(begun(tmp_path))
-    monkeypatch.setattr(optimiser.Optimiser, "step", step)
+    monkeypatch.setattr(Optimiser, "step", step)
     assert train.teach(begun(tmp_path))
     assert same(tmp_path / "out" / "final", whole)
     assert same(tmp_path / "out" / "turn-2", whole)

@@ -1,21 +1,21 @@
-"""The updates of operator SFT: the first training's optimisers, and the running mean of the weights."""
+"""The updates of the reasoner's trainings."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 
 from experiments.reasoner.model import Reasoner
 from experiments.reasoner.muon import Muon
-from experiments.reasoner.train import ADAM_RATE, MUON_RATE
 
+MUON_RATE, ADAM_RATE = 0.02, 0.003
 MATRICES = {"qkv": 3, "gate_up": 2, "out": 1, "down": 1}
+"""Hidden matrices, and how many stand in one tensor."""
 
 
 class Optimiser:
-    """Muon for the hidden matrices and AdamW for the rest, as in the training from nothing."""
+    """Muon for the hidden matrices and AdamW for the rest."""
 
     def __init__(self, model: Reasoner) -> None:
         named = [(name.rsplit(".", 1)[-1], parameter) for name, parameter in model.named_parameters()]
@@ -38,24 +38,3 @@ class Optimiser:
         """Goes on from a checkpoint."""
         self.muon.buffers = state["muon"]
         self.adam.load_state_dict(state["adam"])
-
-
-class Average:
-    """The running mean of a model's weights: what samples, and what a turn leaves.
-
-    While the rates are high the weights of the moment are noisy: their drafts solved 4 points of lines less.
-
-    Args:
-        model: Where it begins.
-        keep: Share of the mean that an update leaves.
-    """
-
-    def __init__(self, model: Reasoner, keep: float) -> None:
-        self.model = copy.deepcopy(model)
-        self.keep = keep
-
-    @torch.no_grad()
-    def step(self, model: Reasoner) -> None:
-        """Takes one more update's weights in."""
-        for mean, parameter in zip(self.model.parameters(), model.parameters(), strict=True):
-            mean.lerp_(parameter, 1 - self.keep)
