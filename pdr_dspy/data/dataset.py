@@ -48,8 +48,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides a grade: ids, inputs and answers in order, and which grader."""
-        rows = [[p.id, sorted(p.inputs.items()), p.answer] for p in self.problems]
+        """SHA-256 of everything that decides a grade: ids, inputs, options and answers in order, and which grader."""
+        # What few data sets have stands in the text only where it is there.
+        rows = [
+            [p.id, sorted(p.inputs.items()), p.answer, *([p.options, p.answers] if p.options or p.answers else [])]
+            for p in self.problems
+        ]
         text = json.dumps([self.grader.name, rows], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

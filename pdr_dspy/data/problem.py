@@ -14,10 +14,14 @@ class Problem:
         id: Unique and stable within its data set.
         inputs: The program's input fields by name.
         answer: The reference answer, or None where a checker decides from the inputs alone.
+        options: Of a multiple-choice problem, in order: the first is A. Empty: no choice.
+        answers: Where several answers are right, all of them (`answer` is the first). Empty: `answer` alone is.
         extra: What a grader or a report may want beside them (level, subject, number of lines, ...).
     """
 
     id: str
     inputs: dict[str, str]
     answer: str | None = None
+    options: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
