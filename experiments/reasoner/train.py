@@ -23,6 +23,7 @@ import torch.multiprocessing as multiprocessing
 from torch import Tensor
 from torch.nn import functional as F
 
+from experiments.reasoner.allocation import keep_freed_pages
 from experiments.reasoner.data import Example, Generator
 from experiments.reasoner.model import Reasoner, Shape, fourier_embedding
 from experiments.reasoner.optimiser import Optimiser
@@ -105,6 +106,7 @@ def validate(model: Reasoner, generator: Generator, count: int = 128) -> dict[st
 
 def _work(rank: int, world: int, folder: str, minutes: float, seed: int, width: int) -> None:
     torch.set_num_threads(1)
+    keep_freed_pages()
     root = Path(folder)
     dist.init_process_group("gloo", init_method=f"file://{root.resolve()}/rendezvous", rank=rank, world_size=world)
     generator = Generator.load(root / "tokenizer.json")
@@ -182,9 +184,6 @@ def _work(rank: int, world: int, folder: str, minutes: float, seed: int, width: 
 def train(folder: Path, minutes: float, seed: int, width: int, processes: int) -> None:
     """Trains (or resumes) until `minutes` of training are used; leaves `checkpoint.pt` in `folder`."""
     (folder / "rendezvous").unlink(missing_ok=True)
-    # Large tensors come and go every step: without these, glibc gives their pages back each time (a sixth of the time).
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
     arguments = (processes, str(folder), minutes, seed, width)
     multiprocessing.spawn(_work, args=arguments, nprocs=processes, join=True)
 

@@ -20,6 +20,7 @@ import warnings
 from pathlib import Path
 
 from experiments.configuration import known_in
+from experiments.reasoner.allocation import keep_freed_pages
 from experiments.training.config import CONFIGS, RL, Config, load_config
 from experiments.training.costs import costs, teacher_costs
 from experiments.training.folder import Folder
@@ -105,6 +106,7 @@ def _run(options: argparse.Namespace) -> int:
     except ImportError as missing:
         raise InputError("environment", f"there is no {missing.name} here", _EXTRA) from None
     _quieten()
+    keep_freed_pages()
     model = options.model or config.model
     if stage is None:
         from experiments.training.measure_signal import measure
