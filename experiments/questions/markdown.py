@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from pdr_dspy.evaluation import Difference, Evaluation, Interval
 
-SAMPLE_NOTE = "Intervals are 95 %: Wilson's for one sample a problem, else a bootstrap over problems; differences are \
-paired by problem (bootstrap). Failures count as wrong."
+SAMPLE_NOTE = "Intervals are 95 %: Wilson's, with the effective number of trials where a problem has several samples; \
+differences are paired by problem (Bonett and Price's). Failures count as wrong."
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from pdr_dspy.evaluation.runs import shown
-from pdr_dspy.evaluation.statistics import Difference, Interval, mean_share, paired_difference, quantile, wilson
+from pdr_dspy.evaluation.statistics import Difference, Interval, mean_share, paired_difference, quantile
 from pdr_dspy.formats import MARKS
 from pdr_dspy.ledger import CallRecord, Meters
 from pdr_dspy.modules.records import FailedCall, RunRecord
@@ -122,9 +122,7 @@ class Evaluation:
 
     @cached_property
     def interval(self) -> Interval:
-        """95 % interval of `accuracy`: Wilson's for one sample a problem, else bootstrap over problems."""
-        if len(self.shares) == len(self.results):
-            return wilson(sum(self.shares.values()), len(self.shares))
+        """95 % interval of `accuracy`: Wilson's, with the effective number of trials where a problem has several."""
         return mean_share(list(self.shares.values()))
 
     @property
@@ -205,7 +203,7 @@ class Evaluation:
         return Evaluation(results, self.wall_seconds + newer.wall_seconds)
 
     def compared_with(self, other: Evaluation, meter: str | None = None) -> Difference:
-        """This minus `other` on the problems that both have, paired, with a 95 % bootstrap interval.
+        """This minus `other` on the problems that both have, paired, with a 95 % interval.
 
         Args:
             other: Another program's evaluation.
@@ -219,7 +217,7 @@ class Evaluation:
         common = sorted(mine.keys() & theirs.keys())
         if not common:
             raise ValueError("the two evaluations have no problem in common")
-        return paired_difference([theirs[p] for p in common], [mine[p] for p in common])
+        return paired_difference([theirs[p] for p in common], [mine[p] for p in common], shares=meter is None)
 
     def _by_problem(self, meter: str | None) -> Mapping[str, float]:
         if meter is None:

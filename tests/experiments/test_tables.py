@@ -61,7 +61,7 @@ def test_the_frontier_stars_what_the_search_chose_and_pairs_what_it_matched() ->
     claim = row(text, "it works")
     # Matched at the path's length on the search split: the chain of 120 tokens, not the one of 80.
     assert (claim[1], claim[3], claim[7]) == ("pdr_3", "cot_400", "path 100 against 120")
-    assert claim[5].startswith("+30.0 [+") and claim[6] == "10"
+    assert claim[5].startswith("+30.0 [") and claim[6] == "10"
     assert claim[8] == "yes, but not the whole interval"
     assert row(text, "it is neither")[8] == "no"  # the search's choice solves nothing
     tail = text.split("Paired differences")[1]
@@ -81,7 +81,7 @@ def test_the_distillers_table_reports_the_cell_that_the_search_chose() -> None:
     assert row(second, "shared top-2")[1] == "64" and row(second, "shared top-2")[3].startswith("+0.0")
     # The summary at every kappa; differences are from the one that the search chose.
     summaries = [[c.strip() for c in line.split("|")[2:6]] for line in second.splitlines() if "global" in line]
-    assert {cells[0]: cells[2] for cells in summaries} == {"128": "+0.0 [+0.0 to +0.0]", "64": "-"}
+    assert {cells[0]: cells[2] for cells in summaries} == {"128": "+0.0 [-60.6 to +60.6]", "64": "-"}
 
 
 def test_cells_that_are_put_in_order_are_measured_on_more_problems() -> None:
@@ -188,4 +188,4 @@ def test_a_model_that_is_there_twice_is_told() -> None:
     right, paths = dict.fromkeys(("cot", "pdr", "vote"), "10"), dict.fromkeys(("cot", "pdr", "vote"), 50)
     first, second = (results(name, right, paths) for name in ("a", "b"))
     text = training.text(CONFIG, [first, replace(second, identity=first.identity)])
-    assert "these are one model: a, b" in text and row(text, "b | cot")[4] == "+0.0 [+0.0 to +0.0]"
+    assert "these are one model: a, b" in text and row(text, "b | cot")[4] == "+0.0 [-100.0 to +100.0]"
