@@ -26,6 +26,7 @@ from optimize.searching.sources import Problems, embedded_card, load_problems, o
 from optimize.searching.spending import parse_spend
 from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
+from optimize.studies.fingerprint import split_rule
 from optimize.studies.state import StateDir, default_name
 from optimize.studies.storages import is_shared, open_storage
 from optimize.studies.study import Study
@@ -33,6 +34,7 @@ from optimize.weighing.criteria import parse_objectives
 from optimize.weighing.limits import Limits, duration, parse_limits
 from optimize.weighing.loads import check_loads, parse_loads
 from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.data import RULES
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.errors import InputError
 
@@ -74,9 +76,13 @@ def search(options: argparse.Namespace) -> int:
             recommended=card.prompts,
             formats=asked or usual_formats(card.format),
         )
+        storage = open_storage(options.storage, state.path)
+        rule = split_rule(storage, name)
+        if rule in RULES and rule != problems.rule:
+            problems = load_problems(options, sizes, rule)
         space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
-            open_storage(options.storage, state.path),
+            storage,
             name,
             space,
             fingerprint(options, budget, problems, endpoint, space, limits),
@@ -133,9 +139,10 @@ def fingerprint(
 ) -> dict[str, Any]:
     """What must stay the same for a study to go on."""
     identity = endpoint.identity
+    data = {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint}
     return {
         "budget": str(budget),
-        "data": {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint},
+        "data": data if problems.rule == 1 else {**data, "split": problems.rule},
         "samples": options.samples,
         "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
         "load": endpoint.load,

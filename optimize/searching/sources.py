@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from optimize.searching.options import Sizes
 from optimize.weighing.loads import parse_loads
-from pdr_dspy.data import Dataset, load_data, split
+from pdr_dspy.data import RULE, Dataset, Rule, load_data, split
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
 from pdr_dspy.endpoint.recommended import recommendation
 from pdr_dspy.errors import EndpointError
@@ -24,6 +24,7 @@ class Problems:
         spec: What was asked for.
         search, report: The two sides.
         search_all, report_all: Problems each side has in all.
+        rule: How the set was cut (`pdr_dspy.data.split`).
     """
 
     spec: str
@@ -31,22 +32,24 @@ class Problems:
     report: Dataset
     search_all: int
     report_all: int
+    rule: Rule
 
 
-def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
-    """Load and cut the data set.
+def load_problems(options: argparse.Namespace, sizes: Sizes, rule: Rule = RULE) -> Problems:
+    """Load and cut the data set, by the rule of today or by an older study's.
 
     Raises:
         DataError: it can't be read, or one side is empty.
     """
     data = load_data(options.data, inputs=options.inputs, answer=options.answer)
-    search, report = split(data)
+    search, report = split(data, rule=rule)
     return Problems(
         spec=options.data,
         search=search.head(options.problems or sizes.problems),
         report=report.head(options.report_problems or sizes.report_problems),
         search_all=len(search),
         report_all=len(report),
+        rule=rule,
     )
 
 

@@ -34,6 +34,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def split_rule(storage: BaseStorage, name: str) -> int | None:
+    """How the problems of the study of this name were cut in two; None where there is no such study yet."""
+    try:
+        stored = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(FINGERPRINT)
+    except KeyError:
+        return None
+    # Studies made before there was another rule don't name theirs.
+    return None if stored is None else int(stored.get("data", {}).get("split", 1))
+
+
 def agree(crew: Crew, name: str, now: Mapping[str, Any]) -> None:
     """Refuse what another worker, who came at the same instant, began as something else.
 

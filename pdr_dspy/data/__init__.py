@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from pdr_dspy.data.dataset import Dataset
+from pdr_dspy.data.duplicates import same_problems
 from pdr_dspy.data.grading import GRADERS, Comparing, FieldGrader, Grader, Verdict, make_grader
 from pdr_dspy.data.load import FORMS, load_data
 from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.split import side_of, split
+from pdr_dspy.data.split import RULE, RULES, Rule, side_of, split
+from pdr_dspy.data.wording import normal_form
 
 __all__ = [
     "FORMS",
     "GRADERS",
+    "RULE",
+    "RULES",
     "Comparing",
     "Dataset",
     "FieldGrader",
     "Grader",
     "Problem",
+    "Rule",
     "Verdict",
     "load_data",
     "make_grader",
+    "normal_form",
+    "same_problems",
     "side_of",
     "split",
 ]

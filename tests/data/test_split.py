@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dspy
 import pytest
 from hypothesis import given
@@ -35,6 +37,56 @@ def test_share_and_salt() -> None:
 
 def test_copies_of_a_problem_fall_on_one_side() -> None:
     assert len({side_of(Problem(str(i), {"problem": "same"}, str(i))) for i in range(5)}) == 1
+
+
+STORY = "Anna walks to the old market with {} coins and buys some apples for her sister, who lives in the next village."
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda text: text + " ",
+        lambda text: text + "\n",
+        lambda text: text.rstrip("?"),
+        lambda text: text.replace(" ", "  ", 1),
+        str.upper,
+        lambda text: f"**{text}**",
+    ],
+)
+def test_writing_a_problem_down_in_another_way_leaves_it_where_it_is(other: Callable[[str], str]) -> None:
+    for number in range(100):
+        text = f"what is {number} + 1?"
+        assert side_of(Problem("a", {"problem": text})) == side_of(Problem("b", {"question": other(text)}))
+
+
+def test_near_duplicates_stay_on_one_side() -> None:
+    texts = [STORY.format(number) for number in range(60)]
+    search, report = split(dataset([*texts, *(text.replace("old", "new") for text in texts)]))
+    assert {int(p.id) % 60 for p in search.problems}.isdisjoint(int(p.id) % 60 for p in report.problems)
+    # Without a near-duplicate each is on the side that it is on alone.
+    assert all(side_of(p) == "search" for p in split(dataset(texts))[0].problems)
+
+
+def test_numbers_alone_part_problems_about_evenly() -> None:
+    search, report = split(dataset([STORY.format(number) for number in range(1000)]))
+    assert 420 < len(search) < 580 and len(search) + len(report) == 1000
+    assert 150 < len(split(dataset([f"What is {n} + 1?" for n in range(1000)]), report_share=0.2)[1]) < 250
+
+
+def test_copies_of_a_problem_follow_the_side_that_it_names() -> None:
+    texts = [STORY.format(number) for number in range(40)]
+    named = [Problem(f"n{i}", {"problem": t}, "1", extra={"split": "report"}) for i, t in enumerate(texts[:20])]
+    free = [Problem(f"f{i}", {"problem": t.replace("old", "new")}, "1") for i, t in enumerate(texts)]
+    search, report = split(dataset(["x"]).with_problems([*named, *free]))
+    assert {f"f{i}" for i in range(20)} < {p.id for p in report.problems} and len(search) > 0
+
+
+def test_the_rule_of_older_studies_is_kept() -> None:
+    # Sides that the first rule gave these texts.
+    old = [side_of(Problem("a", {"problem": f"problem {i}"}), rule=1) for i in range(8)]
+    assert old == ["search", "search", "search", "search", "report", "report", "search", "report"]
+    search, _ = split(dataset([f"problem {i}" for i in range(8)]), rule=1)
+    assert [int(p.id) for p in search.problems] == [i for i, side in enumerate(old) if side == "search"]
 
 
 def test_worksheets_stay_on_their_declared_side() -> None:
