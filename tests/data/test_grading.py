@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -63,65 +59,6 @@ async def test_integers(pool: MathPool, answer: Any, correct: bool) -> None:
 async def test_mathematics(pool: MathPool, reference: str, answer: str, correct: bool) -> None:
     verdict = await make_grader("math", pool=pool).grade(problem(reference), {"answer": answer})
     assert verdict.correct is correct and verdict.failure is None
-
-
-async def test_a_worker_that_hangs_is_killed_and_replaced(pool: MathPool) -> None:
-    grader = make_grader("math", pool=pool)
-    await grader.grade(problem("p"), {"answer": "q+1"})
-    hung = pool.pids
-    started = time.monotonic()
-    verdict = await grader.grade(problem("5"), {"answer": r"\boxed{9^{9^{9^9}}}"})
-    assert not verdict and (verdict.failure, verdict.detail) == ("grader", "grader timeout")
-    assert time.monotonic() - started < 2 * pool.limit + 2
-    for pid in hung:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-    assert await grader.grade(problem(r"\frac12"), {"answer": "1/2"})
-    assert pool.pids and pool.pids != hung
-
-
-async def test_a_worker_that_dies_is_replaced_and_asked_again(pool: MathPool) -> None:
-    grader = make_grader("math", pool=pool)
-    await grader.grade(problem("p"), {"answer": "q+1"})
-    os.kill(pool.pids[0], 9)
-    assert await grader.grade(problem("x+y"), {"answer": "y+x"})
-
-
-async def test_an_answer_that_kills_every_worker_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = tmp_path / "worker.py"
-    worker.write_text("print('{}', flush=True); input()")
-    monkeypatch.setattr("pdr_dspy.answers.mathpool._WORKER", worker)
-    verdict = await make_grader("math", pool=MathPool(1)).grade(problem("p"), {"answer": "q+1"})
-    assert (verdict.correct, verdict.failure, verdict.detail) == (False, "grader", "grader died")
-
-
-async def test_workers_start_with_the_first_answer_that_needs_one_and_end_with_close() -> None:
-    pool = MathPool(workers=2)
-    grader = make_grader("math", pool=pool)
-    assert await grader.grade(problem("5"), {"answer": "5"}) and pool.pids == []
-    assert all(await asyncio.gather(*(grader.grade(problem("x+y"), {"answer": "y+x"}) for _ in range(4))))
-    pids = pool.pids
-    assert 1 <= len(pids) <= 2
-    pool.close()
-    assert pool.pids == []
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-
-
-async def test_grading_does_not_block_the_loop(pool: MathPool) -> None:
-    task = asyncio.create_task(make_grader("math", pool=pool).grade(problem("5"), {"answer": "9^{9^{9^9}}"}))
-    turns = 0
-    while not task.done():
-        await asyncio.sleep(0.05)
-        turns += 1
-    assert turns > 5
-
-
-async def test_math_verify_that_can_not_be_started_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pdr_dspy.answers.mathpool.sys.executable", "/bin/true")
-    with pytest.raises(DataError, match="did not start"):
-        await make_grader("math", pool=MathPool(1)).grade(problem("p"), {"answer": "q"})
 
 
 async def test_exact_ignores_whitespace_and_nothing_else() -> None:
