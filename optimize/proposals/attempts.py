@@ -15,7 +15,7 @@ import dspy
 from pdr_dspy.answers import judged
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data import Dataset, Problem
-from pdr_dspy.data.grading import graded_by
+from pdr_dspy.data.graders import graded_by
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.evaluation.failures import fatal
 from pdr_dspy.evaluation.runs import shown

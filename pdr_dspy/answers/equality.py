@@ -16,9 +16,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pdr_dspy.answers import mathtext
-from pdr_dspy.answers.canonical import canonical, mathematical, rational
+from pdr_dspy.answers.compare import compare
 from pdr_dspy.answers.mathpool import MathPool, shared_pool
+from pdr_dspy.answers.mathtext import wrapped
+from pdr_dspy.answers.outcomes import Ask, Outcome, settle
+from pdr_dspy.answers.reading import read
 
 Equal = Callable[[Any, Any], bool | Awaitable[bool]]
 """Whether two answers (values of one output field) are the same answer."""
@@ -62,8 +64,8 @@ def judged(by: Graded | None) -> Iterator[None]:
 async def equal_answers(first: Any, second: Any, pool: MathPool | None = None) -> bool:
     """Whether two answers are the same, without a data set.
 
-    Typed values (numbers, lists in order, models, enums) are compared by value. Of texts it is what they say
-    (`canonical`) that is compared; two that may be expressions are shown to math-verify.
+    Typed values (numbers, lists in order, models, enums) are compared by value. Of texts it is what they say (`read`)
+    that is compared; two expressions that text can't tell apart are shown to math-verify.
 
     Raises:
         Undecided: math-verify could not say.
@@ -90,35 +92,26 @@ async def equal_answers(first: Any, second: Any, pool: MathPool | None = None) -
     return False
 
 
-async def equal_texts(first: str, second: str, pool: MathPool | None = None) -> bool:
+async def equal_texts(reference: str, answer: str, pool: MathPool | None = None) -> bool:
     """Whether two texts say the same: as `equal_answers`."""
-    one, other = canonical(first), canonical(second)
-    if one == other:
-        return True
-    if not mathematical(one) or not mathematical(other) or (rational(one) is not None and rational(other) is not None):
-        return False
-    return await equal_mathematically(first, second, pool)
+    return await settled(compare(read(reference), read(answer)), pool)
 
 
-async def equal_mathematically(first: str, second: str, pool: MathPool | None = None) -> bool:
-    """Whether two texts are mathematically equal, be they expressions or sentences that hold one.
+async def settled(outcome: Outcome, pool: MathPool | None = None) -> bool:
+    """What a comparison comes to, math-verify asked where it has to be.
 
     Raises:
         Undecided: math-verify could not say.
         DataError: math-verify can't be started.
     """
-    one, other = canonical(first), canonical(second)
-    if one == other:
-        return True
-    if rational(one) is not None and rational(other) is not None:
-        return False
-    quick = mathtext.quick_compare(first, second)
-    if quick is not None:
-        return quick
-    reply = await (pool or shared_pool()).verify(mathtext.wrapped(first), mathtext.wrapped(second))
-    if reply.problem:
-        raise Undecided(reply.problem)
-    return reply.equal
+
+    async def ask(asked: Ask) -> bool:
+        reply = await (pool or shared_pool()).verify(wrapped(asked.reference), wrapped(asked.answer))
+        if reply.problem:
+            raise Undecided(reply.problem)
+        return reply.equal
+
+    return await settle(outcome, ask)
 
 
 async def _all_equal(first: Any, second: Any, pool: MathPool | None) -> bool:

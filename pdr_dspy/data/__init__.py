@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.duplicates import same_problems
-from pdr_dspy.data.grading import GRADERS, Comparing, FieldGrader, Grader, Verdict, make_grader
+from pdr_dspy.data.graders import GRADERS, Code, Comparing, FieldGrader, Grader, Tolerance, Verdict, guess, make_grader
 from pdr_dspy.data.load import FORMS, load_data
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.split import RULE, RULES, Rule, side_of, split
@@ -15,13 +15,16 @@ __all__ = [
     "GRADERS",
     "RULE",
     "RULES",
+    "Code",
     "Comparing",
     "Dataset",
     "FieldGrader",
     "Grader",
     "Problem",
     "Rule",
+    "Tolerance",
     "Verdict",
+    "guess",
     "load_data",
     "make_grader",
     "normal_form",

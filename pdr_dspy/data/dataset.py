@@ -13,7 +13,7 @@ from functools import cached_property
 
 import dspy
 
-from pdr_dspy.data.grading import Grader
+from pdr_dspy.data.graders import Grader
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.errors import DataError
 

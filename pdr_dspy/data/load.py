@@ -8,7 +8,7 @@ from pathlib import Path
 import dspy
 
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.grading import make_grader
+from pdr_dspy.data.graders import make_grader
 from pdr_dspy.data.hf import HubSpec, read_hub
 from pdr_dspy.data.jsonl import read_jsonl
 from pdr_dspy.data.known import KNOWN, read_known

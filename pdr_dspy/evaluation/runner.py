@@ -25,7 +25,7 @@ from pdr_dspy import bridge
 from pdr_dspy.answers import judged
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.grading import Verdict, graded_by
+from pdr_dspy.data.graders import Verdict, graded_by
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.endpoint import endpoint_of
 from pdr_dspy.errors import InputError

@@ -83,7 +83,9 @@ async def test_worksheets_are_graded_by_their_own_checker() -> None:
 
 
 def test_unknown_grader() -> None:
-    with pytest.raises(DataError, match="exact, math, integer, worksheet"):
+    with pytest.raises(
+        DataError, match="integer, number, math, choice, words, exact, all, any, worksheet, or package.module:function"
+    ):
         make_grader("fuzzy")
 
 

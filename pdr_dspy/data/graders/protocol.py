@@ -1,9 +1,4 @@
-"""Graders: is this output right for this problem?
-
-Each is cheap where it can be: text that matches and integers are compared here, at once; only what is left goes to
-`math-verify`, in worker processes with a time limit (see `mathpool`). A grader reads one output field and grades
-`str()` of it, so the field may be typed (`int`, a pydantic model with a `__str__`). Knows nothing of models.
-"""
+"""What a grader is: it gives a verdict on a program's outputs, and may say when two answers are one."""
 
 from __future__ import annotations
 
@@ -11,11 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pdr_dspy.answers import Graded, equal_answers, mathtext
-from pdr_dspy.answers.equality import equal_mathematically
-from pdr_dspy.answers.mathpool import MathPool, shared_pool
+from pdr_dspy.answers import Graded, equal_answers
 from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.worksheets import same_worksheet, worksheet_correct
 from pdr_dspy.errors import DataError
 
 
@@ -71,20 +63,21 @@ def graded_by(grader: Grader) -> Graded | None:
     return Graded(field if isinstance(field, str) else None, grader.equal)
 
 
-Judge = Callable[[Problem, str], Awaitable[Verdict]]
+Judge = Callable[[Problem, Any], Awaitable[Verdict]]
 Same = Callable[[str, str], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
 class FieldGrader:
-    """Grades `str()` of one output field with `judge`.
+    """Grades one output field with `judge`.
 
     Attributes:
         name: As a `Grader`'s.
         field: The output field.
-        judge: Whether a text is right for a problem.
+        judge: Whether a value is right for a problem.
         needs_answer: Whether it judges by a reference answer.
         same: Whether two texts are the same answer; None: as without a data set (`equal_answers`).
+        typed: Whether `judge` is given the value as the signature types it; else `str()` of it.
     """
 
     name: str
@@ -92,6 +85,7 @@ class FieldGrader:
     judge: Judge
     needs_answer: bool = True
     same: Same | None = None
+    typed: bool = False
 
     async def grade(self, problem: Problem, outputs: Mapping[str, Any]) -> Verdict:
         """Judge the field; an output without it is wrong, and says so."""
@@ -99,7 +93,7 @@ class FieldGrader:
         if value is None:
             given = ", ".join(outputs) or "nothing"
             return Verdict(False, "missing", f"the program gave no {self.field!r} (it gave: {given})")
-        return await self.judge(problem, str(value))
+        return await self.judge(problem, value if self.typed else str(value))
 
     async def equal(self, first: Any, second: Any) -> bool:
         """Whether two values of the field are the same answer, whatever the problem.
@@ -113,70 +107,12 @@ class FieldGrader:
         return await self.same(str(first), str(second))
 
 
-async def _exact(problem: Problem, text: str) -> Verdict:
-    return Verdict(await _same_text(_reference(problem), text))
-
-
-async def _same_text(first: str, second: str) -> bool:
-    return first.split() == second.split()
-
-
-async def _same_worksheet(first: str, second: str) -> bool:
-    return same_worksheet(first, second)
-
-
-async def _worksheet(problem: Problem, text: str) -> Verdict:
-    # A worksheet has one input; its name is the user's.
-    return Verdict(worksheet_correct("\n".join(problem.inputs.values()), text))
-
-
-@dataclass(frozen=True)
-class _Math:
-    """Mathematically equal: matching text, then integers, then math-verify."""
-
-    pool: MathPool | None = None
-
-    async def __call__(self, problem: Problem, text: str) -> Verdict:
-        reference = _reference(problem)
-        quick = mathtext.quick_compare(reference, text)
-        if quick is not None:
-            return Verdict(quick)
-        reply = await (self.pool or shared_pool()).verify(mathtext.wrapped(reference), mathtext.wrapped(text))
-        return Verdict(reply.equal, "grader" if reply.problem else None, reply.problem)
-
-    async def same(self, first: str, second: str) -> bool:
-        return await equal_mathematically(first, second, self.pool)
-
-
-GRADERS = ("exact", "math", "integer", "worksheet")
-
-
-def make_grader(kind: str, field: str = "answer", pool: MathPool | None = None) -> FieldGrader:
-    """A grader by name, for one output field.
-
-    `exact`: same text, whitespace aside. `math`: mathematically equal, the last `\\boxed{}` if there is one.
-    `integer`: as `math`, for references that are integers (AIME). `worksheet`: solves every line of a worksheet.
-
-    Args:
-        kind: One of `GRADERS`.
-        field: The output field to grade.
-        pool: Workers for math-verify; default: one pool for the process.
+def reference_of(problem: Problem) -> str:
+    """The problem's reference answer.
 
     Raises:
-        DataError: an unknown name.
+        DataError: it has none.
     """
-    match kind:
-        case "exact":
-            return FieldGrader(kind, field, _exact, same=_same_text)
-        case "math" | "integer":
-            judge = _Math(pool)
-            return FieldGrader(kind, field, judge, same=judge.same)
-        case "worksheet":
-            return FieldGrader(kind, field, _worksheet, needs_answer=False, same=_same_worksheet)
-    raise DataError("grader", f"there is no grader {kind!r}", f"Use one of {', '.join(GRADERS)}.")
-
-
-def _reference(problem: Problem) -> str:
     if problem.answer is None:
         raise DataError("answer", f"problem {problem.id} has no reference answer", "Name the column that holds it.")
     return problem.answer

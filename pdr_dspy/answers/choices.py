@@ -1,0 +1,64 @@
+"""The options that an answer names: `B`, "(B)", "B) 12", "Option B", "A, C". Pure, on bounded texts."""
+
+from __future__ import annotations
+
+import re
+
+_LETTER = re.compile(r"[(\[]? ?([A-Za-z]) ?[)\]]?\.?")
+_NAMED = re.compile(
+    r"(?:(?:the |my )?(?:final |correct |right |best )?(?:option|choice|answer|statement"
+    r"|letter)s?:? )[(\[]?([A-Ja-j])[)\]]?"
+    r"(?: (?:is|would be) (?:the )?(?:correct|right|true|best|answer)\b[^,;]{0,40})?",
+    re.IGNORECASE,
+)
+_CORRECT = re.compile(
+    r"[(\[]?([A-J])[)\]]? (?:is|would be) (?:the )?(?:correct|right|true|best|answer)(?: (?:answer|option|choice))?"
+)
+_WITH_TEXT = re.compile(
+    r"(?:(?:option|choice|answer) )?(?:[(\[] ?([A-Ja-j]) ?[)\]][.:]?\s*|([A-J]) ?(?:[).:]\s*|\s-\s)"
+    r"|([a-j])\)\s*)(\S.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"(?:.{1,120} )?(?:is|are|choose|select|pick|option|choice|be)\s+(?:option |choice "
+    r"|answer )?[(\[]?([A-J])[)\]]?(?:\.|$)",
+    re.DOTALL,
+)
+_SEVERAL = re.compile(r"(?:[(\[]?[A-Ja-j][)\]]?(?:\s*(?:,|;|&|and|,\s*and)\s*|\s+|(?=[(\[])))+[(\[]?[A-Ja-j][)\]]?")
+_TOGETHER = re.compile(r"[A-J]{2,10}")
+_ELSE = re.compile(
+    r"\W*(?:is|are|was|isn't|or|and|but|not|wrong|incorrect|false|nor)\b|.*\b(?:wrong|incorrect|or)\b"
+    r"|.*(?<![A-Za-z\\])[(\[][A-J][)\]]",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def options(text: str) -> tuple[str, str]:
+    """The letters of the options that an answer names, in its order, and the text behind a single one.
+
+    >>> [options(t) for t in ("(B)", "B) 12", "A and C", "CA", "A or B", "12")]
+    [('B', ''), ('B', '12'), ('AC', ''), ('CA', ''), ('', ''), ('', '')]
+    """
+    for pattern in (_LETTER, _NAMED, _CORRECT):
+        if found := pattern.fullmatch(text):
+            return found[1].upper(), ""
+    if _TOGETHER.fullmatch(text) and len(set(text)) == len(text):
+        return text, ""
+    if _SEVERAL.fullmatch(text):
+        letters = re.findall(r"(?<![A-Za-z])[A-Ja-j](?![A-Za-z])", text)
+        if len(set(letters)) == len(letters) and (len({letter.isupper() for letter in letters}) == 1):
+            return "".join(letters).upper(), ""
+    if (found := _WITH_TEXT.fullmatch(text)) and not _ELSE.match(found[4]):
+        letter = found[1] or found[2] or found[3]
+        if found[1] or found[3] or letter.isupper():
+            return letter.upper(), found[4].strip()
+    if (found := _STATED.fullmatch(text)) and not re.search(r"\b(?:not|n't|or|nor|either|wrong)\b|n't\b", text):
+        return found[1], ""
+    return "", ""
+
+
+def same_options(reference: str, answer: str) -> bool:
+    """Whether two name the same options. Three and more that are not in the alphabet's order are an order."""
+    if len(reference) > 2 and list(reference) != sorted(reference):
+        return reference == answer
+    return sorted(reference) == sorted(answer)

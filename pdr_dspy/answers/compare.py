@@ -1,0 +1,234 @@
+"""Whether two readings say the same. Pure: what text can't decide comes out as what math-verify is to be asked."""
+
+from __future__ import annotations
+
+from pdr_dspy.answers.choices import same_options
+from pdr_dspy.answers.classify import classify, squeezed
+from pdr_dspy.answers.literals import tokens_equal
+from pdr_dspy.answers.nodes import (
+    Group,
+    Matrix,
+    Named,
+    Node,
+    Nothing,
+    Reading,
+    Region,
+    Relation,
+    Scalar,
+    Span,
+    Token,
+    Words,
+)
+from pdr_dspy.answers.outcomes import Ask, Outcome, every, matching
+from pdr_dspy.answers.scalars import expressions, scalars
+
+_POLAR = ("yes", "no", "true", "false")
+
+
+def compare(reference: Reading, answer: Reading) -> Outcome:
+    """Whether an answer says what the reference says.
+
+    Units, where both have one, are compared. Every part of an enumeration is needed, in order only in parentheses. A
+    sentence says the one number or expression that it holds, unless it hedges.
+
+    Args:
+        reference: The right answer.
+        answer: The one to judge; between two answers of a vote, either.
+    """
+    if isinstance(answer.node, Nothing) or isinstance(reference.node, Nothing):
+        return isinstance(answer.node, Nothing) and isinstance(reference.node, Nothing)
+    if squeezed(reference.text) == squeezed(answer.text):
+        return True
+    if reference.letters and answer.letters:
+        if same_options(reference.letters, answer.letters):
+            return True
+        if len(reference.letters) == len(answer.letters) == 1:
+            return False
+    outcome = nodes(reference.node, answer.node)
+    if outcome is not False:
+        return outcome
+    if answer.option and not reference.letters:  # "B) 12" for 12
+        return nodes(reference.node, classify(answer.option)) is True
+    for one, other in ((answer.sentence, reference.node), (reference.sentence, answer.node)):
+        plain = isinstance(other, Scalar | Group | Region) and isinstance(one, Scalar | Group | Region | Named)
+        if one is not None and plain and (other is reference.node or _wordy(reference)):
+            return nodes(reference.node, one) if other is reference.node else nodes(one, answer.node)
+    return False
+
+
+def _wordy(reading: Reading) -> bool:
+    return isinstance(reading.node, Words)
+
+
+def nodes(reference: Node, answer: Node) -> Outcome:
+    """Whether two nodes are equal."""
+    match reference, answer:
+        case Named(), _:
+            return _named(reference, answer)
+        case _, Named():
+            return nodes(reference, answer.value) if answer.symbol or not _relational(reference) else False
+        case Words(), _:
+            return _words(reference, answer)
+        case _, Words():
+            return _words(answer, reference)
+        case Region(), _:
+            return _region(reference, answer)
+        case _, Region():
+            return _region(answer, reference)
+        case Token(), Token():
+            return tokens_equal(reference, answer)
+        case Token(), Scalar():
+            return _token(reference, answer)
+        case Scalar(), Token():
+            return _token(answer, reference)
+        case Matrix(), _:
+            return _matrix(reference, answer)
+        case _, Matrix():
+            return _matrix(answer, reference)
+        case Group(), _:
+            return _group(reference, answer)
+        case _, Group():
+            return _group(answer, reference)
+        case Relation(), Relation():
+            return _relations(reference, answer)
+        case Scalar(), Scalar():
+            return scalars(reference, answer)
+    return False
+
+
+def _relational(node: Node) -> bool:
+    return isinstance(node, Relation)
+
+
+def _named(reference: Named, answer: Node) -> Outcome:
+    if isinstance(answer, Relation):
+        return _equations(reference, answer)
+    if not isinstance(answer, Named):
+        return nodes(reference.value, answer)
+    if reference.symbol and answer.symbol and reference.name != answer.name:
+        # `y = 2x + 1` may be written for another variable; `x = 5` and `y = 5` are two answers.
+        if isinstance(reference.value, Scalar) and isinstance(answer.value, Scalar):
+            constants = reference.value.value is not None or answer.value.value is not None
+            swapped = reference.name in answer.value.text and answer.name in reference.value.text
+            one, other = (f"{each.name}={_text(each.value)}" for each in (reference, answer))
+            return Ask(one, other) if swapped and not constants else False
+        return False
+    if not reference.symbol and not answer.symbol:
+        mine, theirs = set(reference.name.split()), set(answer.name.split())
+        if not mine & theirs and mine - {"it", "answer"} and theirs - {"it", "answer"}:
+            return False
+    return nodes(reference.value, answer.value)
+
+
+def _text(node: Node) -> str:
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def _equations(named: Named, relation: Relation) -> Outcome:
+    text = _text(named.value)
+    return Ask(f"{named.name}={text}", _written(relation)) if text and named.symbol else False
+
+
+def _written(relation: Relation) -> str:
+    signs = {"<=": "\\le", ">=": "\\ge", "!=": "\\ne", "==": "\\equiv"}
+    parts = [relation.terms[0]]
+    for sign, term in zip(relation.signs, relation.terms[1:], strict=True):
+        parts += [signs.get(sign, sign), term]
+    return " ".join(parts)
+
+
+def _relations(reference: Relation, answer: Relation) -> Outcome:
+    if reference.signs == answer.signs:
+        turned = [answer.terms] + ([answer.terms[::-1]] if set(answer.signs) <= {"=", "!="} else [])
+        if any([*map(squeezed, reference.terms)] == [*map(squeezed, terms)] for terms in turned):
+            return True
+        if squeezed(reference.terms[0]) == squeezed(answer.terms[0]) and len(reference.terms) == len(answer.terms):
+            return every([expressions(a, b) for a, b in zip(reference.terms[1:], answer.terms[1:], strict=True)])
+    if set(reference.signs) != set(answer.signs) or len(reference.signs) > 1 or len(answer.signs) > 1:
+        if reference.signs != answer.signs:
+            return False
+        return every([expressions(a, b) for a, b in zip(reference.terms, answer.terms, strict=True)])
+    return Ask(_written(reference), _written(answer))
+
+
+def _words(said: Words, other: Node) -> Outcome:
+    if isinstance(other, Words):
+        heads = (said.head or said.text, other.head or other.text)
+        return said.text == other.text or (heads[0] == heads[1] and heads[0] in _POLAR)
+    if isinstance(other, Scalar):
+        return squeezed(said.text) == squeezed(other.text.casefold())
+    return False
+
+
+def _token(token: Token, number: Scalar) -> Outcome:
+    """A number without its base says the digits alone."""
+    if token.sort == "base" and number.unit is None:
+        return squeezed(number.text).upper() == token.loose[0]
+    return False
+
+
+def _region(region: Region, other: Node) -> Outcome:
+    if isinstance(other, Region):
+        if region.name and other.name and region.name != other.name:
+            return False
+        if len(region.spans) != len(other.spans):
+            return False
+        return matching([[_span(one, two) for two in other.spans] for one in region.spans])
+    if isinstance(other, Group) and other.shape in ("(", "[") and len(other.items) == 2 and len(region.spans) == 1:
+        (span,) = region.spans
+        if (span.low_closed, span.high_closed) != (other.shape == "[",) * 2:
+            return False
+        return every([nodes(span.low, other.items[0]), nodes(span.high, other.items[1])])
+    return False
+
+
+def _span(one: Span, two: Span) -> Outcome:
+    if (one.low_closed, one.high_closed) != (two.low_closed, two.high_closed):
+        return False
+    return every([scalars(one.low, two.low), scalars(one.high, two.high)])
+
+
+def _matrix(matrix: Matrix, other: Node) -> Outcome:
+    if isinstance(other, Matrix):
+        if [len(row) for row in matrix.rows] != [len(row) for row in other.rows]:
+            return False
+        pairs = zip(matrix.rows, other.rows, strict=True)
+        return every([nodes(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)])
+    if isinstance(other, Group) and other.shape in ("(", "["):
+        flat = [row[0] for row in matrix.rows] if all(len(row) == 1 for row in matrix.rows) else list(matrix.rows[0])
+        if len(flat) != len(other.items) or (len(matrix.rows) > 1 and len(matrix.rows[0]) > 1):
+            return False
+        return every([nodes(a, b) for a, b in zip(flat, other.items, strict=True)])
+    return False
+
+
+def _group(group: Group, other: Node) -> Outcome:
+    if isinstance(other, Scalar):
+        if other.listed and len(other.listed) == len(group.items) and group.shape != "(":
+            return _group(group, Group(tuple(Scalar(str(part), part) for part in other.listed)))
+        return nodes(group.items[0], other) if len(group.items) == 1 and group.shape != "[" else False
+    if not isinstance(other, Group):
+        return False
+    if len(group.items) != len(other.items):
+        return False
+    names = [[item.name for item in each.items if isinstance(item, Named)] for each in (group, other)]
+    labelled = [len(each) == len(set(each)) == len(group.items) > 1 for each in names]
+    if all(labelled) and set(names[0]) == set(names[1]):
+        by_name = {item.name: item for item in other.items if isinstance(item, Named)}
+        return every([nodes(item, by_name[item.name]) for item in group.items if isinstance(item, Named)])
+    ordered = any(labelled) or _ordered(group.shape, other.shape, len(group.items))
+    if ordered is None:
+        return False
+    if ordered:
+        return every([nodes(a, b) for a, b in zip(group.items, other.items, strict=True)])
+    if len(group.items) > 100:
+        return False
+    return matching([[nodes(a, b) for b in other.items] for a in group.items])
+
+
+def _ordered(one: str, other: str, count: int) -> bool | None:
+    """Whether the order counts between two shapes; None where they exclude each other."""
+    shapes = {one, other}
+    if shapes == {"(", "{"} or (shapes in ({"[", "{"}, {"(", "["}) and count == 2):
+        return None
+    return "(" in shapes or shapes == {"["}

@@ -1,0 +1,163 @@
+"""What a sentence says: what it states, that it hedges, its words alone. On bounded texts; pure."""
+
+from __future__ import annotations
+
+import re
+
+from pdr_dspy.answers.nodes import Words
+
+FUNCTIONS = frozenset(
+    {
+        "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "pi", "inf", "arcsin", "arccos", "arctan",
+        "sinh", "cosh", "tanh", "lim", "max", "min", "gcd", "lcm", "mod", "bmod", "pmod", "theta", "alpha", "beta",
+        "sum", "int", "det", "deg", "infty", "binom", "frac",
+    }
+)  # fmt: skip
+_SHORT_WORDS = frozenset(
+    [
+        "is",
+        "no",
+        "of",
+        "an",
+        "or",
+        "to",
+        "in",
+        "on",
+        "at",
+        "it",
+        "by",
+        "be",
+        "we",
+        "he",
+        "me",
+        "my",
+        "up",
+        "us",
+        "so",
+        "as",
+        "if",
+        "do",
+        "go",
+        "am",
+        "pm",
+        "us",
+        "ok",
+    ]
+)
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
+_QUALIFIED = re.compile(
+    r"\b(?:not|no|never|wrong|incorrect|false|cannot|neither|nor|except|without|or|either|maybe|perhaps|possibly|might"
+    r"|could|may|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice|double|triple|times"
+    r"|squared|cubed|root|more|less|fewer|hundred|thousand|million|billion|dozen|minus|plus|divided|multiplied|guess"
+    r"|greater|exceeds?|almost|nearly|step|chapter|every|depends|unknown|unclear|up to|any|from|retracted|per"
+    r"|half|only if"
+    r"|ruled|rejected|excluded|instead|rather|but)\b|n't\b|\?",
+    re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"(?P<label>.{1,160}?[^\s=<>])\s+(?:is|are|was|were|equals?|becomes|comes to|is given by|will be|must be"
+    r"|should be)\s+"
+    r"(?P<value>\S.{0,400})",
+    re.DOTALL,
+)
+_FILL = re.compile(
+    r"(?:(?:equal to|given by|then|therefore|thus|hence|indeed|exactly|simply|just|also|always|approximately|about"
+    r"|roughly|around|precisely|either|both|\\approx|:|at|located at)\s+)+",
+    re.IGNORECASE,
+)
+_CALC = re.compile(
+    r"(?P<label>(?:we|you|he|she|they|it|this|which)\b.{0,80}?\b(?:get|gets|obtain|find|have|gives"
+    r"|yields))\s+(?P<value>\S.{0,200})",
+                   re.DOTALL | re.IGNORECASE)  # fmt: skip
+_POLAR = re.compile(r"(yes|no|true|false)(?:\s*[,.;:!\u2014]\s*|\s+-\s+)(\S.*)", re.IGNORECASE | re.DOTALL)
+_PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")  # of three variables
+_ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
+_SYNONYMS = {
+    "\\emptyset": "no solution", "empty set": "no solution", "null set": "no solution", "\\{\\}": "no solution",
+    "no real solution": "no real solution", "doe not exist": "dne", "undefined": "undefined", "t": "t",
+}  # fmt: skip
+_MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
+_NUMBERS = re.compile(
+    r"(?<![\w.,^_{(/\\-])(?:\\?[$€£] ?)?[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+"
+    r"|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?: [0-9]+)?(?:/[0-9]+)?"
+    r"(?: ?(?:%|\\%|\^\\circ|[a-zA-Z]{1,12}\b(?:\^[0-9])?))?"
+)
+
+
+def qualified(text: str) -> bool:
+    """Whether a text negates, hedges or makes a condition, so that a number in it is not what it says."""
+    return _QUALIFIED.search(text) is not None
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text that are no names of functions, variables or commands."""
+    found = _WORD.findall(_COMMAND.sub(" ", text))
+    capitals = 4 if any(c in "\\=^" for c in text) else 0  # of names of lines and angles: `\\angle ABC = 30`
+    return [
+        word
+        for word in found
+        if word.casefold() in _SHORT_WORDS
+        or (
+            len(word) > 2
+            and word.casefold() not in FUNCTIONS
+            and not _PRODUCT.fullmatch(word)
+            and not (word.isupper() and len(word) <= capitals)
+        )
+    ]
+
+
+def stated(text: str) -> tuple[str, str] | None:
+    """Of a sentence that states something, of what and what: "The mean is 10" states (`The mean`, `10`)."""
+    found = None
+    for pattern in (_STATED, _CALC):
+        place = 0
+        while (match := pattern.match(text, place)) and len(text) - place > 2:
+            found = match
+            place = match.start("value")
+            if pattern is _CALC:
+                break
+        if found:
+            break
+    if found is None:
+        return None
+    label = text[: found.end("label")].strip()
+    value = _FILL.sub("", found["value"], count=1) if _FILL.match(found["value"]) else found["value"]
+    if qualified(label) or re.search(r"[,;]\s|=", label) or re.match(r"not\b", value):
+        return None
+    return label, value.strip()
+
+
+def polar(text: str) -> str:
+    """`yes`, `no`, `true` or `false`, where a text begins with it and goes on to say why; else empty."""
+    found = _POLAR.fullmatch(text)
+    if found is None or re.search(r"\b(?:yes|no|true|false)\b", found[2], re.IGNORECASE) or len(found[2].split()) < 2:
+        return ""
+    return found[1].casefold()
+
+
+def words(text: str) -> Words:
+    """A text as words: folded, without articles and sentence marks, nouns in the singular."""
+    head = polar(text)
+    folded = text.replace("$", "").replace("*", "").casefold()
+    folded = re.sub(r"(?<=[^\W\d])[.](?=\s|$)|[\"`!?]", "", folded)
+    folded = _ARTICLE.sub("", re.sub(r"\s*[,;:]\s*", ", ", " ".join(folded.split())))
+    parts = [
+        part[:-1] if len(part) > 3 and part[-1] == "s" and part[-2] not in "sui" else part for part in folded.split()
+    ]
+    bare = " ".join(parts).strip(" ,;:-")
+    return Words(_SYNONYMS.get(bare, bare), head)
+
+
+def only_part(text: str) -> str | None:
+    """The one formula, or the one number, that an unqualified sentence holds; None where there is none, or several."""
+    if qualified(text) or len(text) > 400:
+        return None
+    formulas = [match[1] or match[2] for match in _MATHS.finditer(text)]
+    outside = _MATHS.sub(" ", text)
+    numbers = [match[0] for match in _NUMBERS.finditer(outside)]
+    if len(formulas) == 1 and not numbers and not re.search(r"[=<>\\]", outside):
+        return formulas[0]
+    if not formulas and len(numbers) == 1 and len(re.findall(r"[0-9]+", outside.replace(numbers[0], "", 1))) == 0:
+        return None if re.search(r"[=<>^_{}\\+*/]", outside.replace(numbers[0], " ", 1)) else numbers[0]
+    return None

@@ -1,0 +1,111 @@
+"""Numbers with what they are measured in: `12 cm`, `\\$18.90 per share`, `50%`, `3 hours 20 minutes`. Pure, bounded."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from pdr_dspy.answers.evaluate import evaluate
+from pdr_dspy.answers.nodes import Scalar
+from pdr_dspy.answers.numbers import THOUSANDS_OR_LIST, rational, worded
+from pdr_dspy.answers.units import DEGREE, GLUED, Unit, unit
+
+_CURRENCY = re.compile(r"([+-]?) ?(USD|US\$|CAD|AUD|[$€£¥₹]) ?(.+)")
+_AMOUNT = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)(?: ?(k|K|M|m|B|bn|million|billion|thousand|trillion))?(?: (.+))?")
+_SCALE = {"k": 3, "thousand": 3, "m": 6, "million": 6, "b": 9, "bn": 9, "billion": 9, "trillion": 12}
+_PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?|[a-z]+(?=[ -])) ?([a-zA-Z]+)\.?(?:, ?| and | ?(?=[0-9]))?")
+_SPLITS = 14
+_APPROXIMATE = re.compile(
+    r"(?:approximately|approx\.?|about|roughly|around|exactly|nearly equal to|\\approx|~)\s*(?=[-+\d\\$€£U])",
+    re.IGNORECASE,
+)
+_DEGREES = re.compile(r"(.+?) ?\^\\circ ?\Z")
+
+
+def quantity(text: str) -> Scalar | None:
+    """The number, and its unit, that a text is; None where it is anything else."""
+    text = _APPROXIMATE.sub("", text, count=1) if _APPROXIMATE.match(text) else text
+    value = rational(text)
+    if value is not None:
+        listed = tuple(Fraction(part) for part in text.split(",")) if THOUSANDS_OR_LIST.fullmatch(text) else ()
+        return Scalar(text, value, None, listed)
+    if (value := worded(text)) is not None:
+        return Scalar(str(value), value)
+    if len(text) > 300:
+        return None
+    return _money(text) or _measured(text) or _summed(text)
+
+
+def _money(text: str) -> Scalar | None:
+    found = _CURRENCY.fullmatch(text)
+    if found is None:
+        return None
+    sign, currency, rest = found.groups()
+    amount = _AMOUNT.fullmatch(rest.strip())
+    of = unit({"USD": "dollar", "US$": "dollar"}.get(currency, currency))
+    if amount is not None and (value := rational(amount[1])) is not None and of is not None:
+        if amount[2]:
+            value *= 10 ** _SCALE[amount[2].casefold()]
+        more = unit(amount[3]) if amount[3] else Unit()
+        return None if more is None else Scalar(str(value), -value if sign == "-" else value, of)
+    inner = quantity(rest.strip())
+    if inner is None or (inner.unit is not None and inner.unit != of):
+        return None
+    return Scalar(f"{sign}{inner.text}", None if inner.value is None else inner.value * (-1 if sign == "-" else 1), of)
+
+
+def _measured(text: str) -> Scalar | None:
+    """A number or a constant expression before a unit."""
+    if degrees := _DEGREES.fullmatch(text):
+        head = degrees[1].strip()
+        value = rational(head)
+        return Scalar(head, value, DEGREE) if value is not None or evaluate(head) is not None else None
+    for i in _places(text):
+        head, tail = text[:i].strip(), text[i:].strip()
+        if tail.startswith("(") and tail.endswith(")"):
+            tail = tail[1:-1].strip()
+        if head.endswith(("^", "_", "=", "+", "*", "\\")) or not tail or tail[0] in "+=<>*/^_([{":
+            continue
+        value = rational(head)
+        if (
+            value is None
+            and (value := worded(head)) is None
+            and (evaluate(head) is None or len(re.sub(r"\W", "", tail)) < 2)
+        ):
+            continue
+        of = unit(tail)
+        if of is None or not (of.dimension or of.names or tail.endswith(("unit", "units"))):
+            continue
+        glued = i and not text[i - 1].isspace()
+        if glued and tail not in GLUED and tail[0] not in "%°^":
+            continue
+        if not of.dimension and any(len(name) < 2 for name in of.names):
+            continue
+        return Scalar(head if rational(head) is not None or value is None else str(value), value, of)
+    return None
+
+
+def _places(text: str) -> list[int]:
+    """Where a unit may begin: behind a blank, or right behind a digit."""
+    places = [
+        i
+        for i in range(1, len(text))
+        if (text[i - 1].isspace() and not text[i].isspace())
+        or (text[i].isalpha() and (text[i - 1].isdigit() or text[i - 1] == "}"))
+        or text[i] in "%("
+    ]
+    return places[:_SPLITS]
+
+
+def _summed(text: str) -> Scalar | None:
+    """`3 hours 20 minutes` in the base unit of both."""
+    place, total, dimension, pieces = 0, Fraction(0), None, 0
+    while place < len(text):
+        found = _PIECE.match(text, place)
+        if found is None or pieces > 4:
+            return None
+        value, of = rational(found[1]) if found[1][0].isdigit() else worded(found[1]), unit(found[2])
+        if value is None or of is None or not of.dimension or of.names or (dimension or of.dimension) != of.dimension:
+            return None
+        dimension, total, pieces, place = of.dimension, total + value * of.factor, pieces + 1, found.end()
+    return Scalar(str(total), total, Unit(dimension or ())) if pieces > 1 else None

@@ -1,0 +1,130 @@
+"""Whether two numbers or expressions are equal, with their units. Pure."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from pdr_dspy.answers.classify import classify, squeezed
+from pdr_dspy.answers.evaluate import Value, close, evaluate
+from pdr_dspy.answers.nodes import Scalar
+from pdr_dspy.answers.outcomes import Ask, Outcome, matching
+from pdr_dspy.answers.units import Unit, scales
+
+_LONGEST = 400
+"""Characters of what math-verify is asked about."""
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]+")
+_ROUNDING = Fraction(1, 10**13)
+_DIGITS = 15  # of a decimal that a machine wrote
+
+
+def expressions(reference: str, answer: str) -> Outcome:
+    """Whether two bare expressions are equal."""
+    one, other = classify(reference), classify(answer)
+    if isinstance(one, Scalar) and isinstance(other, Scalar):
+        return scalars(one, other)
+    return squeezed(reference) == squeezed(answer)
+
+
+def scalars(reference: Scalar, answer: Scalar) -> Outcome:
+    """Whether two are equal. A unit counts where both have one; percent and degrees also say a plain number."""
+    factors = scales(reference.unit, answer.unit)
+    if factors is None:
+        return _angles(reference, answer)
+    if reference.listed and answer.listed and reference.value != answer.value and factors[0] == factors[1]:
+        if reference.unit or answer.unit or len(reference.listed) != len(answer.listed):
+            return False
+        return matching([[one == other for other in answer.listed] for one in reference.listed])
+    outcome = _plain(reference, answer, factors)
+    if outcome is True:
+        return True
+    for one, other, swapped in ((reference, answer, False), (answer, reference, True)):
+        if one.unit is not None and other.unit is None:
+            if one.unit.one("percent"):
+                part = _plain(one, other, (Fraction(1, 100), Fraction(1)))
+                return part if outcome is False or part is True else outcome
+            if one.unit.one("degree"):
+                return _radians(one, other, swapped, outcome)
+    return outcome
+
+
+def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) -> Outcome:
+    scale, other_scale = factors
+    if first.value is not None and second.value is not None:
+        one, other = first.value * scale, second.value * other_scale
+        return one == other or (
+            (_machine(first.text) or _machine(second.text))
+            and abs(one - other) <= _ROUNDING * max(abs(one), abs(other))
+        )
+    if scale == other_scale and squeezed(first.text) == squeezed(second.text):
+        return True
+    value, other_value = _value(first), _value(second)
+    if value is not None and other_value is not None:
+        decided = close(_scaled(value, scale), _scaled(other_value, other_scale))
+        if decided is not None:
+            return decided
+    if "\\infty" in (first.text.lstrip("-"), second.text.lstrip("-")):
+        return False
+    letters, other_letters = set(_LETTERS.findall(first.text)), set(_LETTERS.findall(second.text))
+    if (
+        letters != other_letters
+        and {*"".join(letters)} != {*"".join(other_letters)}
+        and _folded(letters) == _folded(other_letters)
+    ):
+        return False  # `AB` is a line, and `ab` is a product
+    if not _expression(first.text) or not _expression(second.text):
+        return False
+    return Ask(_multiplied(first, scale), _multiplied(second, other_scale))
+
+
+def _folded(letters: set[str]) -> set[str]:
+    return {*"".join(letters).casefold()}
+
+
+def _value(scalar: Scalar) -> Value | None:
+    return scalar.value if scalar.value is not None else evaluate(scalar.text)
+
+
+def _scaled(value: Value, factor: Fraction) -> Value:
+    return value * factor if isinstance(value, Fraction) else value * float(factor)
+
+
+def _multiplied(scalar: Scalar, factor: Fraction) -> str:
+    if scalar.value is not None:
+        return _latex(scalar.value * factor)
+    return scalar.text if factor == 1 else f"{_latex(factor)} \\cdot ({scalar.text})"
+
+
+def _latex(value: Fraction) -> str:
+    sign = "-" if value < 0 else ""
+    value = abs(value)
+    return sign + (str(value) if value.denominator == 1 else f"\\frac{{{value.numerator}}}{{{value.denominator}}}")
+
+
+def _machine(text: str) -> bool:
+    return "." in text and sum(c.isdigit() for c in text) >= _DIGITS
+
+
+def _expression(text: str) -> bool:
+    """Whether a text may be shown to math-verify."""
+    return 0 < len(text) <= _LONGEST
+
+
+def _radians(degrees: Scalar, other: Scalar, swapped: bool, outcome: Outcome) -> Outcome:
+    """An angle in degrees against a plain number: as many degrees, or as many radians, where that speaks of pi."""
+    if "\\pi" not in other.text and "pi" not in other.text:
+        return outcome
+    value, radians = _value(degrees), _value(other)
+    if value is None or radians is None:
+        return outcome
+    turned = evaluate(f"({_latex(value) if isinstance(value, Fraction) else degrees.text})\\pi/180")
+    return turned is not None and close(turned, radians) is True
+
+
+def _angles(reference: Scalar, answer: Scalar) -> Outcome:
+    for one, other in ((reference, answer), (answer, reference)):
+        if one.unit and one.unit.one("degree") and other.unit and other.unit.one("rad"):
+            return _radians(one, Scalar(f"{other.text} + 0\\pi", None, Unit()), False, False)
+        if one.unit and other.unit and other.unit.names and one.unit.one("percent"):
+            return _plain(one, other, (Fraction(1), Fraction(1)))
+    return False

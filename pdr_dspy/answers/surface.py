@@ -1,0 +1,241 @@
+"""The answer in what a model wrote: boxes, tags, "The answer is", markdown,
+what is explained behind it. Linear; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pdr_dspy.answers.boxed import Box, boxes, last_open
+from pdr_dspy.answers.symbols import characters, commands
+from pdr_dspy.answers.units import unit
+
+LONGEST = 2000
+"""Characters of what may be an answer; a longer text is compared as it stands."""
+_ROUNDS = 8
+
+_END = re.compile(
+    r"<\|[a-z_]{2,20}\|>|</s>|<(?:end_of_turn|eos|pad|bos|s)>|\[{1,2} ?#{1,3} ?(?:completed|end) ?#{1,3} ?\]{1,2}",
+    re.IGNORECASE,
+)
+_TAG = re.compile(
+    r"<(answer|final_answer|result|output|response)>|</(answer|final_answer|result|output|response)>", re.IGNORECASE
+)
+_THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+_FENCE = re.compile(r"\A```[\w+-]*\s*\n(.*?)\n?\s*```\Z", re.DOTALL)
+_JSON_NAMES = ("answer", "final_answer", "final answer", "result", "value", "solution", "choice", "option")
+_BETWEEN = re.compile(
+    r"[\s$.]*(?:(,|;|\band\b|\bor\b|\\text ?\{ ?(?:and|or),? ?\}|\\q?quad|\\[()\[\] ,;])[\s$.]*)*", re.IGNORECASE
+)
+_OR_BEHIND = re.compile(r"\s*(?:\$|\\[)\]])?,?\s*(?:\\text ?\{ ?)?or\b", re.IGNORECASE)
+_TAIL = re.compile(r"(?:\$|\\[)\]]|\s)*((?:\\text|\\mathrm)?\s?\{?[A-Za-z%°\\^/ \t0-9{}]{1,40})")
+_LEAD = re.compile(
+    r"(?:\b(?:final |correct |right |best |my )*(?:answer|choice|result|option)\b(?: to (?:the"
+    r"|this) (?:question|problem))?"
+    r"(?:[*_`]{0,3}\s{0,3}(?:\bis\b(?: therefore| thus| then| option| choice| equal to)?(?![a-zA-Z'])|=(?!=)|:)"
+    r"|\s*\uff1a)"
+    r"|(?:\u7b54\u6848|\u6545\u9009|\u6545\u7b54\u6848\u4e3a|\u6240\u4ee5\u9009|\u7b54|\u6545\u586b"
+    r"|\u9009)(?:\u662f|\u4e3a)?\s*[:\uff1a]?"
+    r"|(?:^|\n)[ \t]*####)[ \t]*:?",
+    re.IGNORECASE,
+)
+_CHECK = re.compile(
+    r"[\s*_]*(?:indeed |also |clearly |therefore |thus )?(?:correct|right|verified|confirmed|consistent"
+    r"|reasonable|unique)\b",
+    re.IGNORECASE,
+)
+_WAIT = re.compile(
+    r"(?:^|\n|(?<=[.!?\u2026] ))[ \t]*(?:wait|hold on|actually|correction|scratch that|on second thought|no,"
+    r"|oops|hmm|sorry)\b[,.!:\u2026 ]*",
+    re.IGNORECASE,
+)
+_SAYS = re.compile(r"(?:.*\b(?:is|are|be|equals|get|gives)\b|.*=)\s*(?=\S)", re.DOTALL | re.IGNORECASE)
+_EXPLAINS = re.compile(
+    r"\(|(?:[*_#]{0,4})(?:explanation|reason|because|since|note|check|proof|solution|here|this|that|verif|as "
+    r"|justif|rationale|work"
+    r"|steps?|i |we |to |so |thus|therefore|let|by |using|where|with|first|given|confidence|in |the |it |for )",
+    re.IGNORECASE,
+)
+_PARENTHESIS = re.compile(r"(?<=\S)\s+\(([^()]*(?:\([^()]*\)[^()]*){0,6})\)\s*\.?\Z")
+_OPERATOR = re.compile(r"(?:\\[a-zA-Z]+|[-+*/^_=<>(,])\s*\Z")
+_CLAUSE = re.compile(
+    r"(?:, (?:and )?not\b|,? (?:because|since|as (?!well)|so that|for which|which|due to|given that)\b|\s+[\u2014#]\s|;? i\.e\.).*\Z",
+    re.DOTALL,
+)
+_SENTENCE = re.compile(r"\A([^\n]{1,60}?)[.!\u2026]\s+(?=[A-Z(])(.*)\Z", re.DOTALL)
+_PAIRS = (
+    ("***", "***"), ("**", "**"), ("__", "__"), ("*", "*"), ("_", "_"), ("~~", "~~"), ("```", "```"), ("`", "`"),
+    ('"', '"'), ("'", "'"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"),
+)  # fmt: skip
+_BOLD = re.compile(r"(?<![\w*)}])(\*\*|__)(?=\S)([^*_\n]{1,200})\1(?![\w(*])")
+
+
+def surface(text: str) -> str:
+    """The answer itself, its characters and commands in one spelling; of a long text without a mark, all of it."""
+    text = _END.sub(" ", text)
+    if (thought := list(_THOUGHT.finditer(text))) and text[thought[-1].end() :].strip():
+        text = text[thought[-1].end() :]
+    if (tagged := _tagged(text)) is not None:
+        text = tagged
+    if (part := _boxed(text)) is None:
+        part = _written(text)
+    if len(part) > LONGEST:
+        return " ".join(part.split())
+    part = commands(characters(part))
+    for _ in range(_ROUNDS):
+        before = part
+        part = peeled(_shortened(peeled(part)))
+        if part == before:
+            break
+    return part
+
+
+def peeled(text: str) -> str:
+    """Without what surrounds it: markdown, dollar signs, quotes, sentence marks, a heading's signs,
+    the words before it."""
+    for _ in range(_ROUNDS):
+        before = text
+        text = text.strip().lstrip("#").strip()
+        if text.startswith(("- ", "\u2022 ")) and not text[2:3].isdigit():
+            text = text[2:]
+        if text.startswith("]]"):
+            text = text[2:]
+        text = _unstopped(text)
+        if text.startswith(("** ", "__ ", "* ", "*: ", "**: ")) or (text.startswith("**") and text.count("**") == 1):
+            text = text.lstrip("*_: ")
+        for left, right in _PAIRS:
+            inner = text[len(left) : -len(right)]
+            if (
+                len(text) >= len(left) + len(right)
+                and text.startswith(left)
+                and text.endswith(right)
+                and left not in inner
+            ):
+                text = inner
+                break
+        text = _BOLD.sub(r"\2", text)
+        if lead := _LEAD.match(text):
+            text = text[lead.end() :]
+        if text == before:
+            break
+    return text
+
+
+def _unstopped(text: str) -> str:
+    """Without the marks that end a sentence; `5!` and `...` keep theirs."""
+    while text and text[-1] in ".,;:\u3002\uff0e\uff0c\uff1b\u0964\u06d4" and not text.endswith("..."):
+        text = text[:-1].rstrip()
+    if text.endswith("!") and (text[:-1].isalpha() or text.endswith(" !")):
+        text = text[:-1].rstrip()
+    return text
+
+
+def _tagged(text: str) -> str | None:
+    """What stands in the last `<answer>`, or under the answer's name in a JSON object."""
+    start = end = None
+    for tag in _TAG.finditer(text):
+        if tag[1]:
+            start, end = tag.end(), None
+        elif start is not None and end is None:
+            end = tag.start()
+    if start is not None and text[start:end].strip():
+        return text[start:end]
+    bare = text.strip()
+    if bare.startswith("```") and (fence := _FENCE.match(bare)):
+        bare = fence[1].strip()
+    if bare.startswith("{") and bare.endswith("}") and '"' in bare and len(bare) <= 10 * LONGEST:
+        try:
+            value = json.loads(bare, parse_float=str, parse_int=str)
+        except (ValueError, RecursionError):
+            return None
+        names = [name for name in value if name.casefold() in _JSON_NAMES] if isinstance(value, dict) else []
+        if len(names) == 1 and isinstance(value[names[0]], str | list):
+            inner = value[names[0]]
+            return inner if isinstance(inner, str) else ", ".join(map(str, inner))
+    return None
+
+
+def _boxed(text: str) -> str | None:
+    """What the last boxes say, with the sign before them and the unit behind them; None where there is no box."""
+    closed = boxes(text)
+    if not closed:
+        opened = last_open(text)
+        return opened.strip().rstrip("$") if opened is not None else None
+    run: list[Box] = [closed[-1]]
+    for box in reversed(closed[:-1]):
+        between = text[box.end : run[0].start]
+        if len(between) > 60 or not (separated := _BETWEEN.fullmatch(between)):
+            break
+        if not separated[1] and box.content.strip() == run[0].content.strip():
+            continue
+        run.insert(0, box)
+    part = ", ".join(box.content for box in run)
+    first, last = run[0], run[-1]
+    before, behind = text[max(0, first.start - 12) : first.start], text[last.end : last.end + 60]
+    if re.search(r"(?:^|[\s=$(])-\Z", before):
+        part = f"-{part}"
+    if re.search(r"\bnot\s+\$?\Z", before):
+        part = f"not {part}"
+    if _OR_BEHIND.match(behind):
+        return part + " " + text[last.end :]
+    if len(run) == 1 and (tail := _TAIL.match(behind)) and (measure := _unit_behind(tail[1])):
+        part = f"{part} \\text{{{measure}}}"
+    return part
+
+
+def _unit_behind(tail: str) -> str:
+    inner = commands(characters(tail)).strip(" {}")
+    found = unit(inner)
+    return inner if found is not None and found.dimension and not found.names else ""
+
+
+def _written(text: str) -> str:
+    """The part of an unboxed text that gives the answer."""
+    last = None
+    for lead in _LEAD.finditer(text):
+        if not _CHECK.match(text, lead.end()) and text[lead.end() : lead.end() + 40].strip(" *_`$\n"):
+            last = lead
+    if last is not None:
+        text = text[last.end() :]
+    waits = list(_WAIT.finditer(text))
+    if waits and text[: waits[0].start()].strip():
+        rest = text[waits[-1].end() :].strip().split("\n", 1)[0]
+        says = _SAYS.match(rest[:LONGEST])
+        return rest[says.end() :] if says else f"retracted: {rest}"
+    lines = [line.strip() for line in text.split("\n")]
+    lines = [line for line in lines if line.strip("-*_=#`$ ")]
+    if len(lines) < 2:
+        return text
+    if _valuelike(lines[0]) and all(_explains(line) for line in lines[1:2]):
+        return lines[0]
+    if _valuelike(lines[-1]) and all(len(line.split()) > 3 for line in lines[:-1]):
+        return lines[-1]
+    return text
+
+
+def _valuelike(line: str) -> bool:
+    return len(line) <= 80 and len(re.findall(r"[^\W\d_]{2,}", re.sub(r"\\[a-zA-Z]+", "", line))) <= 4
+
+
+def _explains(line: str) -> bool:
+    return _EXPLAINS.match(line) is not None or len(re.findall(r"[^\W\d_]{3,}", re.sub(r"\\[a-zA-Z]+", "", line))) > 3
+
+
+def _shortened(text: str) -> str:
+    """Without a reason that stands behind the answer: `42 (since 6*7=42)`, "B because A is wrong"."""
+    note = _PARENTHESIS.search(text) if text.endswith((")", ").")) else None
+    if note and _remark(note[1]) and not _OPERATOR.search(text[: note.start()]):
+        text = text[: note.start()]
+    if clause := _CLAUSE.search(text):
+        text = text[: clause.start()] or text
+    sentence = _SENTENCE.match(text)
+    if sentence and _valuelike(sentence[1]) and re.search(r"[\d})\]]\Z", sentence[1]) and _explains(sentence[2]):
+        text = sentence[1]
+    return text
+
+
+def _remark(inner: str) -> bool:
+    """Whether what stands in parentheses is said about the answer, and is no part of it."""
+    if re.match(r"\W*(?:or|mod|and|not|if|when|but|for)\b", inner, re.IGNORECASE):
+        return False
+    return re.search(r"(?<![\\a-zA-Z])[^\W\d_]{3,}", inner) is not None

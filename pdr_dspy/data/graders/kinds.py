@@ -1,0 +1,206 @@
+"""What each kind of grader takes for right. Pure, but for what math-verify is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pdr_dspy.answers import Undecided, read
+from pdr_dspy.answers.compare import compare, nodes
+from pdr_dspy.answers.equality import settled
+from pdr_dspy.answers.evaluate import evaluate
+from pdr_dspy.answers.mathpool import MathPool
+from pdr_dspy.answers.nodes import Group, Named, Node, Reading, Scalar, Words
+from pdr_dspy.answers.outcomes import Outcome
+from pdr_dspy.answers.prose import words as as_words
+from pdr_dspy.answers.units import scales
+from pdr_dspy.data.graders.protocol import Verdict, reference_of
+from pdr_dspy.data.graders.tolerance import Tolerance
+from pdr_dspy.data.problem import Problem
+from pdr_dspy.data.worksheets import worksheet_correct
+
+_INLINE = 4000
+"""Characters of a text that is read at once; a longer one is read in a thread, for the event loop's sake."""
+
+
+async def exact(problem: Problem, text: str) -> Verdict:
+    """The same text, white space aside."""
+    return Verdict(await same_text(reference_of(problem), text))
+
+
+async def same_text(first: str, second: str) -> bool:
+    """Whether two texts differ in white space alone."""
+    return first.split() == second.split()
+
+
+async def worksheet(problem: Problem, text: str) -> Verdict:
+    """Every line of the worksheet is solved."""
+    # A worksheet has one input; its name is the user's.
+    return Verdict(worksheet_correct("\n".join(problem.inputs.values()), text))
+
+
+async def reading(text: str) -> Reading:
+    """`read`, in a thread where the text is long."""
+    return read(text) if len(text) <= _INLINE else await asyncio.to_thread(read, text)
+
+
+async def words(problem: Problem, text: str) -> Verdict:
+    """One of the right answers in words."""
+    for reference in problem.answers or (reference_of(problem),):
+        if await same_words(reference, text):
+            return Verdict(True)
+    return Verdict(False)
+
+
+async def same_words(first: str, second: str) -> bool:
+    """Whether two say the same words, an explanation and a sentence around one of them aside."""
+    one, other = await reading(first), await reading(second)
+    said = as_words(one.text).text
+    if not said:
+        return not as_words(other.text).text
+    if said == as_words(other.text).text:
+        return True
+    return isinstance(one.node, Words | Named) and compare(one, other) is True
+
+
+async def choice(problem: Problem, text: str) -> Verdict:
+    """The same options as the reference, by letter or by an option's text."""
+    wanted = letters(await reading(reference_of(problem)), problem.options)
+    given = letters(await reading(text), problem.options)
+    if not wanted:
+        return Verdict(await same_words(reference_of(problem), text))
+    return Verdict(bool(given) and sorted(wanted) == sorted(given))
+
+
+async def same_choice(first: str, second: str) -> bool:
+    """Whether two name the same options, or say the same words."""
+    one, other = await reading(first), await reading(second)
+    if one.letters and other.letters:
+        return sorted(one.letters) == sorted(other.letters)
+    return await same_words(first, second)
+
+
+def letters(given: Reading, options: Sequence[str]) -> str:
+    """The letters of the options that a reading names.
+
+    A single letter may be an option's text too (`The answer is C`, of options A to D that are names of vitamins): the
+    letter goes first. A text names an option where it says the same as that one and no other.
+    """
+    last = chr(ord("A") + len(options) - 1) if options else "Z"
+    if given.letters and max(given.letters) <= last:
+        return given.letters
+    said = [chr(ord("A") + i) for i, text in enumerate(options) if compare(read(text), given) is True]
+    return said[0] if len(said) == 1 else ""
+
+
+async def integer(problem: Problem, text: str) -> Verdict:
+    """The reference's integer."""
+    return Verdict(await same_integer(reference_of(problem), text))
+
+
+async def same_integer(first: str, second: str) -> bool:
+    """Whether two give the same integer; where one gives none, whether they say the same."""
+    one, other = await reading(first), await reading(second)
+    wanted, given = number(one), number(other)
+    if wanted is not None and given is not None and wanted.value is not None and given.value is not None:
+        return wanted.value == given.value and scales(wanted.unit, given.unit) is not None
+    return wanted is None and given is None and compare(one, other) is True
+
+
+def number(given: Reading) -> Scalar | None:
+    """The one number that a reading gives, its value worked out where it is an expression; None where it gives none."""
+    for node in (given.node, given.sentence):
+        inner: Node | None = node
+        while isinstance(inner, Named):
+            inner = inner.value
+        if isinstance(inner, Scalar):
+            if inner.value is not None:
+                return inner
+            value = evaluate(inner.text)
+            if isinstance(value, complex) and abs(value.imag) <= 1e-12 * abs(value):
+                value = Fraction(value.real)
+            if isinstance(value, Fraction):
+                return Scalar(inner.text, value, inner.unit)
+        if isinstance(inner, Group):
+            return None
+    return None
+
+
+@dataclass(frozen=True)
+class Number:
+    """The reference's number, or one within a tolerance."""
+
+    tolerance: Tolerance | None = None
+    pool: MathPool | None = None
+
+    async def __call__(self, problem: Problem, text: str) -> Verdict:
+        answers = problem.answers or (reference_of(problem),)
+        verdict = Verdict(False)
+        for reference in answers:
+            verdict = await self._judge(await reading(reference), await reading(text))
+            if verdict:
+                break
+        return verdict
+
+    async def _judge(self, reference: Reading, answer: Reading) -> Verdict:
+        if self.tolerance is None:
+            return await judged(compare(reference, answer), self.pool)
+        wanted, given = number(reference), number(answer)
+        if wanted is None or given is None:
+            return await judged(compare(reference, answer), self.pool)
+        return Verdict(self._near(wanted, given))
+
+    def _near(self, wanted: Scalar, given: Scalar) -> bool:
+        assert self.tolerance is not None and wanted.value is not None and given.value is not None
+        factors = scales(wanted.unit, given.unit)
+        if factors is None:
+            return False
+        scale = factors[1] / factors[0]  # an absolute tolerance is in the reference's unit
+        if self.tolerance.allows(wanted.value, given.value * scale):
+            return True
+        percents = [each.unit is not None and each.unit.one("percent") for each in (wanted, given)]
+        if percents == [True, False] and given.unit is None:
+            return self.tolerance.allows(wanted.value, given.value * 100)
+        return (
+            percents == [False, True] and wanted.unit is None and self.tolerance.allows(wanted.value, given.value / 100)
+        )
+
+    async def same(self, first: str, second: str) -> bool:
+        """Whether two are the same answer; the tolerance is that of a reference, and does not count."""
+        return await settled(compare(await reading(first), await reading(second)), self.pool)
+
+
+@dataclass(frozen=True)
+class Math:
+    """Mathematically equal to the reference; `all`: to every part of it; `any`: to one of several right answers."""
+
+    pool: MathPool | None = None
+    kind: str = "math"
+
+    async def __call__(self, problem: Problem, text: str) -> Verdict:
+        answer = await reading(text)
+        if self.kind == "all" and problem.answers:
+            parts = tuple(read(each).node for each in problem.answers)
+            given = answer.node if isinstance(answer.node, Group) else Group((answer.node,))
+            return await judged(nodes(Group(parts), given), self.pool)
+        verdict = Verdict(False)
+        for reference in (problem.answers if self.kind == "any" else ()) or (reference_of(problem),):
+            said = await judged(compare(await reading(reference), answer), self.pool)
+            if said:
+                return said
+            verdict = said if said.failure else verdict
+        return verdict
+
+    async def same(self, first: str, second: str) -> bool:
+        """Whether two answers are mathematically equal."""
+        return await settled(compare(await reading(first), await reading(second)), self.pool)
+
+
+async def judged(outcome: Outcome, pool: MathPool | None) -> Verdict:
+    """The verdict a comparison comes to; one that math-verify can't decide is wrong, and says so."""
+    try:
+        return Verdict(await settled(outcome, pool))
+    except Undecided as error:
+        return Verdict(False, "grader", str(error))
