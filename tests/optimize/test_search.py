@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
+from optimize.searching import opening
 from optimize.searching.options import INTERRUPTED
+from optimize.searching.sources import load_problems
 from pdr_dspy.workflow import load_workflow
 
 SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "8", "--front", "2", "--study", "s")
@@ -128,6 +131,18 @@ def test_more_trials_go_on_where_it_stopped(command: Command, model: FakeVLLM, d
     assert command("search", *arguments(model, data, "--trials", 5)) == 0
     assert Silent.last is not None and len(Silent.last.runs) == 2
     assert_nothing_paid_twice(model)
+
+
+def test_a_study_goes_on_with_the_rule_that_cut_its_problems(
+    command: Command, model: FakeVLLM, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(opening, "load_problems", partial(load_problems, rule=1))
+        assert command("search", *arguments(model, data, "--trials", 3)) == 0
+    before = len(model.calls)
+    capsys.readouterr()
+    assert command("search", *arguments(model, data, "--trials", 3)) == 0
+    assert len(model.calls) == before and "all replayed" in capsys.readouterr().out
 
 
 def test_a_dry_run_sends_nothing(
