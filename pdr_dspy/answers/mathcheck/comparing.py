@@ -6,6 +6,8 @@ that differ at a point. What is left (identities, sets of numbers, equations to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy
 from latex2sympy2_extended.sets import FiniteSet as ListedSet
 from math_verify import verify
@@ -37,9 +39,10 @@ def compare(reference: str, answer: str, whole: bool, digits: int, sets: bool) -
     wanted, given = read(reference, whole, real, fold), read(answer, whole, real, fold)
     if wanted.value is None or given.value is None:
         return wanted.value is given.value and bool(wanted.text) and wanted.text == given.text
-    if wanted.repeats != given.repeats:
-        return False
-    return _Comparison(wanted, given, digits, sets).same(wanted.value, given.value)
+    comparison = _Comparison(wanted, given, digits, sets)
+    if wanted.repeated or given.repeated:
+        return comparison.same_elements(wanted.repeated, given.repeated)
+    return comparison.same(wanted.value, given.value)
 
 
 class _Comparison:
@@ -113,7 +116,7 @@ class _Comparison:
                     return len(named) == len(in_order) and all(map(self.same, named, in_order))
         sets = [part if isinstance(part, Set | Tuple) else FiniteSet(part) for part in (wanted, given)]
         if all(isinstance(part, FiniteSet) for part in sets):
-            return self._same_elements(list(_values(sets[0], sets[1])), list(_values(sets[1], sets[0])))
+            return self.same_elements(list(_values(sets[0], sets[1])), list(_values(sets[1], sets[0])))
         if any(isinstance(part, Tuple) for part in sets):
             return False  # what has an order is no set
         if any(isinstance(part, FiniteSet) for part in sets):
@@ -124,10 +127,11 @@ class _Comparison:
         if isinstance(one, FiniteSet) != isinstance(other, FiniteSet):
             return bool(one.is_empty is not None and one.symmetric_difference(other).is_empty)
         if isinstance(one, sympy.Union) and isinstance(other, sympy.Union):
-            return self._same_elements(list(one.args), list(other.args))
+            return self.same_elements(list(one.args), list(other.args))
         return bool(verify(one, other, timeout_seconds=None))
 
-    def _same_elements(self, wanted: list[Basic], given: list[Basic]) -> bool:
+    def same_elements(self, wanted: Sequence[Basic], given: Sequence[Basic]) -> bool:
+        """Whether two lists hold the same, in any order."""
         if len(wanted) != len(given):
             return False
         left = list(given)

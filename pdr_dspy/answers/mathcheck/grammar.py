@@ -72,7 +72,10 @@ class Converter(_Latex2Sympy):
     def convert_atom_expr(self, atom_expr: Any) -> Any:
         """`i` is the imaginary unit where symbols may be complex."""
         found = super().convert_atom_expr(atom_expr)
-        return sympy.I if self.is_real is None and found == sympy.Symbol("i") else found
+        unit = sympy.Symbol("i")
+        if self.is_real is not None or not found.has(unit):
+            return found
+        return sympy.Pow(sympy.I, found.exp, evaluate=False) if isinstance(found, sympy.Pow) else sympy.I
 
     @staticmethod
     def _recorded(parser: Any, mode: Any) -> tuple[Any, list[int]]:

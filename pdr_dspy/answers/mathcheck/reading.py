@@ -7,6 +7,7 @@ sentence is searched for an expression, by math-verify, and only where that was 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -14,7 +15,7 @@ from typing import TypeAlias
 import sympy
 from latex2sympy2_extended.math_normalization import NormalizationConfig, normalize_latex
 from latex2sympy2_extended.sets import FiniteSet
-from math_verify.parser import get_last_eq, parse
+from math_verify.parser import parse
 from mpmath.libmp import prec_to_dps, to_str
 from sympy import Basic, Float, MatrixBase, Rational
 
@@ -27,7 +28,9 @@ _NORMAL = NormalizationConfig(
     basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
 )
 # What the grammar would misread: 12 for `1 2`, 52 for the base of `52_8`, a quotient for the ratio `3:15`
-_UNCLEAR = re.compile(r"\d\s+\d|\d\s*_|\)\s*_|\d\s*\\[,;:! ]\s*\d|\d\s*(?:~|\\q?quad)\s*\d|\d\s*(?::|\\colon)\s*\d")
+_UNCLEAR = re.compile(
+    r"(?<![_\d])\d+\s+\d|\d\s*_|\)\s*_|\d\s*\\[,;:! ]\s*\d|\d\s*(?:~|\\q?quad)\s*\d|\d\s*(?::|\\colon)\s*\d"
+)
 _POWER_OF_TEN = re.compile(r"(?<![A-Za-z\\\d.])(\d+\.?\d*|\.\d+)[eE]([+-]?\d+)(?![\d.])")
 _UPRIGHT = re.compile(r"\\(?:mathrm|operatorname|text|rm)\s*\{\s*([ei])\s*\}")
 _IMAGINARY = re.compile(r"(?<![A-Za-z\\_{])i(?![A-Za-z])|(?<=\{)i(?=[\s\\}])|\\(?:mathrm|text) ?\{i\}|\\imath")
@@ -43,14 +46,14 @@ class Read:
     Attributes:
         text: The text as it was normalised; all that is known where `value` is None.
         value: Its expression, decimals as fractions; None where it can't be read.
-        repeats: Items of a list that were written more than once.
+        repeated: The items of a list without brackets in which one comes more than once.
         digits: Significant digits of the shortest decimal in it; None where it holds none.
         unit: One unit in the last place, where the text is one decimal.
     """
 
     text: str
     value: Value | None
-    repeats: int = 0
+    repeated: tuple[Basic, ...] = ()
     digits: int | None = None
     unit: Rational | None = None
 
@@ -112,16 +115,13 @@ def warm() -> None:
 
 
 def _converted(text: str, real: bool, fold: bool) -> Value | None:
-    for part in dict.fromkeys((text, get_last_eq(text))):
-        try:
-            value = Converter(real, fold).parse(part)
-        except MemoryError:
-            raise
-        except Exception:  # sympy and the grammar raise nearly anything on odd text
-            continue
-        if isinstance(value, Value):
-            return value
-    return None
+    try:
+        value = Converter(real, fold).parse(text)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # sympy and the grammar raise nearly anything on odd text
+        return None
+    return value if isinstance(value, Value) else None
 
 
 def _searched(text: str) -> Read:
@@ -133,10 +133,9 @@ def _exact(text: str, value: Value) -> Read:
     """With decimals as the fractions they are."""
     check_size(value)
     listed = getattr(value, "_unsorted_args", ()) if isinstance(value, FiniteSet) else ()
-    repeats = len(listed) - len(value.args) if listed and not text.startswith("\\{") else 0
     floats = value.atoms(Float) if isinstance(value, Basic) else {f for part in value.flat() for f in part.atoms(Float)}
     if not floats:
-        return Read(text, value, repeats)
+        return Read(text, value, _repeated(text, value, listed))
     written = {number: to_str(number._mpf_, prec_to_dps(number._prec)) for number in floats}
     digits = min(_digits(decimal) for decimal in written.values())
     exact = {number: Rational(decimal) for number, decimal in written.items()}
@@ -145,8 +144,13 @@ def _exact(text: str, value: Value) -> Read:
     if isinstance(bare, Float):
         unit = _unit(to_str(bare._mpf_, prec_to_dps(bare._prec)))
     # `xreplace` leaves a list its order but not its type
-    value = FiniteSet(*(item.xreplace(exact) for item in listed)) if listed else value.xreplace(exact)
-    return Read(text, value, repeats, digits, unit)
+    listed = tuple(item.xreplace(exact) for item in listed)
+    value = FiniteSet(*listed) if listed else value.xreplace(exact)
+    return Read(text, value, _repeated(text, value, listed), digits, unit)
+
+
+def _repeated(text: str, value: Value, listed: Sequence[Basic]) -> tuple[Basic, ...]:
+    return tuple(listed) if listed and len(listed) > len(value.args) and not text.startswith("\\{") else ()
 
 
 def _digits(decimal: str) -> int:

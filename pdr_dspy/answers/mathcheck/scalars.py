@@ -52,6 +52,8 @@ def approximately(wanted: Expr, given: Expr, relative: Rational | None, unit: Ra
     if relative is None:
         return False
     pairs = [_at(wanted, given, point) for point in range(len(_POINTS) if wanted.free_symbols else 1)]
+    if isinstance(wanted, Rational) and isinstance(given, Rational):
+        pairs = [(wanted, given)]
     for one, other in pairs:
         if one is None or other is None:
             return False
