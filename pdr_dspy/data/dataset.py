@@ -27,12 +27,16 @@ class Dataset:
         signature: Reads the problems' inputs, gives the field that is graded.
         problems: At least one, with ids that differ.
         grader: Judges a program's outputs.
+        notes: What was understood of where it comes from, and guessed, in sentences to be told.
+        columns: Columns there are where it comes from, as paths; empty where there are none.
     """
 
     name: str
     signature: type[dspy.Signature]
     problems: tuple[Problem, ...]
     grader: Grader
+    notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.problems:

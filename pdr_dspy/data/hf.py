@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.rows import Columns, problems_from
+from pdr_dspy.data.files import Row, Rows
 from pdr_dspy.errors import DataError
 
 _SPEC = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<first>[\w.+-]+))?(?::(?P<second>[\w.+-]+))?")
@@ -40,13 +39,13 @@ class HubSpec:
         return ":".join(["hf", self.repo, *(part for part in (self.config, self.split) if part)])
 
 
-def read_hub(spec: HubSpec, columns: Columns) -> list[Problem]:
-    """The problems of a data set of the Hub.
+def read_hub(spec: HubSpec) -> Rows:
+    """The rows of a data set of the Hub.
 
     Without a split: the only one, or `test` where there are several.
 
     Raises:
-        DataError: the library is missing, the Hub or the data set can't be had, or rows don't fit `columns`.
+        DataError: the library is missing, or the Hub or the data set can't be had.
     """
     try:
         import datasets
@@ -55,13 +54,14 @@ def read_hub(spec: HubSpec, columns: Columns) -> list[Problem]:
     try:
         table = datasets.load_dataset(spec.repo, spec.config, split=spec.split)
     except Exception as error:  # the Hub's client raises a dozen types, from ValueError to requests' own
-        raise DataError(
-            "data",
-            f"{spec} can't be loaded ({type(error).__name__}: {_first_line(error)})",
-            "Check name, config, split and network, or give a local JSONL file.",
-        ) from error
+        problem = f"{spec} can't be loaded ({type(error).__name__}: {_first_line(error)})"
+        if "gated" in str(error).lower():
+            mend = f"Agree to its terms on huggingface.co/datasets/{spec.repo}, then `hf auth login` (or set HF_TOKEN)."
+            raise DataError("data", problem, mend) from error
+        mend = "Check name, config, split and network, or give a file of your own."
+        raise DataError("data", problem, mend) from error
     rows = _one_split(table, spec)
-    return problems_from(((f"row {i}", row) for i, row in enumerate(rows, start=1)), columns, str(spec))
+    return Rows(str(spec), (Row(f"row {number}", cells) for number, cells in enumerate(rows, start=1)))
 
 
 def _one_split(table: Any, spec: HubSpec) -> Any:

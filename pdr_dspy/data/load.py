@@ -1,23 +1,35 @@
-"""A data set by its spec: `worksheets:lines=6`, `aime25`, `math500`, `problems.jsonl`, `hf:org/name:split`."""
+"""A data set by its spec: a file, `aime25`, `hf:org/name:split`, `gym:chain_sum`, `worksheets:lines=6`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import dspy
 
+from pdr_dspy.data.asking import graded_field, parse_signature, usual_signature
+from pdr_dspy.data.columns import Columns, Table, read_table
+from pdr_dspy.data.columns.columns import ANSWER, INPUTS, OPTION_COLUMNS, named
+from pdr_dspy.data.columns.paths import MISSING, find
+from pdr_dspy.data.columns.references import Several
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.graders import make_grader
+from pdr_dspy.data.files import FORMATS, Rows, is_file_name, read_file
+from pdr_dspy.data.graders import FieldGrader
+from pdr_dspy.data.gym import GymProblem, GymSpec, gym_problems
 from pdr_dspy.data.hf import HubSpec, read_hub
-from pdr_dspy.data.jsonl import read_jsonl
+from pdr_dspy.data.judging import guess, judge
 from pdr_dspy.data.known import KNOWN, read_known
 from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.rows import Columns
-from pdr_dspy.data.worksheets import SPLITS, Worksheet, worksheets
-from pdr_dspy.errors import DataError, InputError
+from pdr_dspy.data.worksheet_spec import worksheets_of
+from pdr_dspy.data.worksheets import Worksheet
+from pdr_dspy.errors import DataError
 
-FORMS = f"worksheets[:lines=6,count=200], {', '.join(KNOWN)}, a path.jsonl, or hf:org/name[:split]"
+FORMS = (
+    f"worksheets[:lines=6,count=200], {', '.join(KNOWN)}, a path that ends in {FORMATS}, hf:org/name[:split], "
+    "or gym:TASK[:size=200]"
+)
 
 
 def load_data(
@@ -25,106 +37,186 @@ def load_data(
     *,
     inputs: str | None = None,
     answer: str | None = None,
+    options: str | None = None,
     grader: str | None = None,
-    signature: type[dspy.Signature] | None = None,
+    tolerance: str | None = None,
+    signature: type[dspy.Signature] | str | None = None,
+    instruction: str | None = None,
+    skip_empty: bool = False,
     limit: int | None = None,
 ) -> Dataset:
     """Load a data set.
 
     Args:
         spec: `worksheets` with options `lines`, `count`, `split` (`search`, `report` or `train`; default: half of the
-            count from each of the first two) and `seed`; `aime24`, `aime25`, `math500`; a JSONL file;
-            `hf:org/name[:split]` or `hf:org/name:config:split`.
-        inputs: Input columns of a file or Hub data set, separated by commas. Default: `problem`.
+            count from each of the first two) and `seed`; a benchmark's name (`KNOWN`); a file;
+            `hf:org/name[:split]` or `hf:org/name:config:split`; `gym:TASK` with options `size`, `seed` and its own.
+        inputs: Input columns of a file or Hub data set, separated by commas, each a name or a path into a column
+            (`reward_model.ground_truth`). Default: the signature's inputs, or `problem`.
         answer: Its column of reference answers, and the field a program is to give. Default: `answer`.
-        grader: `exact`, `math`, `integer` or `worksheet`. Default: the data set's own; `math` for files and the Hub.
-        signature: A signature of your own over the inputs; its last output field is graded where it has no field of
-            the answer's name. Default: the data set's own, or `inputs -> answer`.
-        limit: Only the first problems.
+        options: Its column of a multiple-choice problem's options, or one column an option.
+        grader: One of `GRADERS`. Default: the data set's own, or the one that the references suggest.
+        tolerance: How far a number may be off, where the grader has such: `1e-3` relative, `+-0.5` absolute.
+        signature: A signature of your own, or DSPy's notation of one; its last output field is graded where it has no
+            field of the answer's name. Default: the data set's own, or `inputs -> answer`.
+        instruction: What the signature is to say instead of its own words.
+        skip_empty: Leave rows out whose inputs or answer are empty, instead of refusing them.
+        limit: Only the first problems; no more than these are read.
+
+    Returns:
+        The data set; its `notes` say what was understood and guessed.
 
     Raises:
-        DataError: an unknown spec or option, or data that can't be read.
+        DataError: an unknown spec or option, or data that can't be read; the line and the column, where there is one.
     """
     if limit is not None and limit < 1:
         raise DataError("limit", f"{limit} problems are none", "Give 1 or more.")
+    own = parse_signature(signature) if isinstance(signature, str) else signature
+    found = _found(spec, own, grader, limit, _Words(inputs, answer, options, skip_empty))
+    table = found.table
+    chosen = own or found.signature or _usual(table, found.kind(grader))
+    if instruction is not None:
+        if not instruction.strip():
+            raise DataError("instruction", "it is empty", "Write what is to be done, or leave --instruction out.")
+        chosen = chosen.with_instructions(instruction)
+    field = graded_field(chosen, table.inputs, table.answer)
+    judged, notes = _judged(found, grader, tolerance, field)
+    if judged.needs_answer and any(problem.answer is None for problem in table.problems):
+        mend = "Leave out --grader."
+        raise DataError("grader", f"{spec} has no reference answers for the grader {judged.name!r}", mend)
+    return Dataset(spec, chosen, table.problems[:limit], judged, (*table.notes, *notes), table.columns)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What the command line says of columns."""
+
+    inputs: str | None
+    answer: str | None
+    options: str | None
+    skip_empty: bool
+
+    def refuse(self, name: str) -> None:
+        if self.inputs or self.answer or self.options:
+            mend = "Leave out --inputs, --answer and --options."
+            raise DataError("inputs", f"{name} has its own fields", mend)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a spec leads to: problems, and how the data set itself wants them asked and graded."""
+
+    table: Table
+    signature: type[dspy.Signature] | None = None
+    grader: str | FieldGrader | None = None
+
+    def kind(self, asked: str | None) -> str | None:
+        """The kind of grader, where it is said without looking at the references."""
+        own = self.grader if isinstance(self.grader, str) else None
+        return asked or self.table.several or own
+
+
+def _found(
+    spec: str, signature: type[dspy.Signature] | None, grader: str | None, limit: int | None, words: _Words
+) -> _Found:
     name, _, rest = spec.partition(":")
-    own = name == "worksheets" or (name in KNOWN and not rest)
-    if own and (inputs or answer):
-        raise DataError("inputs", f"{name} has its own fields", "Leave out --inputs and --answer.")
-    problems: list[Problem]
+    several: Several | None = "any" if grader == "any" else "all" if grader == "all" else None
     if name == "worksheets":
-        kind, default = grader or "worksheet", Worksheet
-        problems = _worksheets(rest)
-    elif own:
+        words.refuse(name)
+        return _Found(_made(worksheets_of(rest), signature), Worksheet, "worksheet")
+    if name == "gym":
+        words.refuse(name)
+        problems, verifier = gym_problems(GymSpec.parse(rest))
+        return _Found(_made(problems, signature), GymProblem, verifier)
+    if name in KNOWN and not rest:
+        words.refuse(name)
         known = KNOWN[name]
-        kind, default = grader or known.grader, known.signature
-        problems = read_known(known)
-    else:
-        kind = grader or "math"
-        columns = Columns.parse(inputs, answer, needs_answer=kind != "worksheet")
-        default = dspy.Signature(f"{', '.join(columns.inputs)} -> {answer or 'answer'}")
-        problems = _read_table(spec, rest if name == "hf" else None, columns)
-    chosen = signature or default
-    judge = make_grader(kind, _graded_field(chosen, problems[0], answer or "answer"))
-    if judge.needs_answer and any(problem.answer is None for problem in problems):
-        raise DataError("grader", f"{spec} has no reference answers for the grader {kind!r}", "Leave out --grader.")
-    return Dataset(spec, chosen, tuple(problems[:limit]), judge)
+        rows, columns = read_known(known)
+        asked = tuple(signature.input_fields) if signature is not None else ()
+        if len(asked) == len(columns.fields):
+            columns = replace(columns, fields=asked)
+        columns = replace(columns, skip_empty=words.skip_empty)
+        return _Found(read_table(rows, columns, limit, several), known.signature, known.grader)
+    rows = read_hub(HubSpec.parse(rest)) if name == "hf" else _file(spec)
+    rows, columns = _columns(rows, words, signature, grader)
+    return _Found(read_table(rows, columns, limit, several))
 
 
-def _read_table(spec: str, hub: str | None, columns: Columns) -> list[Problem]:
-    if hub is not None:
-        return read_hub(HubSpec.parse(hub), columns)
+def _file(spec: str) -> Rows:
     path = Path(spec).expanduser()
-    if not path.exists() and path.suffix not in (".jsonl", ".json") and "/" not in spec:
+    if not path.exists() and not is_file_name(spec) and "/" not in spec:
         raise DataError("data", f"{spec!r} is no data set", f"Use {FORMS}.")
-    return read_jsonl(path, columns)
+    return read_file(path)
 
 
-def _graded_field(signature: type[dspy.Signature], first: Problem, answer: str) -> str:
-    missing = set(signature.input_fields) - set(first.inputs)
-    if missing:
-        raise DataError(
-            "signature",
-            f"its inputs {', '.join(sorted(missing))} are not in the data",
-            f"Inputs there: {', '.join(first.inputs)}.",
-        )
-    outputs = list(signature.output_fields)
-    return answer if answer in outputs else outputs[-1]
+def _columns(
+    rows: Rows, words: _Words, signature: type[dspy.Signature] | None, grader: str | None
+) -> tuple[Rows, Columns]:
+    """Which columns of a table of one's own to read, by the words, the signature and the columns there are."""
+    iterator = iter(rows.rows)
+    first = next(iterator, None)
+    rows = replace(rows, rows=chain([first] if first else [], iterator))
+    cells = first.cells if first else {}
+    wanted = tuple(signature.input_fields) if signature is not None else ()
+    inputs = named(words.inputs, "inputs") if words.inputs is not None else wanted or INPUTS
+    if signature is not None and words.inputs is None and first is not None:
+        there = [name for name in inputs if find(cells, name) is not MISSING]
+        if len(there) < len(inputs):
+            there = [str(name) for name in cells]
+        graded_field(signature, there, "")
+    answer = words.answer.strip() if words.answer is not None else ANSWER
+    if not answer:
+        raise DataError("answer", "it names no column", "Name the column like `--answer label`.")
+    if words.answer is None and signature is not None and find(cells, ANSWER) is MISSING:
+        last = list(signature.output_fields)[-1]
+        answer = last if find(cells, last) is not MISSING else ANSWER
+    options = named(words.options, "options") if words.options is not None else ()
+    if not options and len(inputs) > 1:
+        options = tuple(name for name in inputs if name in OPTION_COLUMNS and isinstance(find(cells, name), list))[:1]
+        if options:
+            inputs = tuple(name for name in inputs if name not in options)
+            note = f"column {options[0]} holds options: they are shown below the problem, as by --options {options[0]}"
+            rows = replace(rows, notes=(*rows.notes, note))
+    elif not options and (unused := [name for name in OPTION_COLUMNS if isinstance(find(cells, name), list | dict)]):
+        note = f"column {unused[0]} is not shown; if it holds the options: --options {unused[0]}"
+        rows = replace(rows, notes=(*rows.notes, note))
+    return rows, Columns(
+        inputs=inputs,
+        answer=None if grader == "worksheet" else answer,
+        options=options,
+        answer_optional=bool(grader) and ":" in str(grader) and words.answer is None,
+        skip_empty=words.skip_empty,
+        fields=wanted if len(wanted) == len(inputs) and set(wanted) != set(inputs) else (),
+    )
 
 
-_OPTIONS: Mapping[str, int] = {"lines": 4, "count": 200, "seed": 0}
+def _made(problems: Sequence[Problem], signature: type[dspy.Signature] | None) -> Table:
+    """Problems that were made here, under the one input's name that a signature has for it."""
+    field = "problem"
+    if signature is not None and len(signature.input_fields) == 1:
+        field = next(iter(signature.input_fields))
+        problems = [replace(each, inputs={field: each.inputs["problem"]}) for each in problems]
+    return Table(tuple(problems), (field,), ANSWER)
 
 
-def _worksheets(text: str) -> list[Problem]:
-    mend = "Write worksheets:lines=6,count=200,seed=0,split=search (each may be left out)."
-    numbers, split = dict(_OPTIONS), ""
-    seen: set[str] = set()
-    for part in text.split(",") if text else []:
-        key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or key not in (*_OPTIONS, "split") or key in seen:
-            raise DataError("data", f"worksheets has no option {part!r}, or has it twice", mend)
-        seen.add(key)
-        if key == "split":
-            split = value
-        elif value.isdecimal() and len(value) < 8:
-            numbers[key] = int(value)
-        else:
-            raise DataError("data", f"worksheets: {key} is {value!r}, no number", mend)
-    known = next((each for each in SPLITS if each == split), None)
-    if split and known is None:
-        raise DataError("data", f"worksheets: there is no split {split!r}", f"Use one of {', '.join(SPLITS)}.")
-    lines, count, seed = numbers["lines"], numbers["count"], numbers["seed"]
-    try:
-        if known is not None:
-            made = worksheets(count, lines, known, seed)
-        else:
-            # In turns, so that a limit leaves as many of either.
-            search = worksheets((count + 1) // 2, lines, "search", seed)
-            report = worksheets(count // 2, lines, "report", seed)
-            made = [*search, *report]
-            made[0::2], made[1::2] = search, report
-    except InputError as error:
-        raise DataError("data", f"worksheets: {error.problem}", error.mend) from error
-    if not made:
-        raise DataError("data", "worksheets: count is 0", mend)
-    return made
+def _usual(table: Table, kind: str | None) -> type[dspy.Signature]:
+    choice = any(problem.options for problem in table.problems)
+    return usual_signature(table.inputs, table.answer, choice=choice, several=kind == "all")
+
+
+def _judged(found: _Found, asked: str | None, tolerance: str | None, field: str) -> tuple[FieldGrader, tuple[str, ...]]:
+    """The grader, and what is to be told about it."""
+    table = found.table
+    if asked is None and isinstance(found.grader, FieldGrader):
+        if tolerance is not None:
+            mend = "Leave out --tolerance, or name a --grader."
+            raise DataError("tolerance", "the task's own verifier has none", mend)
+        return replace(found.grader, field=field), ()
+    if asked is not None and table.several and asked not in ("any", "all") and ":" not in asked:
+        mend = "Use --grader any or --grader all, or name a column with one answer."
+        raise DataError("grader", f"a problem has several answers, {asked!r} compares one", mend)
+    kind = found.kind(asked)
+    if kind is not None:
+        return judge(kind, field, tolerance), ()
+    guessed = guess(table.problems)
+    return judge(guessed.kind, field, tolerance), (f"grader {guessed.kind}: {guessed.why} (--grader names another)",)

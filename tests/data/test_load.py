@@ -68,7 +68,7 @@ def test_line_separators_inside_strings_and_a_byte_order_mark(tmp_path: Path) ->
         ([{"id": 1, "problem": "?", "answer": "1"}] * 2, {}, "id '1' at line 1 and at line 2"),
         ([], {}, "has no rows"),
         ([{"problem": "?", "answer": "1"}], {"inputs": "problem,answer"}, "named twice"),
-        ([{"problem": "?", "answer": "1"}], {"inputs": "pro blem"}, "no field name"),
+        ([{"problem": "?", "answer": "1"}], {"inputs": "pro blem"}, "no column 'pro blem'"),
         ([{"problem": "?", "answer": "1"}], {"grader": "fuzzy"}, "there is no grader 'fuzzy'"),
         ([{"problem": "?", "answer": "1"}], {"limit": 0}, "limit"),
     ],
@@ -90,7 +90,7 @@ def test_files_that_are_not_there_or_not_text(tmp_path: Path) -> None:
         load_data("c.jsonl")
 
 
-@pytest.mark.parametrize("spec", ["aime26", "", "aime24:x", "worksheet"])
+@pytest.mark.parametrize("spec", ["aime27", "", "aime24:x", "worksheet"])
 def test_unknown_specs_list_the_known_ones(spec: str) -> None:
     with pytest.raises(DataError, match=r"worksheets.*aime24.*hf:" if spec else "data"):
         load_data(spec)

@@ -1,0 +1,70 @@
+"""Reference answers out of what a column holds: lists of several, worked solutions, plain text. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pdr_dspy.answers.boxed import last_boxed
+from pdr_dspy.data.cells import as_text, is_missing
+
+Several = Literal["any", "all"]
+"""Of several answers to one problem: any is right, or all are wanted."""
+
+MARK = "####"
+
+
+def parts(value: Any) -> tuple[str, ...]:
+    """The answers in a cell: one, or each of a list (in SQuAD's form, of its `text`); the same text counts once."""
+    if isinstance(value, Mapping) and isinstance(value.get("text"), list):
+        value = value["text"]
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
+        return tuple(dict.fromkeys(as_text(each).strip() for each in value if not is_missing(each)))
+    return (as_text(value),)
+
+
+def meaning(answers: Sequence[Sequence[str]], *, choice: bool = False) -> Several | None:
+    """What several answers to one problem mean in this table, or None where there is one each.
+
+    Numbers that differ can't be the same answer, nor can two options, so all of them are wanted. Anything else is
+    taken as other words for one answer.
+
+    Args:
+        answers: Those of each row.
+        choice: They are letters of options.
+    """
+    lists = [given for given in answers if len(given) > 1]
+    if not lists:
+        return None
+    return "all" if choice or all(_different_numbers(given) for given in lists) else "any"
+
+
+def joined(answers: Sequence[str]) -> str:
+    """Several answers that are all wanted, as one."""
+    return ("; " if any("," in answer for answer in answers) else ", ").join(answers)
+
+
+def worked(texts: Sequence[str]) -> tuple[list[str], str] | None:
+    """The answers at the end of worked solutions, where all of them are such, and how they are marked."""
+    marked = [text.rpartition(MARK) for text in texts]
+    if all(mark and end.strip() for _, mark, end in marked):
+        return [end.strip() for _, _, end in marked], f"what is behind {MARK}"
+    boxed = [last_boxed(text) for text in texts]
+    found = [inner.strip() for inner in boxed if inner is not None and inner.strip()]
+    if len(found) == len(texts) and all(len(text.split()) > 8 for text in texts):
+        return found, "what is in the last \\boxed{}"
+    return None
+
+
+def _different_numbers(answers: Sequence[str]) -> bool:
+    numbers = set()
+    for answer in answers:
+        try:
+            number = float(answer.replace(",", ""))
+        except ValueError:
+            return False
+        if not math.isfinite(number):
+            return False
+        numbers.add(number)
+    return len(numbers) == len(answers)

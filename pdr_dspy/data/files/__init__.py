@@ -1,0 +1,8 @@
+"""Files with problems in them, as rows: JSONL, JSON, CSV, TSV and Parquet, each compressed with gzip or not."""
+
+from __future__ import annotations
+
+from pdr_dspy.data.files.reading import FORMATS, is_file_name, read_file, stem
+from pdr_dspy.data.files.row import Row, Rows
+
+__all__ = ["FORMATS", "Row", "Rows", "is_file_name", "read_file", "stem"]
