@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         "card, else the library)",
     )
     made.add_argument("--problems", type=int, metavar="N", default=100, help="problems (default 100)")
+    made.add_argument("--dry-run", action="store_true", help="show how the problems are understood; send nothing")
     return made
 
 
@@ -63,7 +64,9 @@ def measure(options: argparse.Namespace) -> int:
     from optimize.weighing.loads import Held, check_loads, parse_loads, problems_at
     from optimize.weighing.objective import Bench
     from pdr_dspy.budget import parse_budget
-    from pdr_dspy.data import Dataset, load_data, split
+    from pdr_dspy.data import Dataset, split
+    from pdr_dspy.data.showing import summary
+    from pdr_dspy.data_options import load_asked
     from pdr_dspy.endpoint import FileStore
     from pdr_dspy.evaluation import ProblemResult
     from pdr_dspy.formats import DEFAULT
@@ -77,7 +80,13 @@ def measure(options: argparse.Namespace) -> int:
     workflows = [in_format(load_workflow(path), options.format) for path in options.workflow]
     for workflow in workflows:
         plan(workflow, budget)
-    data = split(load_data(options.data, inputs=options.inputs, answer=options.answer))[1].head(options.problems)
+    whole = load_asked(options)
+    data = split(whole)[1].head(options.problems)
+    if options.dry_run:
+        print(summary(whole))
+        print(f"measured    {len(workflows)} workflows on {len(data)} problems of the report side")
+        print("\nnothing was generated")
+        return 0
     with opened(options, FileStore(options.runs / "run-store")) as endpoint:
         for workflow in workflows:
             plan(workflow, budget, context=endpoint.context)

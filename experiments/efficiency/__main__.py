@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from optimize.searching.options import add_model, guarded
+from pdr_dspy.data_options import add_reading
 
 EPILOG = """\
 The grid of experiments/efficiency/grid.py is measured whole, once: every point on every problem, calls that points
@@ -35,8 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_model(made, load=48, load_help="requests kept in flight (default 48)")
     made.add_argument("--data", default="worksheets", metavar="DATA", help="problems (default: worksheets)")
-    made.add_argument("--inputs", metavar="COLUMNS", help="input columns of a file (default: problem)")
-    made.add_argument("--answer", metavar="COLUMN", help="its column of reference answers (default: answer)")
+    add_reading(made)
     made.add_argument(
         "--split",
         choices=("search", "report"),

@@ -25,7 +25,8 @@ from optimize.searching.track import Tracking
 from optimize.showing.progress import clock
 from optimize.showing.table import amount
 from optimize.studies.state import StateDir
-from pdr_dspy.data import Dataset, load_data, split
+from pdr_dspy.data import Dataset, split
+from pdr_dspy.data_options import load_asked, said, wording
 from pdr_dspy.endpoint import Endpoint, FileStore, Recommended
 from pdr_dspy.errors import InputError
 
@@ -41,7 +42,7 @@ def compare(options: argparse.Namespace) -> int:
     _check(options)
     if options.first_front:
         return _first_front(options)
-    parts = split(load_data(options.data, inputs=options.inputs, answer=options.answer))
+    parts = split(load_asked(options))
     data = parts[options.split == "report"].head(options.problems)
     if options.dry_run:
         from optimize.searching.sources import embedded_card
@@ -89,6 +90,7 @@ def _measured(options: argparse.Namespace, data: Dataset, endpoint: Endpoint, fo
         "data": data.fingerprint,
         "seed": options.seed,
         "thinking": options.thinking,
+        **wording(options),
     }
     outcomes = Outcomes(folder / "outcomes.jsonl", setting)
     if not measure_grid(candidates, data, endpoint, outcomes, seed=options.seed):
@@ -158,9 +160,7 @@ def _metrics(steps: Steps, share: float) -> dict[str, float]:
 def _first_front(options: argparse.Namespace) -> int:
     arguments = ["--budget", BUDGET, "--data", options.data, "--seed", str(options.seed)]
     arguments += [part for url in options.endpoint or () for part in ("--endpoint", url)]
-    arguments += [
-        part for name in ("model", "inputs", "answer") if (v := getattr(options, name)) for part in (f"--{name}", v)
-    ]
+    arguments += [*(["--model", options.model] if options.model else []), *said(options)]
     with tempfile.TemporaryDirectory(prefix="first-front-") as folder:
         waited = wait(arguments, Path(folder))
     print(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.questions.config import known_configs
 from optimize.searching.options import add_model, guarded
+from pdr_dspy.data_options import add_reading
 
 QUESTIONS = ("frontier", "distillers", "oracle", "training")
 
@@ -82,8 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what = made.add_argument_group("problems")
     what.add_argument("--data", metavar="DATA", help="other problems in the place of the configuration's first set")
-    what.add_argument("--inputs", metavar="COLUMNS", help="input columns of a file (default: problem)")
-    what.add_argument("--answer", metavar="COLUMN", help="its column of reference answers (default: answer)")
+    add_reading(what)
     made.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where state is kept (runs)")
     return made
 

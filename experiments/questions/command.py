@@ -19,6 +19,7 @@ from experiments.questions.strategies import Job
 from optimize.searching.options import INTERRUPTED, UI_COMMAND
 from optimize.showing.progress import clock
 from optimize.studies.state import StateDir
+from pdr_dspy.data_options import reading, said
 from pdr_dspy.endpoint import FileStore
 from pdr_dspy.errors import InputError
 
@@ -102,9 +103,10 @@ def _session(options: argparse.Namespace, config: Config, stack: ExitStack) -> S
     stack.callback(state.close)
     store = FileStore(state.path / "store")
     stack.callback(store.close)
-    changed = ("endpoint", "data", "problems", "seed", "load", "inputs", "answer")
+    changed = ("endpoint", "data", "problems", "seed", "load")
     as_it_stands = options.thinking == "auto" and all(getattr(options, name) is None for name in changed)
+    as_it_stands = as_it_stands and not said(options)
     documents = options.config == "embedded" and as_it_stands
-    problems = Problems(config, options.inputs, options.answer)
-    said = "" if options.claims_on is None else f" --claims-on {options.claims_on}"
-    return Session(config, state.path, store, problems, options.thinking, said, documents)
+    problems = Problems(config, reading(options))
+    claims = "" if options.claims_on is None else f" --claims-on {options.claims_on}"
+    return Session(config, state.path, store, problems, options.thinking, claims, documents)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from optimize.showing.progress import Progress
 from optimize.weighing.objective import incomplete, measurement, spoilt
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset, load_data, split
+from pdr_dspy.data_options import told
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError
 from pdr_dspy.evaluation import Evaluation, ProblemResult, evaluate
@@ -61,20 +62,23 @@ class Measured:
 class Problems:
     """The configuration's problem sets, loaded once each and cut in two.
 
+    Attributes:
+        config: Which sets.
+        reading: Arguments of `load_data` for all of them.
+
     Raises:
         DataError: from `of`: a set can't be read, or one of its sides is empty.
     """
 
     config: Config
-    inputs: str | None = None
-    answer: str | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
     _loaded: dict[str, tuple[Dataset, Dataset]] = field(default_factory=dict, repr=False)
 
     def of(self, job: Job) -> Dataset:
         """The problems of a job: as many as it asks for, or as there are."""
         if job.set not in self._loaded:
             spec = self.config.sets[job.set].data
-            self._loaded[job.set] = split(load_data(spec, inputs=self.inputs, answer=self.answer))
+            self._loaded[job.set] = split(told(load_data(spec, **self.reading)))
         search, report = self._loaded[job.set]
         return (search if job.side == "search" else report).head(job.count)
 

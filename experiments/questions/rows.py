@@ -61,7 +61,8 @@ def fingerprint(program: PDR, data: Dataset, identity: Identity, rule: str) -> s
 
 def problem_key(problem: Problem) -> str:
     """A problem by what it says."""
-    text = json.dumps([sorted(problem.inputs.items()), problem.answer], ensure_ascii=False)
+    several = [problem.answers] if problem.answers else []
+    text = json.dumps([sorted(problem.inputs.items()), problem.answer, *several], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -24,13 +24,19 @@ Name = Annotated[str, Field(min_length=1)]
 class Data(Frozen):
     """Problems to train on.
 
-    `specs`: specs of `pdr_dspy.data.load_data`; several are taken in turns. `inputs`, `answer` and `grader` are theirs.
+    `specs`: specs of `pdr_dspy.data.load_data`; several are taken in turns. All else are arguments of it, for each.
     """
 
     specs: Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(as_tuple)]
     inputs: str | None = None
     answer: str | None = None
+    options: str | None = None
     grader: str | None = None
+    tolerance: str | None = None
+    signature: str | None = None
+    instruction: str | None = None
+    skip_empty: bool = False
+    limit: Count | None = None
 
 
 class Sampler(Frozen):

@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 from experiments.configuration import ConfigError
 from experiments.training.config import Data
 from pdr_dspy.data import Dataset, load_data
+from pdr_dspy.data_options import told
 
 
 def problems_of(data: Data) -> Dataset:
@@ -16,7 +17,8 @@ def problems_of(data: Data) -> Dataset:
         DataError: a spec can't be read.
         ConfigError: specs of different kinds.
     """
-    sets = [load_data(spec, inputs=data.inputs, answer=data.answer, grader=data.grader) for spec in data.specs]
+    reading = data.model_dump(exclude={"specs"})
+    sets = [told(load_data(spec, **reading)) for spec in data.specs]
     if len({(each.grader.name, str(each.signature)) for each in sets}) > 1:
         raise ConfigError("data.specs", "they have different fields or graders", "Train on one kind at a time")
     turns = chain.from_iterable(zip_longest(*(each.problems for each in sets)))

@@ -59,7 +59,8 @@ class Begun:
         beside = {"steps", "micro_batch", "signal", "save_every", "keep"}
         whole = self.config.model_dump(mode="json", include=ours)
         stage = self.stage.model_dump(mode="json", exclude=beside)
-        return {**whole, **stage, "stage": self.name, "model": self.model, "data": dataset.fingerprint}
+        asked = self.config.data.model_dump(include={"signature", "instruction"}, exclude_none=True)
+        return {**whole, **stage, **asked, "stage": self.name, "model": self.model, "data": dataset.fingerprint}
 
 
 def reinforce(begun: Begun) -> bool:

@@ -35,6 +35,7 @@ from optimize.weighing.limits import Limits, duration, parse_limits
 from optimize.weighing.loads import check_loads, parse_loads
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.data import RULES
+from pdr_dspy.data_options import wording
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.errors import InputError
 
@@ -142,7 +143,7 @@ def fingerprint(
     data = {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint}
     return {
         "budget": str(budget),
-        "data": data if problems.rule == 1 else {**data, "split": problems.rule},
+        "data": (data if problems.rule == 1 else {**data, "split": problems.rule}) | wording(options),
         "samples": options.samples,
         "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
         "load": endpoint.load,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pdr_dspy.data_options import DATA, add_reading
 from pdr_dspy.disk import FULL
 from pdr_dspy.errors import InputError
 
@@ -100,12 +101,9 @@ def add_common(parser: argparse.ArgumentParser, format_help: str) -> None:
         "--data",
         default="worksheets",
         metavar="DATA",
-        help="worksheets (default; worksheets:lines=6), aime24, aime25, math500, a file.jsonl, or hf:org/name:split",
+        help=f"{DATA} (default: worksheets); `python -m pdr_dspy.data DATA` shows what is understood of it",
     )
-    what.add_argument(
-        "--inputs", metavar="COLUMNS", help="input columns of a file, separated by commas (default: problem)"
-    )
-    what.add_argument("--answer", metavar="COLUMN", help="its column of reference answers (default: answer)")
+    add_reading(what)
     what.add_argument("--samples", type=int, default=1, metavar="N", help="runs of each problem (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="of all sampling (default 0)")
     parser.add_argument(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from optimize.searching.options import Sizes
 from optimize.weighing.loads import parse_loads
-from pdr_dspy.data import RULE, Dataset, Rule, load_data, split
+from pdr_dspy.data import RULE, Dataset, Rule, split
+from pdr_dspy.data_options import load_asked
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
 from pdr_dspy.endpoint.recommended import recommendation
 from pdr_dspy.errors import EndpointError
@@ -41,8 +42,7 @@ def load_problems(options: argparse.Namespace, sizes: Sizes, rule: Rule = RULE) 
     Raises:
         DataError: it can't be read, or one side is empty.
     """
-    data = load_data(options.data, inputs=options.inputs, answer=options.answer)
-    search, report = split(data, rule=rule)
+    search, report = split(load_asked(options), rule=rule)
     return Problems(
         spec=options.data,
         search=search.head(options.problems or sizes.problems),

@@ -21,6 +21,8 @@ from pdr_dspy.errors import InputError
 
 JOURNAL = "journal.log"
 
+_FILE = re.compile(r"\.(?:jsonl|ndjson|json|csv|tsv|parquet)(?:\.gz)?\Z", re.IGNORECASE)
+
 
 def slug(text: str) -> str:
     """A text as part of a file name: letters, digits, dots and dashes."""
@@ -29,7 +31,7 @@ def slug(text: str) -> str:
 
 def default_name(budget: str, data: str, model: str) -> str:
     """A readable study name from what is searched: `tokens-16k_worksheets_Qwen3-8B`."""
-    name = Path(data).stem if data.endswith((".jsonl", ".json")) else data
+    name = _FILE.sub("", Path(data).name) if _FILE.search(data) else data
     return "_".join(slug(part)[:60] for part in (budget, name, model.rsplit("/", 1)[-1]))
 
 

@@ -16,10 +16,10 @@ from pdr_dspy.data.columns.paths import MISSING, find
 from pdr_dspy.data.columns.references import Several
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.files import FORMATS, Rows, is_file_name, read_file
-from pdr_dspy.data.graders import FieldGrader
+from pdr_dspy.data.graders import FieldGrader, guess
 from pdr_dspy.data.gym import GymProblem, GymSpec, gym_problems
 from pdr_dspy.data.hf import HubSpec, read_hub
-from pdr_dspy.data.judging import guess, judge
+from pdr_dspy.data.judging import judge
 from pdr_dspy.data.known import KNOWN, read_known
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.worksheet_spec import worksheets_of

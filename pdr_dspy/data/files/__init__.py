@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdr_dspy.data.files.reading import FORMATS, is_file_name, read_file, stem
+from pdr_dspy.data.files.reading import FORMATS, is_file_name, read_file
 from pdr_dspy.data.files.row import Row, Rows
 
-__all__ = ["FORMATS", "Row", "Rows", "is_file_name", "read_file", "stem"]
+__all__ = ["FORMATS", "Row", "Rows", "is_file_name", "read_file"]

@@ -38,13 +38,6 @@ def is_file_name(text: str) -> bool:
     return _suffix(text) in SUFFIXES
 
 
-def stem(name: str) -> str:
-    """A file's name without folder and ending: `a/mine.csv.gz` is `mine`."""
-    last = Path(name).name
-    kept = last[: -len(".gz")] if last.lower().endswith(".gz") else last
-    return Path(kept).stem if _suffix(last) in SUFFIXES else last
-
-
 def _suffix(name: str) -> str:
     lower = name.lower()
     return Path(lower.removesuffix(".gz")).suffix

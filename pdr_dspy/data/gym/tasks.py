@@ -10,7 +10,7 @@ import dspy
 
 from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.data.cells import as_text
-from pdr_dspy.data.grading import FieldGrader, Verdict
+from pdr_dspy.data.graders import FieldGrader, Verdict
 from pdr_dspy.data.gym.spec import GymSpec
 from pdr_dspy.data.gym.verifier import Verifier
 from pdr_dspy.data.problem import Problem

@@ -1,0 +1,130 @@
+"""What was understood of a data set, as text for people: in full, and in short for a dry run. Nothing is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pdr_dspy.data.checks import Doubts, doubts, listed
+from pdr_dspy.data.dataset import Dataset
+from pdr_dspy.data.problem import Problem
+from pdr_dspy.data.split import split
+from pdr_dspy.errors import DataError
+from pdr_dspy.formats import DEFAULT, adapter
+from pdr_dspy.modules.signatures import stage_signature
+from pdr_dspy.prompts import instruction
+from pdr_dspy.workflow import Format
+
+_WIDTH = 110
+_COLUMN = 11
+
+
+def described(data: Dataset, show: int = 3, style: Format = DEFAULT) -> str:
+    """All of it.
+
+    Args:
+        data: The data set.
+        show: How many problems are shown as the model sees them.
+        style: The prompts' format.
+    """
+    found = doubts(data.problems)
+    lines = [
+        *_row("data", [f"{data.name}: {len(data):,} problems"]),
+        *_row("columns", [", ".join(data.columns)] if data.columns else []),
+        *_row("understood", data.notes),
+        *_row("grader", [data.grader.name]),
+        *_row("asked", _asked(data)),
+        *_row("split", [_sides(data)]),
+        *_row("copies", _copies(found)),
+        *_row("doubts", _doubts(found)),
+    ]
+    for number, problem in enumerate(data.problems[:show], start=1):
+        head = f"problem {number} of {len(data):,} (id {problem.id}), as a draft is asked for it in the format {style}"
+        lines += ["", f"--- {head}", as_asked(data, problem, style), *_reference(problem)]
+    return "\n".join(lines)
+
+
+def summary(data: Dataset) -> str:
+    """The short one, for a dry run."""
+    lines = [
+        *_row("data", [f"{data.name}: {len(data):,} problems, {_sides(data)}"]),
+        *_row("grader", [data.grader.name]),
+        *_row("asked", _asked(data)),
+        *_row("first one", shown(data)),
+    ]
+    return "\n".join(lines)
+
+
+def shown(data: Dataset, most: int = 6) -> list[str]:
+    """The first problem and its reference in a few lines."""
+    problem = data.problems[0]
+    lines = [line for text in problem.inputs.values() for line in text.splitlines() if line.strip()]
+    more = [f"... ({len(lines) - most} more lines)"] if len(lines) > most else []
+    return [_cut(line) for line in (*lines[:most], *more, *(line.strip("- ") for line in _reference(problem)))]
+
+
+def as_asked(data: Dataset, problem: Problem, style: Format = DEFAULT) -> str:
+    """The prompt of a draft, as the messages have it."""
+    signature = stage_signature(data.signature, "draft", instruction("draft", "default"), as_trained=False)
+    messages = adapter(style).format(signature, [], dict(problem.inputs))
+    return "\n\n".join(f"[{each['role']}]\n{each['content']}" if messages[1:] else each["content"] for each in messages)
+
+
+def _asked(data: Dataset) -> list[str]:
+    def fields(given: dict[str, object]) -> str:
+        return ", ".join(
+            name if annotation is str else f"{name}: {getattr(annotation, '__name__', annotation)}"
+            for name, field in given.items()
+            for annotation in [getattr(field, "annotation", str)]
+        )
+
+    signature = data.signature
+    outputs = [f"{n}: {d}" for n, f in signature.output_fields.items() if (d := f.json_schema_extra.get("desc"))]
+    described = [line for line in outputs if not line.endswith("}")]  # DSPy writes ${name} where nothing is said
+    return [
+        f"{fields(signature.input_fields)} -> {fields(signature.output_fields)}",
+        *signature.instructions.strip().splitlines(),
+        *described,
+    ]
+
+
+def _sides(data: Dataset) -> str:
+    try:
+        search, report = split(data)
+    except DataError as error:
+        return f"can't be split: {error.problem}"
+    return f"{len(search):,} for a search, {len(report):,} for its report"
+
+
+def _copies(found: Doubts) -> list[str]:
+    lines = []
+    for groups, what in ((found.copies, "same text"), (found.near, "nearly the same text")):
+        if groups:
+            lines.append(f"{len(groups)} groups with the {what}: {listed(' = '.join(ids) for ids in groups)}")
+    return lines or ["none"]
+
+
+def _doubts(found: Doubts) -> list[str]:
+    lines = [f"different answers to one problem: {' = '.join(ids)}" for ids in found.contradicting[:10]]
+    if found.prose:
+        lines.append(f"reference answers that are sentences: problems {listed(found.prose)}")
+    if found.nothing:
+        lines.append(f"reference answers that look like none: problems {listed(found.nothing)}")
+    return lines or ["none"]
+
+
+def _reference(problem: Problem) -> list[str]:
+    if problem.answer is None:
+        return ["--- no reference answer: the grader decides from the problem"]
+    if problem.options and len(problem.answer) == 1:
+        place = ord(problem.answer) - ord("A")
+        if 0 <= place < len(problem.options):
+            return [f"--- reference answer: {problem.answer} ({_cut(problem.options[place])})"]
+    return [f"--- reference answer: {' | '.join(problem.answers) or problem.answer}"]
+
+
+def _row(head: str, lines: Iterable[str]) -> list[str]:
+    return [f"{head if not number else '':<{_COLUMN}} {line}" for number, line in enumerate(lines)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
