@@ -24,7 +24,8 @@ _STATED = re.compile(
     r"|answer )?[(\[]?([A-J])[)\]]?(?:\.|$)",
     re.DOTALL,
 )
-_SEVERAL = re.compile(r"(?:[(\[]?[A-Ja-j][)\]]?(?:\s*(?:,|;|&|and|,\s*and)\s*|\s+|(?=[(\[])))+[(\[]?[A-Ja-j][)\]]?")
+_ONE = r"(?:\([A-Ja-j]\)|\[[A-Ja-j]\]|[A-Ja-j]\)?)"
+_SEVERAL = re.compile(rf"(?:{_ONE}(?:\s*(?:,|;|&|and|,\s*and)\s*|\s+|(?=[(\[])))+{_ONE}")
 _TOGETHER = re.compile(r"[A-J]{2,10}")
 _ELSE = re.compile(
     r"\W*(?:is|are|was|isn't|or|and|but|not|wrong|incorrect|false|nor)\b|.*\b(?:wrong|incorrect|or)\b"

@@ -6,7 +6,7 @@ import re
 
 from pdr_dspy.answers.evaluate import close, evaluate
 from pdr_dspy.answers.literals import literal
-from pdr_dspy.answers.nodes import Group, Matrix, Named, Node, Nothing, Region, Relation, Scalar, Span
+from pdr_dspy.answers.nodes import Group, Matrix, Named, Node, Nothing, Region, Relation, Scalar, Span, Words
 from pdr_dspy.answers.prose import polar, qualified, stated, words, words_in
 from pdr_dspy.answers.quantities import quantity
 from pdr_dspy.answers.relations import MINUS, PLUS, VARIABLE, interval, related, span, top_level
@@ -19,14 +19,15 @@ _SEPARATOR = re.compile(
 )
 _ENVIRONMENT = re.compile(r"\\begin\s?\{([pbB]?matrix|array|cases)\}(?:\s?\{[lcr| ]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
 _BUILDER = re.compile(r"(?:\\\{|\{)\s*(?P<left>[^|:{}]{1,40}?)\s*(?:\||:)\s*(?P<right>.+?)(?:\\\}|\})", re.DOTALL)
-_IN = re.compile(r"(?P<name>[a-zA-Z]) ?\\in(?![a-z]) ?(?P<set>.+)", re.DOTALL)
+_IN = re.compile(r"(?P<name>[a-zA-Z]) ?(?:\\in(?![a-z])|in (?=[(\[\\])) ?(?P<set>.+)", re.DOTALL)
 _REALS = re.compile(
     r"(?:\\mathbb ?\{ ?R ?\}|\\mathbb R|(?:the )?(?:set of )?(?:all )?(?:the )?real numbers|(?:all )?reals"
     r"|all real (?:values|[a-z]))",
     re.IGNORECASE,
 )
 _NAME = re.compile(
-    r"(?:\\(?:angle|triangle|measuredangle|overline|mathbb|vec|hat|bar) ?)?(?:\{?[A-Za-z]{1,3}\}?|\\(?:theta"
+    r"\([a-zA-Z](?: ?, ?[a-zA-Z])+\)|(?:\\(?:angle|triangle|measuredangle|overline|mathbb|vec|hat"
+    r"|bar) ?)?(?:\{?[A-Za-z]{1,3}\}?|\\(?:theta"
     r"|alpha|beta|gamma|lambda|phi|omega|mu|sigma|Delta))'{0,2}"
     r"(?:_\{?[a-zA-Z0-9+, ]{1,8}\}?)?'{0,2}(?: ?\([^()]{0,30}\))?|\|[A-Za-z]{1,3}\||\\(?:lim|int|sum|prod"
     r"|frac ?\{d|det|gcd|max|min|log|binom|iint|mathrm|oint).*"
@@ -85,8 +86,9 @@ def _structured(text: str, depth: int) -> Node:
         return _grouped(text, [classify(item, depth + 1) for item in items])
     if prose:
         labelled = _LABELLED.fullmatch(text)
-        if labelled is not None and not words_in(labelled[2]) and not qualified(labelled[1]):
-            return Named(words(labelled[1]).text, classify(labelled[2], depth + 1), False)
+        if labelled is not None and not qualified(labelled[1]):
+            of = classify(labelled[2], depth + 1)
+            return words(text) if isinstance(of, Words) else Named(words(labelled[1]).text, of, False)
         return words(text)
     if (found := related(text)) is not None:
         return found if isinstance(found, Region) else _named(found, depth)

@@ -206,7 +206,7 @@ def _group(group: Group, other: Node) -> Outcome:
     if isinstance(other, Scalar):
         if other.listed and len(other.listed) == len(group.items) and group.shape != "(":
             return _group(group, Group(tuple(Scalar(str(part), part) for part in other.listed)))
-        return nodes(group.items[0], other) if len(group.items) == 1 and group.shape != "[" else False
+        return nodes(group.items[0], other) if len(group.items) == 1 else False
     if not isinstance(other, Group):
         return False
     if len(group.items) != len(other.items):

@@ -123,7 +123,12 @@ def stated(text: str) -> tuple[str, str] | None:
         return None
     label = text[: found.end("label")].strip()
     value = _FILL.sub("", found["value"], count=1) if _FILL.match(found["value"]) else found["value"]
-    if qualified(label) or re.search(r"[,;]\s|=", label) or re.match(r"not\b", value):
+    if (
+        re.search(r"[0-9].*[.!?] ", label)
+        or qualified(label)
+        or re.search(r"[,;]\s|=", label)
+        or re.match(r"not\b", value)
+    ):
         return None
     return label, value.strip()
 

@@ -19,12 +19,14 @@ _APPROXIMATE = re.compile(
     r"(?:approximately|approx\.?|about|roughly|around|exactly|nearly equal to|\\approx|~)\s*(?=[-+\d\\$€£U])",
     re.IGNORECASE,
 )
+_CELSIUS = re.compile(r" ?\^\\circ ?([CF])(?![a-zA-Z])")
 _DEGREES = re.compile(r"(.+?) ?\^\\circ ?\Z")
 
 
 def quantity(text: str) -> Scalar | None:
     """The number, and its unit, that a text is; None where it is anything else."""
     text = _APPROXIMATE.sub("", text, count=1) if _APPROXIMATE.match(text) else text
+    text = _CELSIUS.sub(lambda m: " celsius" if m[1] == "C" else " fahrenheit", text)
     value = rational(text)
     if value is not None:
         listed = tuple(Fraction(part) for part in text.split(",")) if THOUSANDS_OR_LIST.fullmatch(text) else ()

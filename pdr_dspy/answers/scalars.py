@@ -14,6 +14,7 @@ from pdr_dspy.answers.units import Unit, scales
 _LONGEST = 400
 """Characters of what math-verify is asked about."""
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]+")
+_UNFINISHED = re.compile(r"[<>=]|\\(?:le|ge|ne|in|to|approx)(?![a-zA-Z])|[-+*/^_]\s*\Z|\A\s*[*/^_]")
 _ROUNDING = Fraction(1, 10**13)
 _DIGITS = 15  # of a decimal that a machine wrote
 
@@ -107,7 +108,7 @@ def _machine(text: str) -> bool:
 
 def _expression(text: str) -> bool:
     """Whether a text may be shown to math-verify."""
-    return 0 < len(text) <= _LONGEST
+    return 0 < len(text) <= _LONGEST and not _UNFINISHED.search(text)
 
 
 def _radians(degrees: Scalar, other: Scalar, swapped: bool, outcome: Outcome) -> Outcome:

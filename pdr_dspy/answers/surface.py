@@ -13,6 +13,7 @@ from pdr_dspy.answers.units import unit
 LONGEST = 2000
 """Characters of what may be an answer; a longer text is compared as it stands."""
 _ROUNDS = 8
+_BOXES = 400
 
 _END = re.compile(
     r"<\|[a-z_]{2,20}\|>|</s>|<(?:end_of_turn|eos|pad|bos|s)>|\[{1,2} ?#{1,3} ?(?:completed|end) ?#{1,3} ?\]{1,2}",
@@ -30,7 +31,7 @@ _BETWEEN = re.compile(
 _OR_BEHIND = re.compile(r"\s*(?:\$|\\[)\]])?,?\s*(?:\\text ?\{ ?)?or\b", re.IGNORECASE)
 _TAIL = re.compile(r"(?:\$|\\[)\]]|\s)*((?:\\text|\\mathrm)?\s?\{?[A-Za-z%°\\^/ \t0-9{}]{1,40})")
 _LEAD = re.compile(
-    r"(?:\b(?:final |correct |right |best |my )*(?:answer|choice|result|option)\b(?: to (?:the"
+    r"(?:\b(?:final |correct |right |best |my ){0,3}(?:answer|choice|result|option)\b(?: to (?:the"
     r"|this) (?:question|problem))?"
     r"(?:[*_`]{0,3}\s{0,3}(?:\bis\b(?: therefore| thus| then| option| choice| equal to)?(?![a-zA-Z'])|=(?!=)|:)"
     r"|\s*\uff1a)"
@@ -59,10 +60,20 @@ _EXPLAINS = re.compile(
 _PARENTHESIS = re.compile(r"(?<=\S)\s+\(([^()]*(?:\([^()]*\)[^()]*){0,6})\)\s*\.?\Z")
 _OPERATOR = re.compile(r"(?:\\[a-zA-Z]+|[-+*/^_=<>(,])\s*\Z")
 _CLAUSE = re.compile(
-    r"(?:, (?:and )?not\b|,? (?:because|since|as (?!well)|so that|for which|which|due to|given that)\b|\s+[\u2014#]\s|;? i\.e\.).*\Z",
+    r"(?:, (?:and )?not\b|,? (?:because|since|as (?!well)|so that|for which|which|due to|given that)\b"
+    r"|\s+[\u2014#]\s|;? i\.e\.).*\Z",
     re.DOTALL,
 )
 _SENTENCE = re.compile(r"\A([^\n]{1,60}?)[.!\u2026]\s+(?=[A-Z(])(.*)\Z", re.DOTALL)
+_SO = re.compile(
+    r"(?:(?:and )?(?:so|thus|hence|therefore|then|finally|consequently|in conclusion|it follows that|we (?:get"
+    r"|have|find|obtain))"
+    r"[,:]? (?:that )?)+(?=\S)",
+    re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"\b(?:or|also|other|another|alternatively|second|actually|however|but|not|wrong|n't)\b", re.IGNORECASE
+)
 _PAIRS = (
     ("***", "***"), ("**", "**"), ("__", "__"), ("*", "*"), ("_", "_"), ("~~", "~~"), ("```", "```"), ("`", "`"),
     ('"', '"'), ("'", "'"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"),
@@ -95,7 +106,7 @@ def peeled(text: str) -> str:
     the words before it."""
     for _ in range(_ROUNDS):
         before = text
-        text = text.strip().lstrip("#").strip()
+        text = text.strip().lstrip("#=:").strip()
         if text.startswith(("- ", "\u2022 ")) and not text[2:3].isdigit():
             text = text[2:]
         if text.startswith("]]"):
@@ -103,6 +114,10 @@ def peeled(text: str) -> str:
         text = _unstopped(text)
         if text.startswith(("** ", "__ ", "* ", "*: ", "**: ")) or (text.startswith("**") and text.count("**") == 1):
             text = text.lstrip("*_: ")
+        if text.endswith("**") and text.count("**") == 1:
+            text = text[:-2]
+        if begun := _SO.match(text):
+            text = text[begun.end() :]
         for left, right in _PAIRS:
             inner = text[len(left) : -len(right)]
             if (
@@ -125,7 +140,7 @@ def _unstopped(text: str) -> str:
     """Without the marks that end a sentence; `5!` and `...` keep theirs."""
     while text and text[-1] in ".,;:\u3002\uff0e\uff0c\uff1b\u0964\u06d4" and not text.endswith("..."):
         text = text[:-1].rstrip()
-    if text.endswith("!") and (text[:-1].isalpha() or text.endswith(" !")):
+    if text.endswith("!") and ((len(text) > 3 and text[:-1].isalpha()) or text.endswith(" !")):
         text = text[:-1].rstrip()
     return text
 
@@ -164,7 +179,7 @@ def _boxed(text: str) -> str | None:
     run: list[Box] = [closed[-1]]
     for box in reversed(closed[:-1]):
         between = text[box.end : run[0].start]
-        if len(between) > 60 or not (separated := _BETWEEN.fullmatch(between)):
+        if len(run) > _BOXES or len(between) > 60 or not (separated := _BETWEEN.fullmatch(between)):
             break
         if not separated[1] and box.content.strip() == run[0].content.strip():
             continue
@@ -229,9 +244,17 @@ def _shortened(text: str) -> str:
     if clause := _CLAUSE.search(text):
         text = text[: clause.start()] or text
     sentence = _SENTENCE.match(text)
-    if sentence and _valuelike(sentence[1]) and re.search(r"[\d})\]]\Z", sentence[1]) and _explains(sentence[2]):
+    if (sentence and _valuelike(sentence[1]) and re.search(r"[\d})\]]\Z", sentence[1]) and _explains(sentence[2])) or (
+        sentence and _told(sentence)
+    ):
         text = sentence[1]
     return text
+
+
+def _told(sentence: re.Match[str]) -> bool:
+    """Whether a first sentence is an answer, and the others go on about it."""
+    ended = re.search(r"[\d})\]]\Z", sentence[1]) is not None and _valuelike(sentence[1])
+    return ended and len(sentence[2].split()) > 2 and _MORE.search(sentence[2]) is None
 
 
 def _remark(inner: str) -> bool:

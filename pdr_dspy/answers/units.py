@@ -63,7 +63,8 @@ _CHANGING = frozenset(
         "and", "or", "to", "by", "out", "over", "mod", "base", "plus", "minus", "times", "sqrt", "sin", "cos", "tan",
         "log", "ln", "exp", "left", "right", "north", "south", "east", "west", "more", "less", "than", "not", "if",
         "when", "for", "where", "unless", "but", "is", "are", "was", "were", "no", "wrong", "at", "half", "halves",
-        "with", "without", "until", "before", "after", "while", "because", "since", "so", "as", "which", "squared", "cubed", "factorial",
+        "with", "without", "until", "before", "after", "while", "because", "since", "so", "as", "which", "squared",
+        "cubed", "factorial",
         "root", "twice", "thrice", "something", "some", "many", "maybe", "perhaps", "approximately", "ish",
     }
 )  # fmt: skip
@@ -154,6 +155,8 @@ def unit(text: str) -> Unit | None:
             powers[base] += count * exponent
     if text[place:].strip():
         return None
+    if powers.keys() & {"celsius", "fahrenheit"}:
+        del powers["degree"]
     dimension = tuple(sorted((base, count) for base, count in powers.items() if count))
     return Unit(dimension, factor, frozenset(names))
 

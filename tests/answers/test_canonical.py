@@ -28,7 +28,8 @@ ALIKE = {
     ],
     "42": [
         "42", "**42**", " 42 ", "The answer is 42", "$42$.", r"\boxed{42}", "x = 42", "(42)", "042", "42.0", "+42",
-        "### 42", r"Answer: $\boxed{42}$", "**Answer:** 42", "Thus the final answer is **42**.", "#### 42", "42<|im_end|>",
+        "### 42", r"Answer: $\boxed{42}$", "**Answer:** 42", "Thus the final answer is **42**.", "#### 42",
+        "42<|im_end|>",
         "42 (since 6*7 = 42)", "42\n\nExplanation: 6*7 = 42.", "<answer>42</answer>", '{"answer": 42}', "6*7 = 42",
         "42 [[ ## completed ## ]]", r"\color{red}{42}", "forty-two", "\\boxed{42", "\u7b54\u6848\uff1a42\u3002",
     ],
@@ -73,7 +74,8 @@ def test_no_text_is_too_odd(text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["\\boxed{", "{", "*", "**a", " ", "\\text{", "1,", "1 ", "\\frac", "9", "a ", "$", "(", "x=", "\\,", '"', "\n", "is ",
+    ["\\boxed{", "{", "*", "**a", " ", "\\text{", "1,", "1 ", "\\frac", "9", "a ", "$", "(", "x=", "\\,", '"', "\n",
+     "is ",
      "answer: ", "\\boxed{1} ", "<answer>", "or ", "- ", "\u221a", "\u00bd", "no, ", "(a ", "1+", "a_", "[", "\\{"],
 )  # fmt: skip
 @pytest.mark.parametrize("length", [400, 1_900, 400_000])
