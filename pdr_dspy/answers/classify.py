@@ -87,8 +87,8 @@ def _structured(text: str, depth: int) -> Node:
     if prose:
         labelled = _LABELLED.fullmatch(text)
         if labelled is not None and not qualified(labelled[1]):
-            of = classify(labelled[2], depth + 1)
-            return words(text) if isinstance(of, Words) else Named(words(labelled[1]).text, of, False)
+            inner = classify(labelled[2], depth + 1)
+            return words(text) if isinstance(inner, Words) else Named(words(labelled[1]).text, inner, False)
         return words(text)
     if (found := related(text)) is not None:
         return found if isinstance(found, Region) else _named(found, depth)
