@@ -35,7 +35,7 @@ _NAME = re.compile(
 _VALUE_OF = re.compile(r"(?:.*\b)?(?:values?|side|angle|variable) (?:of )?\$?([a-zA-Z])\$?", re.IGNORECASE)
 _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]{2,40}?)\s*[:=]\s*(\S.*)", re.DOTALL)
 _EITHER = re.compile(
-    r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:)?)\s+(?=\S)", re.IGNORECASE
+    r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:))\s+(?=\S)", re.IGNORECASE
 )
 _SIGNED = re.compile(r"\\pm|\\mp|\+/-|\+-")
 _LABELS = re.compile(r"(?:\( ?[0-9]{1,2} ?\)\s*){2,}")  # of statements: (1)(3)
@@ -71,6 +71,11 @@ def classify(text: str, depth: int = 0) -> Node:
 
 
 def _structured(text: str, depth: int) -> Node:
+    member = _IN.fullmatch(text)
+    if member is not None and isinstance(inside := classify(member["set"], depth + 1), Group) and inside.shape == "{":
+        return Named(member["name"], inside, True)
+    if re.match(r"[A-Z]'? ?\((?=[^()]*,)", text) and text.endswith(")"):
+        text = text[text.index("(") :]  # a point's name before its coordinates
     if (region := _described(text)) is not None:
         return region
     if (bracketed := _bracketed(text, depth)) is not None:

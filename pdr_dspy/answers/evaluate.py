@@ -110,6 +110,9 @@ class _Reader:
             if not isinstance(base, Fraction) or base.denominator != 1 or not 0 <= base <= 300:
                 raise _Unknown
             base = Fraction(math.factorial(int(base)))
+        if self._tokens[self._place : self._place + 2] == ["^", "\\circ"]:
+            self._place += 2
+            base = complex(base) * math.pi / 180
         if self._next() in ("^", "**"):
             self._take()
             sign = -1 if self._next() == "-" else 1

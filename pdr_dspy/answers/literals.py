@@ -16,7 +16,10 @@ _BASE = re.compile(
     r"|\()?base[ -]([0-9]{1,2}|[a-z]{3,12})\)?)"
 )
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _DATES = (
     (re.compile(rf"{_MONTH} ([0-9]{{1,2}})(?:st|nd|rd|th)?(?:,? ([0-9]{{4}}))?", re.IGNORECASE), (1, 2, 3)),
     (re.compile(rf"([0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?{_MONTH}(?:,? ([0-9]{{4}}))?", re.IGNORECASE), (2, 1, 3)),
@@ -26,6 +29,7 @@ _DATES = (
 
 def literal(text: str) -> Token | None:
     """The time, ratio, based number or date that a text is; None where it is none."""
+    text = " ".join(text.split())
     if len(text) > 80:
         return None
     return _clock(text) or _ratio(text) or _based(text) or _date(text)
@@ -61,6 +65,8 @@ def _ratio(text: str) -> Token | None:
 
 
 def _based(text: str) -> Token | None:
+    text = re.sub(r"\A\(([0-9A-Fa-f]+)\)(?=[ _])", r"\1", text)
+    text = re.sub(r"_ ?\{ ?\(([0-9]+)\) ?\}", r"_{\1}", text)
     found = _BASE.fullmatch(text)
     if found is None:
         return None

@@ -10,7 +10,8 @@ FUNCTIONS = frozenset(
     {
         "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "pi", "inf", "arcsin", "arccos", "arctan",
         "sinh", "cosh", "tanh", "lim", "max", "min", "gcd", "lcm", "mod", "bmod", "pmod", "theta", "alpha", "beta",
-        "sum", "int", "det", "deg", "infty", "binom", "frac",
+        "sum", "int", "det", "deg", "infty", "binom", "frac", "pmatrix", "bmatrix", "vmatrix", "matrix", "array",
+        "cases",
     }
 )  # fmt: skip
 _SHORT_WORDS = frozenset(
@@ -72,9 +73,11 @@ _CALC = re.compile(
                    re.DOTALL | re.IGNORECASE)  # fmt: skip
 _POLAR = re.compile(r"(yes|no|true|false)(?:\s*[,.;:!\u2014]\s*|\s+-\s+)(\S.*)", re.IGNORECASE | re.DOTALL)
 _PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")  # of three variables
+_SUBJECT = re.compile(r"\A(?:on|in|at|by) (?=\w)|\A(?:it|they|series?|sequence|integral|function|limit) (?=\w+\Z)")
 _ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
 _SYNONYMS = {
-    "\\emptyset": "no solution", "empty set": "no solution", "null set": "no solution", "\\{\\}": "no solution",
+    "\\emptyset": "no solution", "empty set": "no solution", "infinitely many solution": "infinitely many",
+    "null set": "no solution", "\\{\\}": "no solution",
     "no real solution": "no real solution", "doe not exist": "dne", "undefined": "undefined", "t": "t",
 }  # fmt: skip
 _MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
@@ -146,11 +149,12 @@ def words(text: str) -> Words:
     head = polar(text)
     folded = text.replace("$", "").replace("*", "").casefold()
     folded = re.sub(r"(?<=[^\W\d])[.](?=\s|$)|[\"`!?]", "", folded)
+    folded = re.sub(r"'(?=\s|$)", "", folded)
     folded = _ARTICLE.sub("", re.sub(r"\s*[,;:]\s*", ", ", " ".join(folded.split())))
     parts = [
         part[:-1] if len(part) > 3 and part[-1] == "s" and part[-2] not in "sui" else part for part in folded.split()
     ]
-    bare = " ".join(parts).strip(" ,;:-")
+    bare = _SUBJECT.sub("", " ".join(parts).strip(" ,;:-"), count=1)
     return Words(_SYNONYMS.get(bare, bare), head)
 
 

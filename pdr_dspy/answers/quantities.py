@@ -26,6 +26,7 @@ _DEGREES = re.compile(r"(.+?) ?\^\\circ ?\Z")
 def quantity(text: str) -> Scalar | None:
     """The number, and its unit, that a text is; None where it is anything else."""
     text = _APPROXIMATE.sub("", text, count=1) if _APPROXIMATE.match(text) else text
+    text = text.replace("per cent", "percent")
     text = _CELSIUS.sub(lambda m: " celsius" if m[1] == "C" else " fahrenheit", text)
     value = rational(text)
     if value is not None:
@@ -60,6 +61,8 @@ def _measured(text: str) -> Scalar | None:
     """A number or a constant expression before a unit."""
     if degrees := _DEGREES.fullmatch(text):
         head = degrees[1].strip()
+        if re.search(r"sin|cos|tan|cot|sec|csc", head):
+            return None
         value = rational(head)
         return Scalar(head, value, DEGREE) if value is not None or evaluate(head) is not None else None
     for i in _places(text):
@@ -72,7 +75,7 @@ def _measured(text: str) -> Scalar | None:
         if (
             value is None
             and (value := worded(head)) is None
-            and (evaluate(head) is None or len(re.sub(r"\W", "", tail)) < 2)
+            and (evaluate(head) is None or (len(re.sub(r"\W", "", tail)) < 2 and text[i - 2 : i] != "  "))
         ):
             continue
         of = unit(tail)
@@ -81,7 +84,7 @@ def _measured(text: str) -> Scalar | None:
         glued = i and not text[i - 1].isspace()
         if glued and tail not in GLUED and tail[0] not in "%°^":
             continue
-        if not of.dimension and any(len(name) < 2 for name in of.names):
+        if not of.dimension and any(len(name) < 3 for name in of.names):
             continue
         return Scalar(head if rational(head) is not None or value is None else str(value), value, of)
     return None

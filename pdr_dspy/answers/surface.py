@@ -19,6 +19,8 @@ _END = re.compile(
     r"<\|[a-z_]{2,20}\|>|</s>|<(?:end_of_turn|eos|pad|bos|s)>|\[{1,2} ?#{1,3} ?(?:completed|end) ?#{1,3} ?\]{1,2}",
     re.IGNORECASE,
 )
+_HTML = re.compile(r"</?(?:b|i|em|strong|p|span|div|u|code|sub|br)\s?/?>", re.IGNORECASE)
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _TAG = re.compile(
     r"<(answer|final_answer|result|output|response)>|</(answer|final_answer|result|output|response)>", re.IGNORECASE
 )
@@ -35,9 +37,9 @@ _LEAD = re.compile(
     r"|this) (?:question|problem))?"
     r"(?:[*_`]{0,3}\s{0,3}(?:\bis\b(?: therefore| thus| then| option| choice| equal to)?(?![a-zA-Z'])|=(?!=)|:)"
     r"|\s*\uff1a)"
-    r"|(?:\u7b54\u6848|\u6545\u9009|\u6545\u7b54\u6848\u4e3a|\u6240\u4ee5\u9009|\u7b54|\u6545\u586b"
+    r"|(?:\u7b54\u6848|\u6545\u9009|\u6545\u7b54\u6848\u4e3a|\u6240\u4ee5\u9009|\u7b54\u3048?|\u6545\u586b"
     r"|\u9009)(?:\u662f|\u4e3a)?\s*[:\uff1a]?"
-    r"|(?:^|\n)[ \t]*####)[ \t]*:?",
+    r"|\bso it (?:must be|is)\b|(?:^|\n)[ \t]*####)[ \t]*:?",
     re.IGNORECASE,
 )
 _CHECK = re.compile(
@@ -46,7 +48,8 @@ _CHECK = re.compile(
     re.IGNORECASE,
 )
 _WAIT = re.compile(
-    r"(?:^|\n|(?<=[.!?\u2026] ))[ \t]*(?:wait|hold on|actually|correction|scratch that|on second thought|no,"
+    r"(?:^|\n|(?<=[.!?\u2026] )|,(?=[ \t]*(?:no,? )?wait\b))[ \t]*(?:no,? wait|wait|hold on|actually|correction"
+    r"|scratch that|on second thought|no,"
     r"|oops|hmm|sorry)\b[,.!:\u2026 ]*",
     re.IGNORECASE,
 )
@@ -58,9 +61,13 @@ _EXPLAINS = re.compile(
     re.IGNORECASE,
 )
 _PARENTHESIS = re.compile(r"(?<=\S)\s+\(([^()]*(?:\([^()]*\)[^()]*){0,6})\)\s*\.?\Z")
+_TITLE = re.compile(r"#{1,6} [A-Za-z ]{1,40}:?")
+_NUMBERED = re.compile(r"[0-9]{1,2}[.)] \S")
 _OPERATOR = re.compile(r"(?:\\[a-zA-Z]+|[-+*/^_=<>(,])\s*\Z")
 _CLAUSE = re.compile(
-    r"(?:, (?:and )?not\b|,? (?:because|since|as (?!well)|so that|for which|which|due to|given that)\b"
+    r"(?:, (?:and )?not\b|,? (?:or|i\.e\.,?) (?:about|approximately|roughly)\b"
+    r"|\s*\\approx(?![a-z])(?<!\A\\approx)|\s+for (?:all|every|any) |\s--\s|,? (?:because|since|as (?!well)"
+    r"|so that|for which|which|due to|given that)\b"
     r"|\s+[\u2014#]\s|;? i\.e\.).*\Z",
     re.DOTALL,
 )
@@ -84,6 +91,12 @@ _BOLD = re.compile(r"(?<![\w*)}])(\*\*|__)(?=\S)([^*_\n]{1,200})\1(?![\w(*])")
 def surface(text: str) -> str:
     """The answer itself, its characters and commands in one spelling; of a long text without a mark, all of it."""
     text = _END.sub(" ", text)
+    if "<" in text:
+        text = _HTML.sub("", text)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text) if _STRUCK.sub("", text).strip() else text
+    if len(text) <= 2 * LONGEST and (fence := _FENCE.match(text.strip())) and not fence[1].lstrip().startswith("{"):
+        text = fence[1]
     if (thought := list(_THOUGHT.finditer(text))) and text[thought[-1].end() :].strip():
         text = text[thought[-1].end() :]
     if (tagged := _tagged(text)) is not None:
@@ -107,7 +120,7 @@ def peeled(text: str) -> str:
     for _ in range(_ROUNDS):
         before = text
         text = text.strip().lstrip("#=:").strip()
-        if text.startswith(("- ", "\u2022 ")) and not text[2:3].isdigit():
+        if text.startswith(("- ", "\u2022 ")) and text[2:3] not in "\\.0123456789":
             text = text[2:]
         if text.startswith("]]"):
             text = text[2:]
@@ -140,6 +153,10 @@ def _unstopped(text: str) -> str:
     """Without the marks that end a sentence; `5!` and `...` keep theirs."""
     while text and text[-1] in ".,;:\u3002\uff0e\uff0c\uff1b\u0964\u06d4" and not text.endswith("..."):
         text = text[:-1].rstrip()
+    while text.endswith("\\\\"):
+        text = text[:-2].rstrip()
+    if text.endswith(")") and text[:-1].isdigit():
+        text = text[:-1]
     if text.endswith("!") and ((len(text) > 3 and text[:-1].isalpha()) or text.endswith(" !")):
         text = text[:-1].rstrip()
     return text
@@ -216,14 +233,17 @@ def _written(text: str) -> str:
     if waits and text[: waits[0].start()].strip():
         rest = text[waits[-1].end() :].strip().split("\n", 1)[0]
         says = _SAYS.match(rest[:LONGEST])
-        return rest[says.end() :] if says else f"retracted: {rest}"
+        plain = re.search(r"[0-9]", rest) and not re.search(r"[^\W\d_]{2,}", rest)
+        return rest[says.end() :] if says else rest if plain else f"retracted: {rest}"
     lines = [line.strip() for line in text.split("\n")]
     lines = [line for line in lines if line.strip("-*_=#`$ ")]
+    titled = [line for line in lines if not _TITLE.fullmatch(line)]
+    lines = titled or lines
     if len(lines) < 2:
-        return text
-    if _valuelike(lines[0]) and all(_explains(line) for line in lines[1:2]):
+        return lines[0] if titled and lines else text
+    if _valuelike(lines[0]) and not _NUMBERED.match(lines[0]) and all(_explains(line) for line in lines[1:2]):
         return lines[0]
-    if _valuelike(lines[-1]) and all(len(line.split()) > 3 for line in lines[:-1]):
+    if _valuelike(lines[-1]) and all(len(line.split()) > 3 or _NUMBERED.match(line) for line in lines[:-1]):
         return lines[-1]
     return text
 
@@ -240,7 +260,9 @@ def _shortened(text: str) -> str:
     """Without a reason that stands behind the answer: `42 (since 6*7=42)`, "B because A is wrong"."""
     note = _PARENTHESIS.search(text) if text.endswith((")", ").")) else None
     if note and _remark(note[1]) and not _OPERATOR.search(text[: note.start()]):
-        text = text[: note.start()]
+        # `5 (dogs)` counts dogs
+        counted = note[1].isalpha() and text[: note.start()].strip()[-1:].isdigit()
+        text = text[: note.start()] + (f" {note[1]}" if counted else "")
     if clause := _CLAUSE.search(text):
         text = text[: clause.start()] or text
     sentence = _SENTENCE.match(text)

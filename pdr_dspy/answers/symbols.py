@@ -7,6 +7,7 @@ import re
 
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _CIRCLED = {0x2460 + i: f"({i + 1})" for i in range(20)}
+_ARABIC = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) for i in range(10)}
 _MATHS = {
     "\u2212": "-", "\u2013": "-", "\u2012": "-", "\u2010": "-", "\u2011": "-", "\uff0d": "-", "\ufe63": "-",
     "\u00d7": r"\times ", "\u00b7": r"\cdot ", "\u22c5": r"\cdot ", "\u2219": r"\cdot ", "\u00f7": r"\div ",
@@ -17,13 +18,14 @@ _MATHS = {
     "\u27e8": r"\langle ", "\u27e9": r"\rangle ", "\u2223": "|", "\u2032": "'", "\u2044": "/", "\u2192": r"\to ",
     "\u03c0": r"\pi ", "\u03b8": r"\theta ", "\u03b1": r"\alpha ", "\u03b2": r"\beta ", "\u03b3": r"\gamma ",
     "\u03bb": r"\lambda ", "\u03c6": r"\phi ", "\u03c9": r"\omega ", "\u03c3": r"\sigma ", "\u00b0": r"^\circ ",
-    "\u2220": r"\angle ", "\u25b3": r"\triangle ", "\u2245": r"\cong ", "\u2211": r"\sum ",
+    "\u2220": r"\angle ", "\u2225": r"\parallel ", "\u220e": "", "\u25a1": "", "\u25a0": "", "\u00a2": " cents",
+    "\u00ba": r"^\circ ", "\u25b3": r"\triangle ", "\u2245": r"\cong ", "\u2211": r"\sum ",
     "\u3000": " ", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ", "\u200a": " ",
     "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\ufeff": "", "\u00ad": "",
     "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u3002": ".", "\u3001": ",", "\u3010": "[",
     "\u3011": "]",
 }  # fmt: skip
-_TABLE = str.maketrans({**{chr(k): v for k, v in (_WIDE | _CIRCLED).items()}, **_MATHS})
+_TABLE = str.maketrans({**{chr(k): v for k, v in (_WIDE | _CIRCLED | _ARABIC).items()}, **_MATHS})
 _HALVES = {
     "\u00bd": "1/2", "\u2153": "1/3", "\u2154": "2/3", "\u00bc": "1/4", "\u00be": "3/4", "\u2155": "1/5",
     "\u2156": "2/5",
@@ -39,7 +41,8 @@ _INDEX = re.compile("[\u2080-\u2089]+")
 _ROOT = re.compile("\u221a ?(?:\\(([^()]{0,80})\\)|([0-9]+(?:\\.[0-9]+)?|[a-zA-Z]))")
 
 _BOXLESS = (
-    r"text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal|mbox"
+    r"text|large|Large|LARGE|huge|Huge|small|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit"
+    r"|mathsf|mathtt|mathnormal|mbox"
     r"|hbox|boldsymbol|bm"
     r"|operatorname\*?|underline|emph|uline|displaystyle|ensuremath"
 )
@@ -51,7 +54,7 @@ _TYPESET = re.compile(
     r"\\(?:displaystyle|textstyle|limits|nolimits|left|right|[bB]igg?[lrm]?|mathrm|mathbf|mathit|boldsymbol|rm|bf|it)"
     r"(?![a-zA-Z])|\\!"
 )
-_BLANK = re.compile(r"(?:\\[,;: ]|\\(?:thinspace|medspace|enspace|hspace\{[^{}]*\})(?![a-zA-Z])|~)")
+_BLANK = re.compile(r"(?:(?<!\\)\\[,;: ]|\\(?:thinspace|medspace|enspace|hspace\{[^{}]*\})(?![a-zA-Z])|~)")
 _SHORT = re.compile(r"\\(frac|sqrt) ?([0-9a-zA-Z])(?: ?(?:([0-9a-zA-Z])|(?=\{)))?")
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|\\!,|,\\!)(?=[0-9]{3}(?![0-9]))")
 _RENAMED = (

@@ -120,7 +120,13 @@ _UNITS = _table()
 
 def unit(text: str) -> Unit | None:
     """The unit that a text is (`cm^2`, `meters per second`, `apples`); None where it is something else."""
-    text = text.replace("^\\circ C", "celsius").replace("^\\circ F", "fahrenheit").replace("^\\circ", "degree").strip()
+    text = (
+        text.replace("^\\circ C", "celsius")
+        .replace("^\\circ F", "fahrenheit")
+        .replace("^\\circ", "degree")
+        .replace("\\Omega", "Ω")
+        .strip()
+    )
     text = re.sub(r"[.\s]+$", "", text)
     if not text or len(text) > _LONGEST:
         return None

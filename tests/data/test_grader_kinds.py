@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pdr_dspy.answers.mathpool import MathPool, Reply
@@ -112,6 +112,8 @@ async def test_free_text_is_graded_as_a_careful_person_would(
 
 @given(st.integers(-(10**9), 10**9), st.integers(-(10**9), 10**9))
 def test_hedging_between_two_numbers_is_never_right(one: int, other: int) -> None:
+    assume(one != other)
+
     async def grade() -> list[bool]:
         grader = make_grader("math", pool=NoPool())
         answers = [f"{one} or {other}", f"{other}, {one}", rf"\boxed{{{one}}} or \boxed{{{other}}}", f"not {one}"]
