@@ -37,7 +37,7 @@ _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]{2,40}?)\s*[:=]\s*(\S.*)", re.DOTALL)
 _EITHER = re.compile(
     r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:))\s+(?=\S)", re.IGNORECASE
 )
-_SIGNED = re.compile(r"\\pm|\\mp|\+/-|\+-")
+_SIGNED = re.compile(r"\\pm(?![a-z])|\\mp(?![a-z])|\+/-|\+-")
 _LABELS = re.compile(r"(?:\( ?[0-9]{1,2} ?\)\s*){2,}")  # of statements: (1)(3)
 _OPEN = {"(": ")", "[": "]", "\\{": "\\}", "{": "}", "\\langle": "\\rangle"}
 

@@ -48,7 +48,8 @@ _SHORT_WORDS = frozenset(
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _QUALIFIED = re.compile(
-    r"\b(?:not|no|never|wrong|incorrect|false|cannot|neither|nor|except|without|or|either|maybe|perhaps|possibly|might"
+    r"\b(?:not|no|never|negative|two|three|four|five|six|seven|eight|nine|ten|out of|wrong|incorrect|false"
+    r"|cannot|neither|nor|except|without|or|either|maybe|perhaps|possibly|might"
     r"|could|may|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice|double|triple|times"
     r"|squared|cubed|root|more|less|fewer|hundred|thousand|million|billion|dozen|minus|plus|divided|multiplied|guess"
     r"|greater|exceeds?|almost|nearly|step|chapter|every|depends|unknown|unclear|up to|any|from|retracted|per"

@@ -20,13 +20,14 @@ _APPROXIMATE = re.compile(
     re.IGNORECASE,
 )
 _CELSIUS = re.compile(r" ?\^\\circ ?([CF])(?![a-zA-Z])")
+_NEGATIVE = re.compile(r"\A(?:negative|minus) (?=[0-9.\\])", re.IGNORECASE)
 _DEGREES = re.compile(r"(.+?) ?\^\\circ ?\Z")
 
 
 def quantity(text: str) -> Scalar | None:
     """The number, and its unit, that a text is; None where it is anything else."""
     text = _APPROXIMATE.sub("", text, count=1) if _APPROXIMATE.match(text) else text
-    text = text.replace("per cent", "percent")
+    text = _NEGATIVE.sub("-", text.replace("per cent", "percent"))
     text = _CELSIUS.sub(lambda m: " celsius" if m[1] == "C" else " fahrenheit", text)
     value = rational(text)
     if value is not None:

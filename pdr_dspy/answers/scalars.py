@@ -14,7 +14,9 @@ from pdr_dspy.answers.units import Unit, scales
 _LONGEST = 400
 """Characters of what math-verify is asked about."""
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]+")
-_UNFINISHED = re.compile(r"[<>=]|\\(?:le|ge|ne|in|to|approx)(?![a-zA-Z])|[-+*/^_]\s*\Z|\A\s*[*/^_]")
+_UNFINISHED = re.compile(
+    r"[<>=]|\\(?:le|ge|ne|in|to|approx|mod|pmod|bmod|equiv|cup|cap|parallel|perp)(?![a-zA-Z])|[-+*/^_]\s*\Z|\A\s*[*/^_]"
+)
 _ROUNDING = Fraction(1, 10**13)
 _DIGITS = 15  # of a decimal that a machine wrote
 
