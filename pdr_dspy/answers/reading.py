@@ -10,9 +10,10 @@ from functools import lru_cache
 
 from pdr_dspy.answers.choices import options
 from pdr_dspy.answers.classify import classify
+from pdr_dspy.answers.marked import LONGEST
 from pdr_dspy.answers.nodes import Node, Reading, Words
 from pdr_dspy.answers.prose import only_part, words_in
-from pdr_dspy.answers.surface import LONGEST, surface
+from pdr_dspy.answers.surface import surface
 
 _PAIRED = re.compile(r"\$\$?([^$]{1,400}?)\$\$?")
 

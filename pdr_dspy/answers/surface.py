@@ -3,17 +3,12 @@ what is explained behind it. Linear; pure."""
 
 from __future__ import annotations
 
-import json
 import re
 
-from pdr_dspy.answers.boxed import Box, boxes, last_open
+from pdr_dspy.answers.marked import FENCE, LONGEST, boxed, tagged
 from pdr_dspy.answers.symbols import characters, commands
-from pdr_dspy.answers.units import unit
 
-LONGEST = 2000
-"""Characters of what may be an answer; a longer text is compared as it stands."""
 _ROUNDS = 8
-_BOXES = 400
 
 _END = re.compile(
     r"<\|[a-z_]{2,20}\|>|</s>|<(?:end_of_turn|eos|pad|bos|s)>|\[{1,2} ?#{1,3} ?(?:completed|end) ?#{1,3} ?\]{1,2}",
@@ -21,17 +16,7 @@ _END = re.compile(
 )
 _HTML = re.compile(r"</?(?:b|i|em|strong|p|span|div|u|code|sub|br)\s?/?>", re.IGNORECASE)
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
-_TAG = re.compile(
-    r"<(answer|final_answer|result|output|response)>|</(answer|final_answer|result|output|response)>", re.IGNORECASE
-)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
-_FENCE = re.compile(r"\A```[\w+-]*\s*\n(.*?)\n?\s*```\Z", re.DOTALL)
-_JSON_NAMES = ("answer", "final_answer", "final answer", "result", "value", "solution", "choice", "option")
-_BETWEEN = re.compile(
-    r"[\s$.]*(?:(,|;|\band\b|\bor\b|\\text ?\{ ?(?:and|or),? ?\}|\\q?quad|\\[()\[\] ,;])[\s$.]*)*", re.IGNORECASE
-)
-_OR_BEHIND = re.compile(r"\s*(?:\$|\\[)\]])?,?\s*(?:\\text ?\{ ?)?or\b", re.IGNORECASE)
-_TAIL = re.compile(r"(?:\$|\\[)\]]|\s)*((?:\\text|\\mathrm)?\s?\{?[A-Za-z%°\\^/ \t0-9{}]{1,40})")
 _LEAD = re.compile(
     r"(?:\b(?:final |correct |right |best |my ){0,3}(?:answer|choice|result|option)\b(?: to (?:the"
     r"|this) (?:question|problem))?"
@@ -95,13 +80,13 @@ def surface(text: str) -> str:
         text = _HTML.sub("", text)
     if "~~" in text:
         text = _STRUCK.sub(" ", text) if _STRUCK.sub("", text).strip() else text
-    if len(text) <= 2 * LONGEST and (fence := _FENCE.match(text.strip())) and not fence[1].lstrip().startswith("{"):
+    if len(text) <= 2 * LONGEST and (fence := FENCE.match(text.strip())) and not fence[1].lstrip().startswith("{"):
         text = fence[1]
     if (thought := list(_THOUGHT.finditer(text))) and text[thought[-1].end() :].strip():
         text = text[thought[-1].end() :]
-    if (tagged := _tagged(text)) is not None:
-        text = tagged
-    if (part := _boxed(text)) is None:
+    if (within := tagged(text)) is not None:
+        text = within
+    if (part := boxed(text)) is None:
         part = _written(text)
     if len(part) > LONGEST:
         return " ".join(part.split())
@@ -160,65 +145,6 @@ def _unstopped(text: str) -> str:
     if text.endswith("!") and ((len(text) > 3 and text[:-1].isalpha()) or text.endswith(" !")):
         text = text[:-1].rstrip()
     return text
-
-
-def _tagged(text: str) -> str | None:
-    """What stands in the last `<answer>`, or under the answer's name in a JSON object."""
-    start = end = None
-    for tag in _TAG.finditer(text):
-        if tag[1]:
-            start, end = tag.end(), None
-        elif start is not None and end is None:
-            end = tag.start()
-    if start is not None and text[start:end].strip():
-        return text[start:end]
-    bare = text.strip()
-    if bare.startswith("```") and (fence := _FENCE.match(bare)):
-        bare = fence[1].strip()
-    if bare.startswith("{") and bare.endswith("}") and '"' in bare and len(bare) <= 10 * LONGEST:
-        try:
-            value = json.loads(bare, parse_float=str, parse_int=str)
-        except (ValueError, RecursionError):
-            return None
-        names = [name for name in value if name.casefold() in _JSON_NAMES] if isinstance(value, dict) else []
-        if len(names) == 1 and isinstance(value[names[0]], str | list):
-            inner = value[names[0]]
-            return inner if isinstance(inner, str) else ", ".join(map(str, inner))
-    return None
-
-
-def _boxed(text: str) -> str | None:
-    """What the last boxes say, with the sign before them and the unit behind them; None where there is no box."""
-    closed = boxes(text)
-    if not closed:
-        opened = last_open(text)
-        return opened.strip().rstrip("$") if opened is not None else None
-    run: list[Box] = [closed[-1]]
-    for box in reversed(closed[:-1]):
-        between = text[box.end : run[0].start]
-        if len(run) > _BOXES or len(between) > 60 or not (separated := _BETWEEN.fullmatch(between)):
-            break
-        if not separated[1] and box.content.strip() == run[0].content.strip():
-            continue
-        run.insert(0, box)
-    part = ", ".join(box.content for box in run)
-    first, last = run[0], run[-1]
-    before, behind = text[max(0, first.start - 12) : first.start], text[last.end : last.end + 60]
-    if re.search(r"(?:^|[\s=$(])-\Z", before):
-        part = f"-{part}"
-    if re.search(r"\bnot\s+\$?\Z", before):
-        part = f"not {part}"
-    if _OR_BEHIND.match(behind):
-        return part + " " + text[last.end :]
-    if len(run) == 1 and (tail := _TAIL.match(behind)) and (measure := _unit_behind(tail[1])):
-        part = f"{part} \\text{{{measure}}}"
-    return part
-
-
-def _unit_behind(tail: str) -> str:
-    inner = commands(characters(tail)).strip(" {}")
-    found = unit(inner)
-    return inner if found is not None and found.dimension and not found.names else ""
 
 
 def _written(text: str) -> str:
