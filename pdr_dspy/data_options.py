@@ -79,15 +79,16 @@ def said(options: argparse.Namespace) -> list[str]:
     return words
 
 
-def load_asked(options: argparse.Namespace) -> Dataset:
-    """The data set that a command line asks for. What was understood and guessed is told once, on stderr.
+def load_asked(options: argparse.Namespace, *, quiet: bool = False) -> Dataset:
+    """The data set that a command line asks for. What was understood and guessed is told, unless it was before.
 
     Raises:
         DataError: it can't be read, asked or graded so.
     """
     from pdr_dspy.data import load_data
 
-    return told(load_data(options.data, **reading(options)))
+    data = load_data(options.data, **reading(options))
+    return data if quiet else told(data)
 
 
 def told(data: Dataset) -> Dataset:

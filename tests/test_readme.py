@@ -48,7 +48,7 @@ def test_every_file_it_names_is_there() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-PAGES = ["README.md", "experiments/README.md", "docs/cluster.md", "docs/looking.md", "docs/training.md"]
+PAGES = ["README.md", "experiments/README.md", "docs/data.md", "docs/cluster.md", "docs/looking.md", "docs/training.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -143,7 +143,7 @@ def fingerprint(
     data = {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint}
     return {
         "budget": str(budget),
-        "data": (data if problems.rule == 1 else {**data, "split": problems.rule}) | wording(options),
+        "data": {**data, **wording(options), **({} if problems.rule == 1 else {"split": problems.rule})},
         "samples": options.samples,
         "model": {"name": identity.model, "revision": identity.revision, "context": identity.context},
         "load": endpoint.load,

@@ -42,7 +42,7 @@ def load_problems(options: argparse.Namespace, sizes: Sizes, rule: Rule = RULE) 
     Raises:
         DataError: it can't be read, or one side is empty.
     """
-    search, report = split(load_asked(options), rule=rule)
+    search, report = split(load_asked(options, quiet=rule != RULE), rule=rule)  # told once
     return Problems(
         spec=options.data,
         search=search.head(options.problems or sizes.problems),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pdr_dspy.data.columns.choices import LETTERS
 from pdr_dspy.data.dataset import Dataset
+from pdr_dspy.data.duplicates import same_problems
 from pdr_dspy.data.problem import Problem
+from pdr_dspy.data.wording import normal_answer, normal_text
 
 PROSE = 12
 """A reference of more words than this is no answer that could be compared."""
@@ -25,7 +24,7 @@ class Doubts:
 
     Attributes:
         copies: Groups of problems with the same text.
-        near: Groups whose texts differ in case, white space and marks at their ends alone.
+        near: Groups whose texts are nearly the same (`duplicates.same_problems`).
         contradicting: Groups of either with different answers.
         prose: Reference answers of many words.
         nothing: Reference answers such as `None` and `N/A`.
@@ -40,18 +39,16 @@ class Doubts:
 
 def doubts(problems: Sequence[Problem]) -> Doubts:
     """What looks wrong in problems and their references."""
-    groups: dict[str, list[Problem]] = defaultdict(list)
-    for problem in problems:
-        groups[_alike(problem)].append(problem)
     copies: list[tuple[str, ...]] = []
     near: list[tuple[str, ...]] = []
     contradicting: list[tuple[str, ...]] = []
-    for group in groups.values():
+    for group in same_problems(problems):
         if len(group) == 1:
             continue
-        ids = tuple(problem.id for problem in group)
-        (copies if len({tuple(p.inputs.values()) for p in group}) == 1 else near).append(ids)
-        if len({_said(problem) for problem in group}) > 1:
+        alike = [problems[index] for index in group]
+        ids = tuple(problem.id for problem in alike)
+        (copies if len({tuple(p.inputs.values()) for p in alike}) == 1 else near).append(ids)
+        if len({_said(problem) for problem in alike}) > 1:
             contradicting.append(ids)
     answered = [problem for problem in problems if problem.answer is not None and not problem.options]
     return Doubts(
@@ -87,21 +84,11 @@ def listed(items: Iterable[str]) -> str:
     return ", ".join(every[:_SHOWN]) + more
 
 
-def _alike(problem: Problem) -> str:
-    text = "\n".join(problem.inputs.values())
-    if problem.options:  # the same options in another order are the same problem
-        lines = {f"{letter}) {option}" for letter, option in zip(LETTERS, problem.options, strict=False)}
-        kept = [line for line in text.splitlines() if line not in lines]
-        text = "\n".join([*kept, *sorted(problem.options)])
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .?!:;")
-
-
-def _said(problem: Problem) -> tuple[str, ...]:
-    answers = problem.answers or ((problem.answer,) if problem.answer is not None else ())
-    if problem.options:  # the letter may differ where the options stand in another order
-        by_letter = dict(zip(LETTERS, problem.options, strict=False))
-        answers = tuple(by_letter.get(answer, answer) for answer in answers)
-    return tuple(sorted(" ".join(answer.split()) for answer in answers))
+def _said(problem: Problem) -> frozenset[str | None]:
+    """The reference answers in a form that ways of writing them down do not change."""
+    if problem.answers:
+        return frozenset(normal_text(answer) for answer in problem.answers)
+    return frozenset([normal_answer(problem)])
 
 
 def _is_prose(answer: str) -> bool:

@@ -63,7 +63,7 @@ class Known:
         name: What it is called here.
         title: Its own name, with the number of problems.
         hub: Where it lies.
-        licence: As its page on the Hub says.
+        licence: Under which it may be used, as far as known.
         signature: Its input is `problem`, its output `answer`, whatever the columns are called.
         grader: A kind of `make_grader`.
         columns: The Hub's columns.
@@ -85,11 +85,11 @@ KNOWN = {
     for known in (
         Known(
             "aime24", "AIME 2024, 30 problems", HubSpec("HuggingFaceH4/aime_2024", split="train"),
-            "none named; problems of the MAA", CompetitionProblem, "integer",
+            "see its page; problems of the MAA", CompetitionProblem, "integer",
         ),
         Known(
             "aime25", "AIME 2025, 30 problems", HubSpec("math-ai/aime25", split="test"),
-            "Apache-2.0; problems of the MAA", CompetitionProblem, "integer",
+            "see its page; problems of the MAA", CompetitionProblem, "integer",
         ),
         Known(
             "aime26", "AIME 2026, 30 problems", HubSpec("MathArena/aime_2026", split="train"),
@@ -97,11 +97,11 @@ KNOWN = {
         ),
         Known(
             "math500", "MATH-500, 500 problems", HubSpec("HuggingFaceH4/MATH-500", split="test"),
-            "MIT (MATH)", MathProblem, "math",
+            "MIT (that of MATH)", MathProblem, "math",
         ),
         Known(
             "amc23", "AMC 12 of 2023, 40 problems", HubSpec("math-ai/amc23", split="test"),
-            "none named; problems of the MAA", NumberProblem, "number", _QUESTION,
+            "see its page; problems of the MAA", NumberProblem, "number", _QUESTION,
         ),
         Known(
             "hmmt25", "HMMT February 2025, 30 problems", HubSpec("MathArena/hmmt_feb_2025", split="train"),
@@ -113,12 +113,12 @@ KNOWN = {
         ),
         Known(
             "minerva", "Minerva's OCWCourses, 272 problems", HubSpec("math-ai/minervamath", split="test"),
-            "none named; problems of MIT OpenCourseWare (CC-BY-NC-SA-4.0)", MathProblem, "math", _QUESTION,
+            "see its page; from MIT OpenCourseWare (CC-BY-NC-SA-4.0)", MathProblem, "math", _QUESTION,
         ),
         Known(
             "olympiad", "OlympiadBench, mathematics in English without pictures, 674 problems",
             HubSpec("math-ai/olympiadbench", split="test"),
-            "Apache-2.0 (OlympiadBench)", MathProblem, "math", Columns(("question",), "final_answer"),
+            "see its page", MathProblem, "math", Columns(("question",), "final_answer"),
         ),
         Known(
             "gpqa", "GPQA Diamond, 198 questions", HubSpec("Idavidrein/gpqa", "gpqa_diamond", "train"),

@@ -16,10 +16,9 @@ from pdr_dspy.data.columns.paths import MISSING, find
 from pdr_dspy.data.columns.references import Several
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.files import FORMATS, Rows, is_file_name, read_file
-from pdr_dspy.data.graders import FieldGrader, guess
+from pdr_dspy.data.graders import FieldGrader, Tolerance, guess, make_grader
 from pdr_dspy.data.gym import GymProblem, GymSpec, gym_problems
 from pdr_dspy.data.hf import HubSpec, read_hub
-from pdr_dspy.data.judging import judge
 from pdr_dspy.data.known import KNOWN, read_known
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.worksheet_spec import worksheets_of
@@ -212,11 +211,17 @@ def _judged(found: _Found, asked: str | None, tolerance: str | None, field: str)
             mend = "Leave out --tolerance, or name a --grader."
             raise DataError("tolerance", "the task's own verifier has none", mend)
         return replace(found.grader, field=field), ()
-    if asked is not None and table.several and asked not in ("any", "all") and ":" not in asked:
+    each = ("any", "all", "number", "words") if table.several == "any" else ("any", "all")
+    if asked is not None and table.several and asked not in each and ":" not in asked:
         mend = "Use --grader any or --grader all, or name a column with one answer."
         raise DataError("grader", f"a problem has several answers, {asked!r} compares one", mend)
     kind = found.kind(asked)
+    allowed = None if tolerance is None else Tolerance.parse(tolerance)
     if kind is not None:
-        return judge(kind, field, tolerance), ()
+        return make_grader(kind, field, tolerance=allowed), ()
     guessed = guess(table.problems)
-    return judge(guessed.kind, field, tolerance), (f"grader {guessed.kind}: {guessed.why} (--grader names another)",)
+    kind, why = guessed.kind, guessed.why
+    if allowed is not None and kind in ("integer", "math"):
+        kind, why = "number", f"{why}, and there is a tolerance"
+    note = f"grader {kind}: {why} (--grader names another)"
+    return make_grader(kind, field, tolerance=allowed), (note,)

@@ -144,3 +144,12 @@ def test_a_wrong_row_is_named(file: Any) -> None:
         load_data(file(*rows), options="choices")
     with pytest.raises(DataError, match="line 1: column 'choices': there are 1 options"):
         load_data(file({"problem": "?", "choices": ["x"], "answer": 0}), options="choices")
+
+
+def test_several_right_options_are_one_answer(file: Any) -> None:
+    rows = [
+        {"problem": "?", "choices": list(TEXTS), "answer": [0, 2]},
+        {"problem": "!", "choices": list(TEXTS), "answer": [1]},
+    ]
+    first, second = load_data(file(*rows), options="choices").problems
+    assert (first.answer, first.answers, second.answer) == ("A, C", (), "B")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pdr_dspy.data import GRADERS, load_data
+from pdr_dspy.data.gym import LEFT_OUT
 from pdr_dspy.data.known import KNOWN
 from pdr_dspy.data_options import DATA
 from pdr_dspy.errors import DataError
@@ -99,3 +100,11 @@ def test_a_gated_data_set_says_how_to_get_in(monkeypatch: pytest.MonkeyPatch) ->
     for spec in ("gpqa", "hf:Idavidrein/gpqa:gpqa_diamond:train"):
         with pytest.raises(DataError, match=r"huggingface\.co/datasets/Idavidrein/gpqa.*hf auth login"):
             load_data(spec, **({"inputs": "Question"} if spec.startswith("hf") else {}))
+
+
+def test_the_page_has_every_one_as_it_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for known in KNOWN.values():
+        row = f"| `{known.name}` | {known.title} | `{known.hub}` | {known.licence} | `{known.grader}` |"
+        assert row in page
+    assert all(f"`{name}`" in page for name in LEFT_OUT)

@@ -40,6 +40,11 @@ def refused(command: Command, capsys: pytest.CaptureFixture[str], *arguments: ob
         (["--budget", "tokens=16k", "--data", "data.jsonl", "--inputs", "question"], ["question"]),
         (["--budget", "tokens=16k", "--data", "data.jsonl", "--answer", "label"], ["label"]),
         (["--budget", "tokens=16k", "--data", "bad.jsonl"], ["bad.jsonl", "2"]),
+        (["--budget", "tokens=16k", "--data", "data.jsonl", "--options", "choices"], ["choices", "problem, answer"]),
+        (["--budget", "tokens=16k", "--data", "data.jsonl", "--signature", "problem"], ["signature", "->"]),
+        (["--budget", "tokens=16k", "--data", "data.jsonl", "--grader", "fuzzy"], ["fuzzy", "exact"]),
+        (["--budget", "tokens=16k", "--data", "data.jsonl", "--grader", "exact", "--tolerance", "1"], ["tolerance"]),
+        (["--budget", "tokens=16k", "--data", "half.jsonl"], ["half.jsonl", "line 1", "problem", "half a character"]),
         (["--budget", "tokens=16k", "--model", "m", "--no-endpoint"], ["--model", "--endpoint"]),
     ],
     ids=lambda value: " ".join(value[2:] or value) if isinstance(value, list) else "",
@@ -54,6 +59,7 @@ def test_options(
     words: list[str],
 ) -> None:
     (tmp_path / "bad.jsonl").write_text('{"problem": "say 1", "answer": "1"}\n{"problem": \n', encoding="utf-8")
+    (tmp_path / "half.jsonl").write_text('{"problem": "\\ud800?", "answer": "1"}\n', encoding="utf-8")
     where = [] if "--no-endpoint" in options else ["--endpoint", model.url]
     told = refused(command, capsys, "search", *where, *[o for o in options if o != "--no-endpoint"])
     assert all(word in told for word in words)

@@ -111,3 +111,14 @@ def test_a_server_that_fails_every_draft_is_not_measured(
     assert command(*small(model, data)) == REFUSED
     told = capsys.readouterr()
     assert "8 of 8 problems failed 4 times" in told.err and "accuracy [95 %]" not in told.out
+
+
+def test_a_dry_run_shows_the_problems_and_sends_nothing(
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", *arguments(model, data), "--dry-run") == 0
+    out, err = capsys.readouterr()
+    for words in ("40 problems", "for a search", "say 1", "reference answer: 1", "2 workflows on 8 problems"):
+        assert words in out
+    assert "--grader names another" in err
+    assert model.calls == [] and not (tmp_path / "runs").exists()

@@ -150,7 +150,7 @@ def test_a_dry_run_sends_nothing(
 ) -> None:
     assert command("search", *arguments(model, data, "--dry-run")) == 0
     out = capsys.readouterr().out
-    for word in ("topology", "kappa", "16-8-4-1", "long_cot", "calls, at most", "nothing was generated"):
+    for word in ("topology", "kappa", "16-8-4-1", "long_cot", "calls, at most", "nothing was generated", "say "):
         assert word in out
     assert model.calls == [] and not (tmp_path / "runs").exists()
 
@@ -212,4 +212,12 @@ def test_a_study_of_something_else_is_refused(
     assert command("search", *arguments(model, data, "--trials", 3, "--load", 8, "--topologies", "1,4-1")) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert "load was 32, now 8" in told and "space.topology" in told and "--study" in told
+    assert len(model.calls) == before
+    for changed, named in (
+        (("--signature", "problem -> answer: int"), "data.signature"),
+        (("--instruction", "Answer in Roman numerals."), "data.instruction"),
+        (("--grader", "exact"), "data.contents"),
+    ):
+        assert command("search", *arguments(model, data, "--trials", 3, *changed)) == 2
+        assert named in capsys.readouterr().err.splitlines()[-1]
     assert len(model.calls) == before

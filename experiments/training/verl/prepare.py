@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.training.verl.rollouts import MODES, Mode
-from pdr_dspy.data import Dataset, load_data
+from pdr_dspy.data import GRADERS, Dataset
 from pdr_dspy.data.known import KNOWN
+from pdr_dspy.data_options import DATA, add_reading, load_asked
 from pdr_dspy.errors import DataError
 
 AGENT = "pdr_operator"
@@ -35,8 +36,9 @@ def rows(data: Dataset, signature: str, modes: tuple[Mode, ...], *, passes: int,
         seed: Of the order, which is another one in each pass.
 
     Yields:
-        `agent_name` (the loop), `mode`, `id`, `inputs` (the problem's fields as JSON), `answer`, `grader` and
-        `signature` are for the loop; `prompt`, `data_source`, `reward_model` and `extra_info` are what verl asks for.
+        `agent_name` (the loop), `mode`, `id`, `inputs` (the problem's fields as JSON), `answer`, `grader`, `signature`
+        with its `instructions`, `options` and `answers` are for the loop; `prompt`, `data_source`, `reward_model` and
+        `extra_info` are what verl asks for.
     """
     place = {problem.id: number for number, problem in enumerate(data.problems)}
     for turn in range(passes):
@@ -55,6 +57,9 @@ def rows(data: Dataset, signature: str, modes: tuple[Mode, ...], *, passes: int,
                     "answer": problem.answer,
                     "grader": data.grader.name,
                     "signature": signature,
+                    "instructions": data.signature.instructions,
+                    "options": json.dumps(problem.options, ensure_ascii=False),
+                    "answers": json.dumps(problem.answers, ensure_ascii=False),
                     "prompt": [{"role": "user", "content": "\n\n".join(problem.inputs.values())}],
                     "data_source": f"{data.name}/{mode}",
                     "reward_model": {"style": "rule", "ground_truth": problem.answer or ""},
@@ -63,21 +68,42 @@ def rows(data: Dataset, signature: str, modes: tuple[Mode, ...], *, passes: int,
 
 
 def signature_name(spec: str, data: Dataset) -> str:
-    """What a row calls the data set's signature."""
+    """What a row calls the data set's signature.
+
+    Raises:
+        DataError: a field's type has no short name.
+    """
     name = spec.partition(":")[0]
-    if name == "worksheets" or (name in KNOWN and ":" not in spec):
+    fields = {field: info.annotation for field, info in data.signature.fields.items()}
+    if (name == "worksheets" or (name in KNOWN and ":" not in spec)) and fields == {"problem": str, "answer": str}:
         return name
-    return f"{', '.join(data.signature.input_fields)} -> {', '.join(data.signature.output_fields)}"
+    if odd := [field for field, kind in fields.items() if kind not in (str, int, float, bool)]:
+        mend = "Use str, int, float or bool."
+        raise DataError("signature", f"verl's rows can't carry the type of {', '.join(odd)}", mend)
+    inputs, outputs = (
+        ", ".join(field if fields[field] is str else f"{field}: {fields[field].__name__}" for field in side)
+        for side in (data.signature.input_fields, data.signature.output_fields)
+    )
+    return f"{inputs} -> {outputs}"
+
+
+def _check(data: Dataset, given: argparse.Namespace) -> None:
+    """Refuse what a row can't carry: a rollout makes its grader anew, from the grader's name.
+
+    Raises:
+        DataError: a task's own verifier, or a tolerance.
+    """
+    if given.tolerance is not None or data.grader.name not in GRADERS:
+        mend = f"Use one of {', '.join(GRADERS)}, without --tolerance."
+        raise DataError("grader", f"verl's rows can't carry the grader {data.grader.name!r}", mend)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the number of rows."""
     parser = argparse.ArgumentParser(prog="python -m experiments.training.verl.prepare", description=__doc__)
-    parser.add_argument("data", help="as `pdr_dspy.data.load_data` names it: a path.jsonl, hf:org/name, worksheets:...")
+    parser.add_argument("data", help=DATA)
     parser.add_argument("out", type=Path, help="where to write (.jsonl)")
-    parser.add_argument("--inputs", help="input columns, separated by commas")
-    parser.add_argument("--answer", help="column of the answers")
-    parser.add_argument("--grader", help="exact, math, integer or worksheet")
+    add_reading(parser)
     parser.add_argument("--mode", choices=MODES, help="one mode alone, for validation")
     parser.add_argument("--batch", type=int, default=2, help="rows of a rollout step, to be divided by (default 2)")
     parser.add_argument(
@@ -85,7 +111,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    data = load_data(given.data, inputs=given.inputs, answer=given.answer, grader=given.grader)
+    data = load_asked(given)
+    _check(data, given)
     modes = MODES if given.mode is None else (given.mode,)
     passes = given.passes if given.mode is None else 1
     if given.batch < 1 or (given.mode is None and given.batch % 2):

@@ -52,18 +52,30 @@ class RolloutLost(PDRError):
     """A rollout that was asked for and not generated: its group can't be used."""
 
 
-def signature_of(name: str) -> type[dspy.Signature]:
-    """The signature that a row names: `worksheets`, a known data set, or DSPy's own notation."""
-    if name == "worksheets":
-        return Worksheet
-    return KNOWN[name].signature if name in KNOWN else dspy.Signature(name)
+def signature_of(name: str, instructions: str | None = None) -> type[dspy.Signature]:
+    """The signature that a row names: `worksheets`, a known data set, or DSPy's own notation.
+
+    Args:
+        name: What the row calls it.
+        instructions: What it says; None: its own words.
+    """
+    made = Worksheet if name == "worksheets" else KNOWN[name].signature if name in KNOWN else dspy.Signature(name)
+    return made if instructions in (None, made.instructions) else made.with_instructions(instructions)
 
 
 def task_of(row: Mapping[str, Any]) -> Dataset:
     """The problem of a row that `experiments.training.verl.prepare` made, with its signature and grader."""
     answer = row.get("answer")
-    problem = Problem(str(row["id"]), json.loads(row["inputs"]), None if answer is None else str(answer))
-    return Dataset(str(row["data_source"]), signature_of(row["signature"]), (problem,), make_grader(row["grader"]))
+    problem = Problem(
+        str(row["id"]),
+        json.loads(row["inputs"]),
+        None if answer is None else str(answer),
+        tuple(json.loads(row.get("options") or "[]")),
+        tuple(json.loads(row.get("answers") or "[]")),
+    )
+    signature = signature_of(row["signature"], row.get("instructions"))
+    field = list(signature.output_fields)[-1]
+    return Dataset(str(row["data_source"]), signature, (problem,), make_grader(row["grader"], field))
 
 
 async def rollouts(

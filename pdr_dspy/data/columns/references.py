@@ -19,25 +19,26 @@ def parts(value: Any) -> tuple[str, ...]:
     """The answers in a cell: one, or each of a list (in SQuAD's form, of its `text`); the same text counts once."""
     if isinstance(value, Mapping) and isinstance(value.get("text"), list):
         value = value["text"]
-    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
-        return tuple(dict.fromkeys(as_text(each).strip() for each in value if not is_missing(each)))
+    if isinstance(value, list):
+        kept = [each for each in value if not is_missing(each)]
+        if kept and all(isinstance(each, str | int | float) for each in kept):
+            return tuple(dict.fromkeys(as_text(each).strip() for each in kept))
     return (as_text(value),)
 
 
-def meaning(answers: Sequence[Sequence[str]], *, choice: bool = False) -> Several | None:
+def meaning(answers: Sequence[Sequence[str]]) -> Several | None:
     """What several answers to one problem mean in this table, or None where there is one each.
 
-    Numbers that differ can't be the same answer, nor can two options, so all of them are wanted. Anything else is
-    taken as other words for one answer.
+    Numbers that differ can't be the same answer, so all of them are wanted. Anything else is taken as other words for
+    one answer.
 
     Args:
         answers: Those of each row.
-        choice: They are letters of options.
     """
     lists = [given for given in answers if len(given) > 1]
     if not lists:
         return None
-    return "all" if choice or all(_different_numbers(given) for given in lists) else "any"
+    return "all" if all(_different_numbers(given) for given in lists) else "any"
 
 
 def joined(answers: Sequence[str]) -> str:

@@ -103,13 +103,14 @@ class _Reader:
             for row, offered in zip(texts, options, strict=True):
                 row[-1] = offered.below(row[-1])
         answers, kind = self._answers(options)
+        whole = kind == "all" or options is not None  # of a choice, several letters are one answer
         problems = tuple(
             Problem(
                 id=raw.id,
                 inputs=dict(zip(fields, row, strict=True)),
-                answer=given[0] if given else None,
+                answer=None if not given else joined(given) if whole else given[0],
                 options=options[number].texts if options is not None else (),
-                answers=given if len(given) > 1 else (),
+                answers=given if len(given) > 1 and not whole else (),
                 extra=raw.extra,
             )
             for number, (raw, row, given) in enumerate(zip(self.raws, texts, answers, strict=True))
@@ -191,14 +192,14 @@ class _Reader:
             if found is not None:
                 self.notes.append(f"the answers are {found[1]} in column {self.columns.answer}")
                 given = [(answer,) for answer in found[0]]
-        kind = meaning(given, choice=options is not None)
+        if options is not None:
+            return given, None
+        kind = meaning(given)
         if kind is not None:
             what, other = ("all of them are wanted", "any") if kind == "all" else ("any of them is right", "all")
             if self.several is None:
                 self.notes.append(f"a problem has several answers: {what} (otherwise say --grader {other})")
             kind = self.several or kind
-        if kind == "all":
-            given = [(joined(answers),) if answers else () for answers in given]
         return given, kind
 
     def _letters(self, options: list[Options], given: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 import dspy
 
+from pdr_dspy.answers import read
 from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.data.cells import as_text
 from pdr_dspy.data.graders import FieldGrader, Verdict
 from pdr_dspy.data.gym.spec import GymSpec
 from pdr_dspy.data.gym.verifier import Verifier
 from pdr_dspy.data.problem import Problem
+
+_LONGEST = 20_000
+"""Characters of an answer in which another reading than the whole is looked for."""
 
 
 class GymProblem(dspy.Signature):
@@ -64,7 +68,10 @@ class _Judge:
 
 def _readings(text: str) -> Iterator[str]:
     """What may be meant as the answer: verifiers take prose around it for part of it."""
-    yield text.strip()
-    boxed = last_boxed(text)
-    if boxed is not None:
+    seen = text.strip()
+    yield seen
+    boxed = last_boxed(text) if len(text) <= _LONGEST else None
+    if boxed is not None and boxed.strip() != seen:
         yield boxed.strip()
+    elif len(text) <= _LONGEST and (bare := read(text).text) != seen:
+        yield bare
