@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import dspy
+
 from pdr_dspy.data.checks import Doubts, doubts, listed
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.problem import Problem
@@ -79,10 +81,13 @@ def _asked(data: Dataset) -> list[str]:
 
     signature = data.signature
     outputs = [f"{n}: {d}" for n, f in signature.output_fields.items() if (d := f.json_schema_extra.get("desc"))]
+    # What DSPy says of fields alone is not shown to a model.
+    names = f"{', '.join(signature.input_fields)} -> {', '.join(signature.output_fields)}"
+    said = signature.instructions.strip().splitlines()
     described = [line for line in outputs if not line.endswith("}")]  # DSPy writes ${name} where nothing is said
     return [
         f"{fields(signature.input_fields)} -> {fields(signature.output_fields)}",
-        *signature.instructions.strip().splitlines(),
+        *([] if signature.instructions == dspy.Signature(names).instructions else said),
         *described,
     ]
 
