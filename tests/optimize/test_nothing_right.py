@@ -66,7 +66,7 @@ def test_answers_that_are_all_wrong_are_no_winners_either(
 def test_a_run_of_one_problem_without_an_answer(
     command: Command, model: FakeVLLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "one.jsonl").write_text(problems(4), encoding="utf-8")
+    (tmp_path / "one.jsonl").write_text(problems(12), encoding="utf-8")
     (tmp_path / "w.yaml").write_text("name: x\nrounds:\n  - {width: 1}\n", encoding="utf-8")
     model.answer = lambda call: Reply(text="")
     where = ("--budget", "tokens=2k", "--endpoint", model.url, "--data", tmp_path / "one.jsonl", "--problems", "1")

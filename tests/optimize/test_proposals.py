@@ -24,7 +24,7 @@ from optimize.searching.sources import Problems
 from optimize.studies.storages import open_storage
 from optimize.studies.study import Study
 from pdr_dspy.budget import parse_budget
-from pdr_dspy.data import Dataset, Problem, load_data
+from pdr_dspy.data import RULE, Dataset, Problem, load_data
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.errors import EndpointError, InputError, SpendExhausted
 from pdr_dspy.workflow import Instruction, dump_workflow, parse_workflow
@@ -253,7 +253,7 @@ def test_who_begins_a_study_at_the_same_instant_takes_the_proposals_that_were_wr
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: FakeVLLM, dataset: Dataset
 ) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    data = Problems("d", dataset, dataset, 6, 6)
+    data = Problems("d", dataset, dataset, 6, 6, RULE)
     written: list[str] = []
 
     def join(who: str, count: int = 2) -> Proposals | None:
