@@ -34,6 +34,7 @@ _NAME = re.compile(
 )
 _VALUE_OF = re.compile(r"(?:.*\b)?(?:values?|side|angle|variable) (?:of )?\$?([a-zA-Z])\$?", re.IGNORECASE)
 _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]{2,40}?)\s*[:=]\s*(\S.*)", re.DOTALL)
+_CAPTIONED = re.compile(r"([A-Za-z][A-Za-z ]{2,40}?) ((?:[-+.$\\]|[0-9])\S*)")
 _EITHER = re.compile(
     r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:))\s+(?=\S)", re.IGNORECASE
 )
@@ -88,7 +89,8 @@ def _structured(text: str, depth: int) -> Node:
             return Named(of[1] if of else words(label).text, classify(value, depth + 1), of is not None)
     items = split(text)
     if 1 < len(items) <= _ITEMS and not any(len(words_in(item)) > 6 and not stated(item) for item in items):
-        return _grouped(text, [classify(item, depth + 1) for item in items])
+        parts = [classify(item, depth + 1) for item in items]
+        return _captioned(parts, items) or _grouped(text, parts)
     if prose:
         labelled = _LABELLED.fullmatch(text)
         if labelled is not None and not qualified(labelled[1]):
@@ -121,6 +123,17 @@ def split(text: str) -> list[str]:
         place = found.end()
     items.append(text[place:].strip())
     return [item for item in items if item]
+
+
+def _captioned(parts: list[Node], items: list[str]) -> Node | None:
+    """`mean 12, variance 9`: each number with its name."""
+    found = [_CAPTIONED.fullmatch(item) for item in items]
+    if not all(isinstance(part, Words) for part in parts) or not all(found):
+        return None
+    named = [(words(each[1]).text, quantity(each[2])) for each in found if each and not qualified(each[1])]
+    if len({name for name, value in named if value is not None}) != len(items):
+        return None
+    return Group(tuple(Named(name, value, False) for name, value in named if value is not None))
 
 
 def _grouped(text: str, items: list[Node]) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pdr_dspy.answers.choices import same_options
 from pdr_dspy.answers.classify import classify, squeezed
+from pdr_dspy.answers.linear import directions
 from pdr_dspy.answers.literals import tokens_equal
 from pdr_dspy.answers.nodes import (
     Group,
@@ -20,9 +21,12 @@ from pdr_dspy.answers.nodes import (
     Words,
 )
 from pdr_dspy.answers.outcomes import Ask, Outcome, every, matching
-from pdr_dspy.answers.scalars import expressions, scalars
+from pdr_dspy.answers.relating import equations, relations, solved, text_of
+from pdr_dspy.answers.relations import PLUS
+from pdr_dspy.answers.scalars import scalars
+from pdr_dspy.answers.wordings import endless, said_in_words, superlative
 
-_POLAR = ("yes", "no", "true", "false")
+_REPEATS = 50
 
 
 def compare(reference: Reading, answer: Reading) -> Outcome:
@@ -68,12 +72,16 @@ def nodes(reference: Node, answer: Node) -> Outcome:
     match reference, answer:
         case Named(), _:
             return _named(reference, answer)
+        case Relation(), Named() if answer.symbol:
+            return solved(reference, answer)
+        case Words(), Named() if superlative(reference, answer):
+            return True
         case _, Named():
-            return nodes(reference, answer.value) if answer.symbol or not _relational(reference) else False
+            return nodes(reference, answer.value) if not isinstance(reference, Relation) else False
         case Words(), _:
-            return _words(reference, answer)
+            return said_in_words(reference, answer) or (endless(reference) and answer == PLUS)
         case _, Words():
-            return _words(answer, reference)
+            return said_in_words(answer, reference)
         case Region(), _:
             return _region(reference, answer)
         case _, Region():
@@ -94,19 +102,15 @@ def nodes(reference: Node, answer: Node) -> Outcome:
         case _, Group():
             return _group(answer, reference)
         case Relation(), Relation():
-            return _relations(reference, answer)
+            return relations(reference, answer)
         case Scalar(), Scalar():
             return scalars(reference, answer)
     return False
 
 
-def _relational(node: Node) -> bool:
-    return isinstance(node, Relation)
-
-
 def _named(reference: Named, answer: Node) -> Outcome:
     if isinstance(answer, Relation):
-        return _equations(reference, answer)
+        return equations(reference, answer)
     if not isinstance(answer, Named):
         return nodes(reference.value, answer)
     if reference.symbol and answer.symbol and reference.name != answer.name:
@@ -114,7 +118,7 @@ def _named(reference: Named, answer: Node) -> Outcome:
         if isinstance(reference.value, Scalar) and isinstance(answer.value, Scalar):
             constants = reference.value.value is not None or answer.value.value is not None
             swapped = reference.name in answer.value.text and answer.name in reference.value.text
-            one, other = (f"{each.name}={_text(each.value)}" for each in (reference, answer))
+            one, other = (f"{each.name}={text_of(each.value)}" for each in (reference, answer))
             return Ask(one, other) if swapped and not constants else False
         return False
     if not reference.symbol and not answer.symbol:
@@ -122,46 +126,6 @@ def _named(reference: Named, answer: Node) -> Outcome:
         if not mine & theirs and mine - {"it", "answer"} and theirs - {"it", "answer"}:
             return False
     return nodes(reference.value, answer.value)
-
-
-def _text(node: Node) -> str:
-    return node.text if isinstance(node, Scalar) else ""
-
-
-def _equations(named: Named, relation: Relation) -> Outcome:
-    text = _text(named.value)
-    return Ask(f"{named.name}={text}", _written(relation)) if text and named.symbol else False
-
-
-def _written(relation: Relation) -> str:
-    signs = {"<=": "\\le", ">=": "\\ge", "!=": "\\ne", "==": "\\equiv"}
-    parts = [relation.terms[0]]
-    for sign, term in zip(relation.signs, relation.terms[1:], strict=True):
-        parts += [signs.get(sign, sign), term]
-    return " ".join(parts)
-
-
-def _relations(reference: Relation, answer: Relation) -> Outcome:
-    if reference.signs == answer.signs:
-        turned = [answer.terms] + ([answer.terms[::-1]] if set(answer.signs) <= {"=", "!="} else [])
-        if any([*map(squeezed, reference.terms)] == [*map(squeezed, terms)] for terms in turned):
-            return True
-        if squeezed(reference.terms[0]) == squeezed(answer.terms[0]) and len(reference.terms) == len(answer.terms):
-            return every([expressions(a, b) for a, b in zip(reference.terms[1:], answer.terms[1:], strict=True)])
-    if set(reference.signs) != set(answer.signs) or len(reference.signs) > 1 or len(answer.signs) > 1:
-        if reference.signs != answer.signs:
-            return False
-        return every([expressions(a, b) for a, b in zip(reference.terms, answer.terms, strict=True)])
-    return Ask(_written(reference), _written(answer))
-
-
-def _words(said: Words, other: Node) -> Outcome:
-    if isinstance(other, Words):
-        heads = (said.head or said.text, other.head or other.text)
-        return said.text == other.text or (heads[0] == heads[1] and heads[0] in _POLAR)
-    if isinstance(other, Scalar):
-        return squeezed(said.text) == squeezed(other.text.casefold())
-    return False
 
 
 def _token(token: Token, number: Scalar) -> Outcome:
@@ -198,6 +162,8 @@ def _matrix(matrix: Matrix, other: Node) -> Outcome:
             return False
         pairs = zip(matrix.rows, other.rows, strict=True)
         return every([nodes(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)])
+    if isinstance(other, Scalar):
+        other = _components(other, max(len(matrix.rows), len(matrix.rows[0])))
     if isinstance(other, Group) and other.shape in ("(", "["):
         flat = [row[0] for row in matrix.rows] if all(len(row) == 1 for row in matrix.rows) else list(matrix.rows[0])
         if len(flat) != len(other.items) or (len(matrix.rows) > 1 and len(matrix.rows[0]) > 1):
@@ -210,6 +176,8 @@ def _group(group: Group, other: Node) -> Outcome:
     if isinstance(other, Scalar):
         if other.listed and len(other.listed) == len(group.items) and group.shape != "(":
             return _group(group, Group(tuple(Scalar(str(part), part) for part in other.listed)))
+        if group.shape == "(" and (vector := _components(other, len(group.items))) is not other:
+            return nodes(group, vector)
         # One value in several spellings (`0.25 or 1/4`) is one answer.
         return (
             every([nodes(item, other) for item in group.items]) if not group.shape or len(group.items) == 1 else False
@@ -217,7 +185,11 @@ def _group(group: Group, other: Node) -> Outcome:
     if not isinstance(other, Group):
         return False
     if len(group.items) != len(other.items):
-        return False
+        # A set has no repeats; a reference with some is taken as it stands.
+        once = _once(other)
+        if (group.shape, other.shape) != ("{", "{") or len(once.items) != len(group.items):
+            return False
+        other = once
     names = [[item.name for item in each.items if isinstance(item, Named)] for each in (group, other)]
     labelled = [len(each) == len(set(each)) == len(group.items) > 1 for each in names]
     if all(labelled) and set(names[0]) == set(names[1]):
@@ -231,6 +203,20 @@ def _group(group: Group, other: Node) -> Outcome:
     if len(group.items) > 100:
         return False
     return matching([[nodes(a, b) for b in other.items] for a in group.items])
+
+
+def _once(group: Group) -> Group:
+    kept: list[Node] = []
+    for item in group.items[:_REPEATS]:
+        if not any(nodes(one, item) is True for one in kept):
+            kept.append(item)
+    return Group((*kept, *group.items[_REPEATS:]), group.shape)
+
+
+def _components(scalar: Scalar, count: int) -> Node:
+    """`3i - j + 2k` as the vector it is; any other expression as it stands."""
+    parts = directions(scalar.text, count) if scalar.unit is None and scalar.value is None else None
+    return scalar if parts is None else Group(tuple(Scalar(str(part), part) for part in parts), "(")
 
 
 def _ordered(one: str, other: str, count: int) -> bool | None:

@@ -15,6 +15,10 @@ _BASE = re.compile(
     r"([0-9A-Fa-f]{1,60}) ?(?:_ ?(?:\{ ?([a-zA-Z0-9 ]+?) ?\}|([0-9]{1,2}|[a-z]{3,12}))| (?:in "
     r"|\()?base[ -]([0-9]{1,2}|[a-z]{3,12})\)?)"
 )
+_PREFIXED = re.compile(r"0(?:[xX]([0-9A-Fa-f]{1,60})|[bB]([01]{1,60})|[oO]([0-7]{1,60}))")
+_NAMED = re.compile(r"([0-9A-Fa-f]{1,60}) (?:in )?\(?(hex(?:adecimal)?|octal|binary)\)?", re.IGNORECASE)
+_NAMES = {"h": 16, "o": 8, "b": 2}
+_NOON = re.compile(r"(?:at )?(?:12(?::00)? )?(noon|midday|midnight)", re.IGNORECASE)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -36,6 +40,9 @@ def literal(text: str) -> Token | None:
 
 
 def _clock(text: str) -> Token | None:
+    if named := _NOON.fullmatch(text):
+        hour = 0 if named[1].casefold() == "midnight" else 12
+        return Token("clock", (hour, 0, 0), (hour, 0, 0))
     found = _CLOCK.fullmatch(text)
     if found is None or not (found[2] or found[4]):
         return None
@@ -65,6 +72,11 @@ def _ratio(text: str) -> Token | None:
 
 
 def _based(text: str) -> Token | None:
+    if prefixed := _PREFIXED.fullmatch(text):
+        sixteen, two, eight = prefixed.groups()
+        return _digits(sixteen or two or eight, 16 if sixteen else 2 if two else 8)
+    if named := _NAMED.fullmatch(text):
+        return _digits(named[1], _NAMES[named[2][0].casefold()])
     text = re.sub(r"\A\(([0-9A-Fa-f]+)\)(?=[ _])", r"\1", text)
     text = re.sub(r"_ ?\{ ?\(([0-9]+)\) ?\}", r"_{\1}", text)
     found = _BASE.fullmatch(text)
@@ -72,11 +84,15 @@ def _based(text: str) -> Token | None:
         return None
     digits, said = found[1].upper().lstrip("0") or "0", (found[2] or found[3] or found[4]).strip()
     base = Fraction(said) if said.isdecimal() else worded(said.removeprefix("base "))
-    if base is None or not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
+    named_so = base == 16 and len(digits) > 1 and found[1].isupper()  # `AB_{12}` is a name, `FF_{16}` a number
+    if base is None or not (named_so or any(digit.isdigit() for digit in digits)):
         return None
-    if not any(digit.isdigit() for digit in digits):
-        return None
-    return Token("base", (digits, int(base)), (digits,))
+    return _digits(digits, int(base)) if 2 <= base <= 36 else None
+
+
+def _digits(text: str, base: int) -> Token | None:
+    digits = text.upper().lstrip("0") or "0"
+    return None if any(int(digit, 36) >= base for digit in digits) else Token("base", (digits, base), (digits,))
 
 
 def _date(text: str) -> Token | None:

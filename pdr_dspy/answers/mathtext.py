@@ -10,6 +10,10 @@ _CALLS = re.compile(
     r"|beta)(?![a-zA-Z])"
 )
 _ROOT = re.compile(r"\\sqrt ?\(([^()]*)\)")
+_FACTOR = re.compile(
+    r"(\\(?:sin|cos|tan|cot|sec|csc|ln|log|exp)) ?((?:[0-9]+ ?)?(?:[a-zA-Z]|\\(?:theta|alpha|beta|gamma|phi|omega)))"
+    r"(?= ?(?:\\cdot|\\times)(?![a-zA-Z]))"
+)
 _STARS = re.compile(r"\*\*")
 _POWER = re.compile(r"\^ ?(?:\(([^()]*)\)|(-?[0-9]{2,}))")
 
@@ -21,5 +25,6 @@ def wrapped(text: str) -> str:
     """
     text = _SCIENTIFIC.sub(r"\1 \\cdot 10^{\2}", text)
     text = _ROOT.sub(r"\\sqrt{\1}", _CALLS.sub(r"\\\1", text))
+    text = _FACTOR.sub(r"\1(\2)", text)  # `\\cos x \\cdot 2` would be read as the cosine of `2x`
     text = _POWER.sub(lambda m: f"^{{{m[1] or m[2]}}}", _STARS.sub("^", text))
     return f"\\boxed{{{text}}}"

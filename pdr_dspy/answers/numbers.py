@@ -22,7 +22,13 @@ _SCIENTIFIC = re.compile(rf"{_SIGN}(?:({_GROUPED}|{_PLAINLY}){_TIMES})?{_POWER}"
 _PART = rf"\{{ ?([+-]?) ?((?:{_GROUPED})|{_NUMBER}) ?\}}"
 _FRACTION = re.compile(rf"{_SIGN}(?:([0-9]+) ?)?\\frac ?{_PART} ?{_PART}")
 _OVER = rf"({_GROUPED}|{_NUMBER})"
-_RATIO = re.compile(rf"{_SIGN}(?:([0-9]+)(?: and | ))?{_OVER} ?(?:/|\\div) ?\(?([+-]?){_OVER}\)?")
+_RATIO = re.compile(
+    rf"{_SIGN}(?:([0-9]+)(?: and | ))?{_OVER} ?(?:/|\\div|(?<= )over(?= )|(?<= )divided by(?= )) ?\(?([+-]?){_OVER}\)?"
+)
+_EUROPEAN = re.compile(
+    rf"{_SIGN}([0-9]{{1,3}}(?:\.[0-9]{{3}})+),([0-9]{{1,2}})|([+-]?)([0-9]{{1,3}}(?:\.[0-9]{{3}}){{2,}})"
+)
+_SHORT = re.compile(r"([+-]?[0-9][0-9,]*(?:\.[0-9]+)?)(k|K|M|B|bn)")
 _REPEATING = re.compile(rf"{_SIGN}([0-9]*)\.([0-9]*)\\overline ?\{{ ?([0-9]+) ?\}}")
 THOUSANDS_OR_LIST = re.compile(r"[1-9][0-9]{0,2}(?:,[1-9][0-9]{2})+")
 """`100,200`: a number with a separator, or two numbers."""
@@ -70,6 +76,9 @@ def rational(text: str) -> Fraction | None:
         return _raised(plain[1], Fraction(plain[2]), plain[3] or "0")
     if thousands := _THOUSANDS.fullmatch(text):
         return _signed(thousands[1], _read(thousands[2]))
+    if european := _EUROPEAN.fullmatch(text):
+        sign, whole, part, other_sign, other = european.groups()
+        return _signed(sign or other_sign, Fraction(f"{(whole or other).replace('.', '')}.{part or 0}"))
     if scientific := _SCIENTIFIC.fullmatch(text):
         sign, above, *powers = scientific.groups()
         return _raised(sign, _read(above or "1"), next(power for power in powers if power))
@@ -78,6 +87,20 @@ def rational(text: str) -> Fraction | None:
         digits = Fraction(int(fixed or 0)) + Fraction(int(period), 10 ** len(period) - 1)
         return _signed(sign, Fraction(int(whole or 0)) + digits / 10 ** len(fixed))
     return _quotient(text)
+
+
+def listed(text: str) -> tuple[Fraction, ...]:
+    """The numbers that a text is as a list, where its commas may be of a number too (`100,200`, `1.234,56`)."""
+    if THOUSANDS_OR_LIST.fullmatch(text) or (_EUROPEAN.fullmatch(text) and "," in text):
+        return tuple(Fraction(part) for part in text.split(","))
+    return ()
+
+
+def shortened(text: str) -> Fraction | None:
+    """The number that `12.5k` is, if its letter is no variable."""
+    found = _SHORT.fullmatch(text)
+    value = rational(found[1]) if found else None
+    return None if found is None or value is None else value * {"k": 10**3, "m": 10**6}.get(found[2].casefold(), 10**9)
 
 
 def _quotient(text: str) -> Fraction | None:

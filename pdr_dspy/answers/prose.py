@@ -68,6 +68,14 @@ _FILL = re.compile(
     r"|roughly|around|precisely|either|both|\\approx|:|at|located at)\s+)+",
     re.IGNORECASE,
 )
+_DOES = re.compile(
+    r"(?P<label>it|he|she|they|the [a-z]{3,15}) (?:(?:is|are|was|were) )?(?:now )?"
+    r"(?:fac(?:es?|ed|ing)|points?|pointing|heads?|heading|goes|moves?|moving|travels?|traveling|lies|lands|becomes?"
+    r"|remains?|stays?|forms?|represents?)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
+    re.IGNORECASE | re.DOTALL,
+)
+_PER = re.compile(r"(?<=[0-9a-z]) per (?=[a-z]{3,}\b)")
+_SO = re.compile(r"[,;] (?:and )?(?:so|therefore|thus|hence),? (?=\S)")
 _CALC = re.compile(
     r"(?P<label>(?:we|you|he|she|they|it|this|which)\b.{0,80}?\b(?:get|gets|obtain|find|have|gives"
     r"|yields))\s+(?P<value>\S.{0,200})",
@@ -78,14 +86,15 @@ _SUBJECT = re.compile(r"\A(?:on|in|at|by) (?=\w)|\A(?:it|they|series?|sequence|i
 _ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
 _SYNONYMS = {
     "\\emptyset": "no solution", "empty set": "no solution", "infinitely many solution": "infinitely many",
-    "null set": "no solution", "\\{\\}": "no solution",
+    "infinite": "infinitely many", "infinite number": "infinitely many", "infinite solution": "infinitely many",
+    "infinite number of solution": "infinitely many", "null set": "no solution", "\\{\\}": "no solution",
     "no real solution": "no real solution", "doe not exist": "dne", "undefined": "undefined", "t": "t",
 }  # fmt: skip
 _MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
 _NUMBERS = re.compile(
     r"(?<![\w.,^_{(/\\-])(?:\\?[$€£] ?)?[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+"
     r"|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?: [0-9]+)?(?:/[0-9]+)?"
-    r"(?: ?(?:%|\\%|\^\\circ|[a-zA-Z]{1,12}\b(?:\^[0-9])?))?"
+    r"(?: ?(?:%|\\%|\^\\circ|(?:per [a-z]{3,12}|[a-zA-Z]{1,12}(?: per [a-z]{3,12})?)\b(?:\^[0-9])?))?"
 )
 
 
@@ -114,12 +123,12 @@ def words_in(text: str) -> list[str]:
 def stated(text: str) -> tuple[str, str] | None:
     """Of a sentence that states something, of what and what: "The mean is 10" states (`The mean`, `10`)."""
     found = None
-    for pattern in (_STATED, _CALC):
+    for pattern in (_DOES, _STATED, _CALC):
         place = 0
         while (match := pattern.match(text, place)) and len(text) - place > 2:
             found = match
             place = match.start("value")
-            if pattern is _CALC:
+            if pattern is not _STATED:
                 break
         if found:
             break
@@ -161,8 +170,10 @@ def words(text: str) -> Words:
 
 def only_part(text: str) -> str | None:
     """The one formula, or the one number, that an unqualified sentence holds; None where there is none, or several."""
-    if qualified(text) or len(text) > 400:
+    if len(text) > 400 or qualified(_PER.sub(" a ", text)):
         return None
+    if concluded := list(_SO.finditer(text)):
+        text = text[concluded[-1].end() :]
     formulas = [match[1] or match[2] for match in _MATHS.finditer(text)]
     outside = _MATHS.sub(" ", text)
     numbers = [match[0] for match in _NUMBERS.finditer(outside)]

@@ -7,13 +7,17 @@ from fractions import Fraction
 
 from pdr_dspy.answers.evaluate import evaluate
 from pdr_dspy.answers.nodes import Scalar
-from pdr_dspy.answers.numbers import THOUSANDS_OR_LIST, rational, worded
+from pdr_dspy.answers.numbers import listed, rational, worded
 from pdr_dspy.answers.units import DEGREE, GLUED, Unit, unit
 
 _CURRENCY = re.compile(r"([+-]?) ?(USD|US\$|CAD|AUD|[$€£¥₹]) ?(.+)")
 _AMOUNT = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)(?: ?(k|K|M|m|B|bn|million|billion|thousand|trillion))?(?: (.+))?")
 _SCALE = {"k": 3, "thousand": 3, "m": 6, "million": 6, "b": 9, "bn": 9, "billion": 9, "trillion": 12}
 _PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?|[a-z]+(?=[ -])) ?([a-zA-Z]+)\.?(?:, ?| and | ?(?=[0-9]))?")
+_SEXAGESIMAL = re.compile(
+    r"([+-]?)([0-9]+) ?\^\\circ ?([0-9]+(?:\.[0-9]+)?) ?'(?!') ?(?:([0-9]+(?:\.[0-9]+)?) ?(?:''|\"))?"
+)
+_FEET = re.compile(r"([0-9]+) ?'(?!') ?(?:-? ?([0-9]+(?:\.[0-9]+)?) ?(?:''|\"))")
 _SPLITS = 14
 _APPROXIMATE = re.compile(
     r"(?:approximately|approx\.?|about|roughly|around|exactly|nearly equal to|\\approx|~)\s*(?=[-+\d\\$€£U])",
@@ -31,13 +35,25 @@ def quantity(text: str) -> Scalar | None:
     text = _CELSIUS.sub(lambda m: " celsius" if m[1] == "C" else " fahrenheit", text)
     value = rational(text)
     if value is not None:
-        listed = tuple(Fraction(part) for part in text.split(",")) if THOUSANDS_OR_LIST.fullmatch(text) else ()
-        return Scalar(text, value, None, listed)
+        return Scalar(text, value, None, listed(text))
     if (value := worded(text)) is not None:
         return Scalar(str(value), value)
     if len(text) > 300:
         return None
-    return _money(text) or _measured(text) or _summed(text)
+    return _marked(text) or _money(text) or _measured(text) or _summed(text)
+
+
+def _marked(text: str) -> Scalar | None:
+    """`5'4"` in feet and inches, `22°30'` in degrees and minutes."""
+    if angle := _SEXAGESIMAL.fullmatch(text):
+        minutes, seconds = Fraction(angle[3]), Fraction(angle[4] or 0)
+        if minutes >= 60 or seconds >= 60:
+            return None
+        value = Fraction(angle[2]) + minutes / 60 + seconds / 3600
+        return Scalar(str(value), -value if angle[1] == "-" else value, DEGREE)
+    if (length := _FEET.fullmatch(text)) and (inch := unit("inch")) is not None:
+        return Scalar(text, 12 * Fraction(length[1]) + Fraction(length[2]), inch)
+    return None
 
 
 def _money(text: str) -> Scalar | None:
@@ -70,6 +86,8 @@ def _measured(text: str) -> Scalar | None:
         head, tail = text[:i].strip(), text[i:].strip()
         if tail.startswith("(") and tail.endswith(")"):
             tail = tail[1:-1].strip()
+        if tail.startswith("{") and tail.endswith("}") and tail.find("}", 1) == len(tail) - 2:
+            tail = tail[1:-1].strip()  # of `\mathrm{m\,s^{-1}}`
         if head.endswith(("^", "_", "=", "+", "*", "\\")) or not tail or tail[0] in "+=<>*/^_([{":
             continue
         value = rational(head)

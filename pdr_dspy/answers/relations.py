@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
+from pdr_dspy.answers.linear import linear
 from pdr_dspy.answers.nodes import Region, Relation, Scalar, Span
 from pdr_dspy.answers.numbers import rational
 
@@ -20,7 +20,14 @@ _CONSTANTS = re.compile(
     r"|(?<![a-zA-Z])(?:oo|inf|infinity|pi|sqrt)(?![a-z])"
 )
 _INFINITY = re.compile(r"([+-]?) ?(?:\\infty|oo|inf|infinity)")
-_TERM = re.compile(r"([+-]?)(?:([0-9.]+)|\\frac\{([0-9]+)\}\{([0-9]+)\})?\*?([a-zA-Z])?(?:/([0-9]+))?")
+_SIZE = re.compile(r"\| ?([^|]{1,60}?) ?\|")
+_FRENCH = re.compile(r"[\[\]] ?[^\[\]{}]{1,60}[,;][^\[\]{}]{1,60}[\[\]]")
+_BETWEEN = re.compile(
+    r"(?:(?P<name>[a-z]) (?:is|lies) )?(?P<open>strictly )?"
+    r"(?:between (?P<a>\S{1,40}) and|from (?P<b>\S{1,40}) to) (?P<high>[^\s,]{1,40})"
+    r"(?:,? \(?(?P<how>inclusive|exclusive)(?:ly)?\)?)?",
+    re.IGNORECASE,
+)
 PLUS, MINUS = Scalar("\\infty"), Scalar("-\\infty")
 
 
@@ -91,11 +98,28 @@ def _region(parts: list[str], signs: list[str]) -> Region | None:
     if len(parts) != 2:
         return None
     less, more = parts
+    if (sized := _sized(less, more, closed[0])) is not None:
+        return sized
     if VARIABLE.fullmatch(more) and constant(less):
         return Region((Span(scalar(less), closed[0], PLUS, False),), more)
     if VARIABLE.fullmatch(less) and constant(more):
         return Region((Span(MINUS, False, scalar(more), closed[0]),), less)
     return _solved(less, more, closed[0])
+
+
+def _sized(less: str, more: str, closed: bool) -> Region | None:
+    """The region of `|x - 1| < 2`, or of `2 < |x - 1|`."""
+    inside = _SIZE.fullmatch(less)
+    found, bound = inside or _SIZE.fullmatch(more), rational(more if inside else less)
+    inner = None if found is None else linear(found[1])
+    if inner is None or bound is None or bound <= 0 or not inner[0]:
+        return None
+    slope, rest, name = inner
+    ends = sorted(((-bound - rest) / slope, (bound - rest) / slope))
+    low, high = (Scalar(str(end), end) for end in ends)
+    if inside:
+        return Region((Span(low, closed, high, closed),), name)
+    return Region((Span(MINUS, False, low, closed), Span(high, closed, PLUS, False)), name)
 
 
 def _solved(low: str, high: str, closed: bool) -> Region | None:
@@ -111,35 +135,13 @@ def _solved(low: str, high: str, closed: bool) -> Region | None:
     return Region((Span(edge, closed, PLUS, False) if slope > 0 else Span(MINUS, False, edge, closed),), name)
 
 
-def linear(text: str) -> tuple[Fraction, Fraction, str] | None:
-    """Slope, constant and variable of a linear expression in at most one variable; None where it is anything else."""
-    text = text.replace(" ", "")
-    slope, rest, name, place = Fraction(0), Fraction(0), "", 0
-    while place < len(text):
-        found = _TERM.match(text, place)
-        if found is None or found.end() == place or (place and not found[1]):
-            return None
-        sign, number, above, below, letter, over = found.groups()
-        if not (number or above or letter) or (letter and name and letter != name):
-            return None
-        try:
-            value = Fraction(number) if number else Fraction(int(above), int(below)) if above else Fraction(1)
-            value = value / int(over or 1) * (-1 if sign == "-" else 1)
-        except (ValueError, ZeroDivisionError):
-            return None
-        if letter:
-            slope, name = slope + value, letter
-        else:
-            rest += value
-        place = found.end()
-    return (slope, rest, name) if text else None
-
-
 def interval(text: str) -> Region | None:
     """What `[2,3)`, `(-\\infty, 0) \\cup \\{1\\}` describe; None where it is no interval,
     or may be a pair of numbers."""
+    if between := _BETWEEN.fullmatch(text):
+        return _worded(between)
     spans: list[Span] = []
-    pieces = [piece.strip() for piece in re.split(r"\\cup(?![a-z])|(?<=[)\]}])\s*U\s*(?=[(\[\\])", text)]
+    pieces = [_turned(piece.strip()) for piece in re.split(r"\\cup(?![a-z])|(?<=[)\]}])\s*U\s*(?=[(\[\\])", text)]
     for piece in pieces:
         inner = piece[2:-2] if piece.startswith("\\{") and piece.endswith("\\}") else None
         if inner is not None and len(pieces) > 1:
@@ -148,11 +150,33 @@ def interval(text: str) -> Region | None:
         one = span(piece)
         if one is None:
             return None
-        sure = {piece[0], piece[-1]} in ({"(", "]"}, {"[", ")"}) or "infty" in piece or len(pieces) > 1
+        sure = (
+            text.startswith("]")
+            or {piece[0], piece[-1]} in ({"(", "]"}, {"[", ")"})
+            or "infty" in piece
+            or len(pieces) > 1
+        )
         if not sure:
             return None
         spans.append(one)
     return Region(tuple(spans)) if spans else None
+
+
+def _turned(piece: str) -> str:
+    """`[2, 3[` and `]2, 3]` with the parenthesis that others write."""
+    if not _FRENCH.fullmatch(piece) or (piece[0] == "[" and piece[-1] == "]"):
+        return piece
+    inner = piece[1:-1] if "," in piece else piece[1:-1].replace(";", ",")
+    return ("(" if piece[0] == "]" else "[") + inner + (")" if piece[-1] == "[" else "]")
+
+
+def _worded(between: re.Match[str]) -> Region | None:
+    """ "between 2 and 6, inclusive"; where nothing is said of the ends, it is open what it means."""
+    low, high = scalar(between["a"] or between["b"]), scalar(between["high"])
+    if not (between["open"] or between["how"]) or low.value is None or high.value is None or low.value > high.value:
+        return None
+    closed = (between["how"] or "").casefold() == "inclusive"
+    return None if closed and between["open"] else Region((Span(low, closed, high, closed),), between["name"] or "")
 
 
 def span(text: str) -> Span | None:

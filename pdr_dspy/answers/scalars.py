@@ -8,6 +8,7 @@ from fractions import Fraction
 from pdr_dspy.answers.classify import classify, squeezed
 from pdr_dspy.answers.evaluate import Value, close, evaluate
 from pdr_dspy.answers.nodes import Scalar
+from pdr_dspy.answers.numbers import shortened
 from pdr_dspy.answers.outcomes import Ask, Outcome, matching
 from pdr_dspy.answers.units import Unit, scales
 
@@ -61,6 +62,9 @@ def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) ->
         )
     if scale == other_scale and squeezed(first.text) == squeezed(second.text):
         return True
+    for number, short in ((first, second), (second, first)):
+        if number.value is not None and (long := shortened(short.text)) is not None:
+            return number.value == long
     value, other_value = _value(first), _value(second)
     if value is not None and other_value is not None:
         decided = close(_scaled(value, scale), _scaled(other_value, other_scale))

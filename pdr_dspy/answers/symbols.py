@@ -15,7 +15,8 @@ _MATHS = {
     "\u2248": r"\approx ",
     "\u221e": r"\infty ", "\u222a": r"\cup ", "\u2229": r"\cap ", "\u2208": r"\in ", "\u00b1": r"\pm ",
     "\u2205": r"\emptyset ", "\u211d": r"\mathbb{R} ", "\u2124": r"\mathbb{Z} ", "\u2115": r"\mathbb{N} ",
-    "\u27e8": r"\langle ", "\u27e9": r"\rangle ", "\u2223": "|", "\u2032": "'", "\u2044": "/", "\u2192": r"\to ",
+    "\u27e8": r"\langle ", "\u27e9": r"\rangle ", "\u2223": "|", "\u2032": "'", "\u2033": "''", "\u2044": "/",
+    "\u2192": r"\to ",
     "\u03c0": r"\pi ", "\u03b8": r"\theta ", "\u03b1": r"\alpha ", "\u03b2": r"\beta ", "\u03b3": r"\gamma ",
     "\u03bb": r"\lambda ", "\u03c6": r"\phi ", "\u03c9": r"\omega ", "\u03c3": r"\sigma ", "\u00b0": r"^\circ ",
     "\u2220": r"\angle ", "\u2225": r"\parallel ", "\u220e": "", "\u25a1": "", "\u25a0": "", "\u00a2": " cents",
@@ -38,7 +39,9 @@ _HIGH = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2
 _POWER = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b\u207a\u207f]+")
 _LOW = str.maketrans("\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089", "0123456789")
 _INDEX = re.compile("[\u2080-\u2089]+")
-_ROOT = re.compile("\u221a ?(?:\\(([^()]{0,80})\\)|([0-9]+(?:\\.[0-9]+)?|[a-zA-Z]))")
+_ROOT = re.compile("([\u221a\u221b\u221c]) ?(?:\\(([^()]{0,80})\\)|([0-9]+(?:\\.[0-9]+)?|[a-zA-Z]))")
+_ROOTS = {"\u221a": "", "\u221b": "[3]", "\u221c": "[4]"}
+_TRIANGLE = re.compile("[\u2206\u0394](?= ?[A-Z]{3}(?![A-Za-z]))")
 
 _BOXLESS = (
     r"text|large|Large|LARGE|huge|Huge|small|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit"
@@ -57,6 +60,7 @@ _TYPESET = re.compile(
 _BLANK = re.compile(r"(?:(?<!\\)\\[,;: ]|\\(?:thinspace|medspace|enspace|hspace\{[^{}]*\})(?![a-zA-Z])|~)")
 _SHORT = re.compile(r"\\(frac|sqrt) ?([0-9a-zA-Z])(?: ?(?:([0-9a-zA-Z])|(?=\{)))?")
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|\\!,|,\\!)(?=[0-9]{3}(?![0-9]))")
+_COMMA = re.compile(r"(?<![0-9.,}])([0-9]+)\{,\}([0-9]+)(?![0-9.]|\{,\})")
 _RENAMED = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\(?:leq|leqslant|leqq)(?![a-zA-Z])"), r"\\le"),
@@ -69,8 +73,11 @@ _RENAMED = (
     (re.compile(r"\\(?:varnothing)(?![a-zA-Z])"), r"\\emptyset"),
     (re.compile(r"\\(?:lbrace)(?![a-zA-Z])"), r"\\{"),
     (re.compile(r"\\(?:rbrace)(?![a-zA-Z])"), r"\\}"),
-    (re.compile(r"\\(?:mid|vert)(?![a-zA-Z])"), "|"),
+    (re.compile(r"\\(?:mid|[lr]?vert)(?![a-zA-Z])"), "|"),
     (re.compile(r"\\textcircled ?\{ ?([0-9]{1,2}) ?\}"), r"(\1)"),
+    (re.compile(r"\\Delta(?= ?[A-Z]{3}(?![A-Za-z]))"), r"\\triangle"),
+    (re.compile(r" ?\^ ?(?:\{ ?\\prime ?\\prime ?\}|\\prime ?\\prime(?![a-z]))"), "''"),
+    (re.compile(r" ?\^ ?(?:\{ ?\\prime ?\}|\\prime(?![a-z]))"), "'"),
     (re.compile(r"\\\$"), "USD "),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\(?:dots|ldots|cdots)(?![a-zA-Z])"), "..."),
@@ -85,12 +92,14 @@ def characters(text: str) -> str:
     text = _HALF.sub(lambda m: (f"{m[1]} " if m[1] else "") + _HALVES[m[2]], text)
     text = _POWER.sub(lambda m: f"^{{{m[0].translate(_HIGH)}}}", text)
     text = _INDEX.sub(lambda m: f"_{{{m[0].translate(_LOW)}}}", text)
-    text = text.translate(_TABLE)
-    return _ROOT.sub(lambda m: f"\\sqrt{{{m[1] or m[2]}}}", text)
+    text = _TRIANGLE.sub(r"\\triangle ", text).translate(_TABLE)
+    return _ROOT.sub(lambda m: f"\\sqrt{_ROOTS[m[1]]}{{{m[2] or m[3]}}}", text)
 
 
 def commands(text: str) -> str:
     """LaTeX without what only sets it in type, and one name for each command."""
+    # `{,}` keeps LaTeX from setting a blank behind a comma of a number: before three digits of thousands.
+    text = _COMMA.sub(lambda m: m[0] if len(m[2]) == 3 and m[1] != "0" else f"{m[1]}.{m[2]}", text)
     text = _THIN.sub(",", text)
     if "\\" in text or "&" in text or "=" in text:
         for pattern, name in _RENAMED:

@@ -77,6 +77,11 @@ _WORD = re.compile(
     r"([A-Za-zµΩ%$€£¥₹]+)\.?'?(?:\s?(?:\^|\*\*)\s?\{?\s?\(?([+-]?[0-9])\)?\s?\}?)?|(/)|([·*()]|\\cdot|\\times"
     r"|\\%|\\)|(-)"
 )
+_PAIRED = re.compile(
+    r"(?<![A-Za-z])(mm|cm|km|m|rad)(s|h)(?=\^|-[12])|(?<![A-Za-z])(?:(N|V|kg|C)(m)|(k?J|W)(kg|K|mol)|(mol)(L|dm)"
+    r"|(k?g)(cm|m|mL)|(N)(C|kg))(?=\^\{? ?-|-[123])"
+)
+"""Two symbols written together before a negative power: `ms^{-1}` is metres a second."""
 _LONGEST = 80
 
 
@@ -130,6 +135,7 @@ def unit(text: str) -> Unit | None:
     text = re.sub(r"[.\s]+$", "", text)
     if not text or len(text) > _LONGEST:
         return None
+    text = _PAIRED.sub(_parted, text)
     powers: Counter[str] = Counter()
     names: set[str] = set()
     factor, sign, raised = Fraction(1), 1, 0
@@ -165,6 +171,13 @@ def unit(text: str) -> Unit | None:
         del powers["degree"]
     dimension = tuple(sorted((base, count) for base, count in powers.items() if count))
     return Unit(dimension, factor, frozenset(names))
+
+
+def _parted(found: re.Match[str]) -> str:
+    if not re.match(r"\^?\{? ?-", found.string[found.end() :]):
+        return found[0]
+    first, second = (part for part in found.groups() if part)
+    return f"{first} {second}" + ("^" if found.string[found.end()] == "-" else "")
 
 
 def _known(word: str) -> tuple[Fraction, dict[str, int]] | None:

@@ -12,9 +12,10 @@ from pdr_dspy.answers.compare import compare, nodes
 from pdr_dspy.answers.equality import settled
 from pdr_dspy.answers.evaluate import evaluate
 from pdr_dspy.answers.mathpool import MathPool
-from pdr_dspy.answers.nodes import Group, Named, Node, Reading, Scalar, Words
+from pdr_dspy.answers.nodes import Group, Named, Node, Reading, Relation, Scalar, Words
 from pdr_dspy.answers.outcomes import Outcome
 from pdr_dspy.answers.prose import words as as_words
+from pdr_dspy.answers.relating import result
 from pdr_dspy.answers.units import scales
 from pdr_dspy.data.graders.protocol import Verdict, reference_of
 from pdr_dspy.data.graders.tolerance import Tolerance
@@ -115,6 +116,8 @@ def number(given: Reading) -> Scalar | None:
         inner: Node | None = node
         while isinstance(inner, Named):
             inner = inner.value
+        if isinstance(inner, Relation):
+            inner = result(inner)
         if isinstance(inner, Scalar):
             if inner.value is not None:
                 return inner
