@@ -10,6 +10,7 @@ from pdr_dspy.answers.nodes import Group, Matrix, Named, Node, Nothing, Region, 
 from pdr_dspy.answers.prose import polar, qualified, stated, words, words_in
 from pdr_dspy.answers.quantities import quantity
 from pdr_dspy.answers.relations import MINUS, PLUS, VARIABLE, interval, related, span, top_level
+from pdr_dspy.answers.spoken import spoken
 
 _DEPTH = 5
 _ITEMS = 400
@@ -175,6 +176,8 @@ def _named(found: Relation, depth: int) -> Node:
 
 
 def _described(text: str) -> Region | None:
+    if (region := spoken(text)) is not None:
+        return region
     if (builder := _BUILDER.fullmatch(text)) is not None:
         found = related(builder["right"].strip(" \\"))
         return found if isinstance(found, Region) else None

@@ -114,6 +114,8 @@ def _named(reference: Named, answer: Node) -> Outcome:
     if not isinstance(answer, Named):
         return nodes(reference.value, answer)
     if reference.symbol and answer.symbol and reference.name != answer.name:
+        if {reference.name, answer.name} == {"y", "f(x)"} and "x" in text_of(reference.value):
+            return nodes(reference.value, answer.value)
         # `y = 2x + 1` may be written for another variable; `x = 5` and `y = 5` are two answers.
         if isinstance(reference.value, Scalar) and isinstance(answer.value, Scalar):
             constants = reference.value.value is not None or answer.value.value is not None

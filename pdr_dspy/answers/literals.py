@@ -26,7 +26,10 @@ _MONTH = (
 )
 _DATES = (
     (re.compile(rf"{_MONTH} ([0-9]{{1,2}})(?:st|nd|rd|th)?(?:,? ([0-9]{{4}}))?", re.IGNORECASE), (1, 2, 3)),
-    (re.compile(rf"([0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?{_MONTH}(?:,? ([0-9]{{4}}))?", re.IGNORECASE), (2, 1, 3)),
+    (
+        re.compile(rf"(?:the )?([0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?{_MONTH}(?:,? ([0-9]{{4}}))?", re.IGNORECASE),
+        (2, 1, 3),
+    ),
     (re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})"), (2, 3, 1)),
 )
 

@@ -23,12 +23,15 @@ _PART = rf"\{{ ?([+-]?) ?((?:{_GROUPED})|{_NUMBER}) ?\}}"
 _FRACTION = re.compile(rf"{_SIGN}(?:([0-9]+) ?)?\\frac ?{_PART} ?{_PART}")
 _OVER = rf"({_GROUPED}|{_NUMBER})"
 _RATIO = re.compile(
-    rf"{_SIGN}(?:([0-9]+)(?: and | ))?{_OVER} ?(?:/|\\div|(?<= )over(?= )|(?<= )divided by(?= )) ?\(?([+-]?){_OVER}\)?"
+    rf"{_SIGN}(?:([0-9]+)(?: and | ))?{_OVER}"
+    rf" ?(?:/|\\div|(?<= )over(?= )|(?<= )divided by(?= )|(?<= )out of(?= )) ?\(?([+-]?){_OVER}\)?"
 )
 _EUROPEAN = re.compile(
     rf"{_SIGN}([0-9]{{1,3}}(?:\.[0-9]{{3}})+),([0-9]{{1,2}})|([+-]?)([0-9]{{1,3}}(?:\.[0-9]{{3}}){{2,}})"
 )
 _SHORT = re.compile(r"([+-]?[0-9][0-9,]*(?:\.[0-9]+)?)(k|K|M|B|bn)")
+_ENDLESS = re.compile(rf"{_SIGN}([0-9]*)\.([0-9]*?)([0-9]{{1,6}}?)\4\4+(?:\.\.\.|\u2026)|([0-9]+)\.()\(([0-9]+)\)")
+"""`0.1666...`: what comes three times goes on; `0.(3)`. `0.5(3)` is a product."""
 _REPEATING = re.compile(rf"{_SIGN}([0-9]*)\.([0-9]*)\\overline ?\{{ ?([0-9]+) ?\}}")
 THOUSANDS_OR_LIST = re.compile(r"[1-9][0-9]{0,2}(?:,[1-9][0-9]{2})+")
 """`100,200`: a number with a separator, or two numbers."""
@@ -76,6 +79,9 @@ def rational(text: str) -> Fraction | None:
         return _raised(plain[1], Fraction(plain[2]), plain[3] or "0")
     if thousands := _THOUSANDS.fullmatch(text):
         return _signed(thousands[1], _read(thousands[2]))
+    if (endless := _ENDLESS.fullmatch(text)) and len(text) <= 60:
+        sign, whole, fixed, period = (endless[i] for i in (1, 2, 3, 4)) if endless[4] else ("", *endless.group(5, 6, 7))
+        return rational(f"{sign}{whole}.{fixed}\\overline{{{period}}}")
     if european := _EUROPEAN.fullmatch(text):
         sign, whole, part, other_sign, other = european.groups()
         return _signed(sign or other_sign, Fraction(f"{(whole or other).replace('.', '')}.{part or 0}"))
@@ -127,6 +133,14 @@ def worded(text: str) -> Fraction | None:
     """The number that words name: `twelve`, `Twenty-one`, `three quarters`,
     `2.5 million`; None where they name none."""
     words = text.casefold().replace("-", " ").split()
+    if len(words) > 1 and words[0] in ("negative", "minus"):
+        value = worded(" ".join(words[1:])) if words[1] not in ("negative", "minus") else None
+        return None if value is None else -value
+    if words[-3:] in (["and", "a", "half"], ["and", "a", "quarter"]) and len(words) < 8:
+        whole = worded(" ".join(words[:-3])) if len(words) > 3 else None
+        return None if whole is None else whole + Fraction(1, 2 if words[-1] == "half" else 4)
+    if words[-1:] in (["dozen"], ["dozens"]) and (dozens := 1 if words[:-1] == ["a"] else _count(words[:-1])):
+        return Fraction(12 * dozens)
     if not words or len(words) > 8:
         return None
     if words[-1] in _PARTS and len(words) <= 3:

@@ -71,7 +71,7 @@ _FILL = re.compile(
 _DOES = re.compile(
     r"(?P<label>it|he|she|they|the [a-z]{3,15}) (?:(?:is|are|was|were) )?(?:now )?"
     r"(?:fac(?:es?|ed|ing)|points?|pointing|heads?|heading|goes|moves?|moving|travels?|traveling|lies|lands|becomes?"
-    r"|remains?|stays?|forms?|represents?)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
+    r"|falls?|fell|remains?|stays?|forms?|represents?)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
     re.IGNORECASE | re.DOTALL,
 )
 _PER = re.compile(r"(?<=[0-9a-z]) per (?=[a-z]{3,}\b)")
@@ -83,12 +83,13 @@ _CALC = re.compile(
 _POLAR = re.compile(r"(yes|no|true|false)(?:\s*[,.;:!\u2014]\s*|\s+-\s+)(\S.*)", re.IGNORECASE | re.DOTALL)
 _PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")  # of three variables
 _SUBJECT = re.compile(r"\A(?:on|in|at|by) (?=\w)|\A(?:it|they|series?|sequence|integral|function|limit) (?=\w+\Z)")
+_ABSENT = re.compile(r"(?:it|limit|derivative|integral|sum|value|solution|inverse|such [a-z]+) (?=doe not exist\Z)")
 _ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
 _SYNONYMS = {
     "\\emptyset": "no solution", "empty set": "no solution", "infinitely many solution": "infinitely many",
     "infinite": "infinitely many", "infinite number": "infinitely many", "infinite solution": "infinitely many",
     "infinite number of solution": "infinitely many", "null set": "no solution", "\\{\\}": "no solution",
-    "no real solution": "no real solution", "doe not exist": "dne", "undefined": "undefined", "t": "t",
+    "no real solution": "no real solution", "doe not exist": "dne", "not defined": "undefined",
 }  # fmt: skip
 _MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
 _NUMBERS = re.compile(
@@ -165,6 +166,7 @@ def words(text: str) -> Words:
         part[:-1] if len(part) > 3 and part[-1] == "s" and part[-2] not in "sui" else part for part in folded.split()
     ]
     bare = _SUBJECT.sub("", " ".join(parts).strip(" ,;:-"), count=1)
+    bare = _ABSENT.sub("", bare, count=1)
     return Words(_SYNONYMS.get(bare, bare), head)
 
 

@@ -18,6 +18,8 @@ _SEXAGESIMAL = re.compile(
     r"([+-]?)([0-9]+) ?\^\\circ ?([0-9]+(?:\.[0-9]+)?) ?'(?!') ?(?:([0-9]+(?:\.[0-9]+)?) ?(?:''|\"))?"
 )
 _FEET = re.compile(r"([0-9]+) ?'(?!') ?(?:-? ?([0-9]+(?:\.[0-9]+)?) ?(?:''|\"))")
+_HOURS = re.compile(r"([0-9]+) ?h(?:r|rs)? ?([0-9]+) ?m(?:in|ins)?")
+_TWICE = re.compile(r"([A-Za-z -]{3,60}) \(([-0-9.,/]{1,20})\)")
 _SPLITS = 14
 _APPROXIMATE = re.compile(
     r"(?:approximately|approx\.?|about|roughly|around|exactly|nearly equal to|\\approx|~)\s*(?=[-+\d\\$€£U])",
@@ -44,13 +46,18 @@ def quantity(text: str) -> Scalar | None:
 
 
 def _marked(text: str) -> Scalar | None:
-    """`5'4"` in feet and inches, `22°30'` in degrees and minutes."""
+    """`5'4"` in feet and inches, `22°30'` in degrees and minutes, `1h 30m`, "five (5)"."""
     if angle := _SEXAGESIMAL.fullmatch(text):
         minutes, seconds = Fraction(angle[3]), Fraction(angle[4] or 0)
         if minutes >= 60 or seconds >= 60:
             return None
         value = Fraction(angle[2]) + minutes / 60 + seconds / 3600
         return Scalar(str(value), -value if angle[1] == "-" else value, DEGREE)
+    if (spent := _HOURS.fullmatch(text)) and (second := unit("second")) is not None:
+        hour, minute = int(spent[1]), int(spent[2])
+        return Scalar(text, Fraction(3600 * hour + 60 * minute), second) if minute < 60 else None
+    if (twice := _TWICE.fullmatch(text)) and (number := worded(twice[1])) is not None and number == rational(twice[2]):
+        return Scalar(str(number), number)
     if (length := _FEET.fullmatch(text)) and (inch := unit("inch")) is not None:
         return Scalar(text, 12 * Fraction(length[1]) + Fraction(length[2]), inch)
     return None

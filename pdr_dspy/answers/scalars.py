@@ -14,6 +14,7 @@ from pdr_dspy.answers.units import Unit, scales
 
 _LONGEST = 400
 """Characters of what math-verify is asked about."""
+_GLUED = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]{1,3})")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]+")
 _UNFINISHED = re.compile(
     r"[<>=]|\\(?:le|ge|ne|in|to|approx|mod|pmod|bmod|equiv|cup|cap|parallel|perp)(?![a-zA-Z])|[-+*/^_]\s*\Z|\A\s*[*/^_]"
@@ -32,6 +33,7 @@ def expressions(reference: str, answer: str) -> Outcome:
 
 def scalars(reference: Scalar, answer: Scalar) -> Outcome:
     """Whether two are equal. A unit counts where both have one; percent and degrees also say a plain number."""
+    reference, answer = _spaced(reference, answer.unit), _spaced(answer, reference.unit)
     factors = scales(reference.unit, answer.unit)
     if factors is None:
         return _angles(reference, answer)
@@ -50,6 +52,13 @@ def scalars(reference: Scalar, answer: Scalar) -> Outcome:
             if one.unit.one("degree"):
                 return _radians(one, other, swapped, outcome)
     return outcome
+
+
+def _spaced(scalar: Scalar, other: Unit | None) -> Scalar:
+    """`10m` as ten metres, where the other side has a unit; else it is a product."""
+    glued = _GLUED.fullmatch(scalar.text) if other is not None and other.dimension and scalar.unit is None else None
+    inner = classify(f"{glued[1]} {glued[2]}") if glued else scalar
+    return inner if isinstance(inner, Scalar) and inner.unit is not None and inner.unit.dimension else scalar
 
 
 def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) -> Outcome:

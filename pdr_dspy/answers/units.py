@@ -135,6 +135,7 @@ def unit(text: str) -> Unit | None:
     text = re.sub(r"[.\s]+$", "", text)
     if not text or len(text) > _LONGEST:
         return None
+    text = re.sub(r"(?<=[a-z]) an? (?=(?:second|minute|hour|day|week|month|year)\b)", " per ", text)
     text = _PAIRED.sub(_parted, text)
     powers: Counter[str] = Counter()
     names: set[str] = set()

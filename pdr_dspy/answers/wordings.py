@@ -13,6 +13,7 @@ _KINDS = frozenset(
 )
 """What an adjective may be said of without saying more: an isosceles triangle is isosceles."""
 _ADJECTIVE = re.compile(r"[a-z]{4,}(?<!not)(?:-[a-z]+)?")
+_ORDINALS = {"1st": "first", "2nd": "second", "7th": "seventh", "9th": "ninth"}  # "third" may be a part
 _SHAPES = re.compile(r"\\(triangle|angle)(?![a-z])|\\(odot)(?![a-z])")
 _SUPERLATIVE = re.compile(
     r"(?:(?!guest|forest|west|test|interest|nest|quest|request|honest|modest|least )[a-z]{2,}est|most [a-z]+|winner"
@@ -55,7 +56,7 @@ def _described(adjective: str, text: str) -> bool:
 def _named(text: str) -> str:
     """`\\triangle PQR` and "triangle PQR" in one spelling."""
     text = _SHAPES.sub(lambda m: f" {m[1] or 'circle'} ", text)
-    return squeezed(re.sub(r"\A(?:line )?segment (?=[a-z]{2}\Z)", "", squeezed(text)))
+    return squeezed(re.sub(r"\A(?:line )?segment (?=[a-z]{2}\Z)", "", squeezed(_ORDINALS.get(text, text))))
 
 
 def _zero(node: Node) -> bool:

@@ -80,6 +80,28 @@ SAME: dict[str, tuple[list[str], list[str]]] = {  # reference: what says the sam
     ),
     r"\triangle PQR": (["triangle PQR", "ΔPQR"], ["angle PQR", "triangle PQS"]),
     r"\overline{AB}": (["segment AB"], ["segment AC"]),
+    "3/4": (["3 out of 4"], ["4 out of 3", "3"]),
+    "3": ([], ["3 out of 4", "x is at least 3"]),
+    r"x\ge 3": (["x is at least 3", "x is greater than or equal to 3"], ["x is at most 3", "x is greater than 3"]),
+    r"x\ne 2": (
+        ["all real numbers except 2", r"\mathbb{R} \setminus \{2\}"],
+        ["all real numbers except 3", "all real numbers except 2 and 3", "all real numbers"],
+    ),
+    "DNE": (["The limit does not exist."], ["It exists.", "0"]),
+    "first": (["1st"], ["2nd"]),
+    "Saturday": (["It falls on a Saturday."], ["It falls on Sunday."]),
+    "July 4": (["the 4th of July"], ["the 14th of July"]),
+    "1.5 hours": (["one and a half hours", "1h30m", "1h 30m"], ["1h 50m", "one and a quarter hours"]),
+    "24": (["two dozen"], ["a dozen", "half a dozen"]),
+    "7": (["seven (7)"], ["seven (8)", "eight (7)"]),
+    "-3": (["negative three"], ["three", "minus two"]),
+    "2/3": (["0.666...", "0.(6)"], ["0.66", "0.667", "0.6(6)"]),
+    r"0.1\overline{6}": (["0.1666..."], ["0.1666"]),
+    "1.5": (["0.5(3)"], ["0.(3)"]),
+    "10 m": (["10m", "1000cm"], ["10cm", "10s"]),
+    "10m": (["m*10"], ["11m", "10"]),
+    "60 mph": (["60 miles an hour"], ["60 miles a minute", "60 miles"]),
+    "f(x)=2x+1": (["y=2x+1"], ["g(x)=2x+1", "y=2x-1"]),
 }  # fmt: skip
 
 
