@@ -5,38 +5,114 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_TERM = re.compile(
-    r"([+-]?)(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)|\\frac\{(-?[0-9]+)\}\{([0-9]+)\})?(?:\*|\\cdot)?([a-zA-Z])?(?:/([0-9]+))?"
-)
-_HALVED = re.compile(r"\\frac\{(-?)([0-9]*)([a-zA-Z])\}\{([0-9]+)\}")
-_BRACKETED = re.compile(r"\(([0-9]+/[0-9]+)\)(?=\*?[a-zA-Z])")
+_TOKEN = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+|\\[a-zA-Z]+|\S")
 _DIRECTION = re.compile(r"\\(?:hat|vec|bar|overrightarrow) ?\{? ?\\?([ijk])(?:math)? ?\}?|\\([ij])math(?![a-z])")
 _LONGEST = 200
 
 
-def coefficients(text: str) -> dict[str, Fraction] | None:
-    """The factor of each variable of a linear expression, the constant under the empty name; None: it is none."""
+_DEEPEST = 20
+
+Terms = dict[str, Fraction]
+
+
+class _Unknown(Exception):
+    """No linear expression."""
+
+
+def coefficients(text: str) -> Terms | None:
+    """The factor of each variable of a linear expression, the constant under the empty name; None: it is none.
+
+    >>> coefficients("3(x-1)/2 + y") == {"x": Fraction(3, 2), "": Fraction(-3, 2), "y": 1}
+    True
+    """
     if len(text) > _LONGEST:
         return None
-    text = _HALVED.sub(lambda m: f"{m[1]}\\frac{{{m[2] or 1}}}{{{m[4]}}}{m[3]}", text.replace(" ", ""))
-    text = _BRACKETED.sub(lambda m: "\\frac{{{}}}{{{}}}".format(*m[1].split("/")), text)
-    found: dict[str, Fraction] = {}
-    place = 0
-    while place < len(text):
-        term = _TERM.match(text, place)
-        if term is None or term.end() == place or (place and not term[1]):
-            return None
-        sign, number, above, below, letter, over = term.groups()
-        if not (number or above or letter):
-            return None
-        try:
-            value = Fraction(number) if number else Fraction(int(above), int(below)) if above else Fraction(1)
-            value = value / int(over or 1) * (-1 if sign == "-" else 1)
-        except (ValueError, ZeroDivisionError):
-            return None
-        found[letter or ""] = found.get(letter or "", Fraction(0)) + value
-        place = term.end()
-    return found or None
+    try:
+        reader = _Reader(_TOKEN.findall(text))
+        found = reader.total(0)
+        return None if reader.token else found
+    except (_Unknown, ZeroDivisionError):
+        return None
+
+
+class _Reader:
+    """Recursive descent: sums of products, at most one factor of each with a variable."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens[::-1]
+
+    @property
+    def token(self) -> str:
+        return self._tokens[-1] if self._tokens else ""
+
+    def _take(self, wanted: str = "") -> str:
+        if not self._tokens or (wanted and self.token != wanted):
+            raise _Unknown
+        return self._tokens.pop()
+
+    def total(self, depth: int) -> Terms:
+        sign = self._take() if self.token in ("+", "-") else "+"
+        found = _scaled(self._product(depth), sign)
+        while self.token in ("+", "-"):
+            sign = self._take()
+            for name, value in _scaled(self._product(depth), sign).items():
+                found[name] = found.get(name, Fraction(0)) + value
+        return found
+
+    def _product(self, depth: int) -> Terms:
+        found, divided = self._factor(depth), False
+        while self.token not in ("", "+", "-", ")", "}"):
+            if self.token == "/":
+                self._take()
+                found, divided = _over(found, self._factor(depth)), True
+            elif self.token in ("*", "\\cdot"):
+                self._take()
+                found = _times(found, self._factor(depth))
+            elif divided or self.token[0] in ".0123456789" or (self.token == "(" and set(found) != {""}):
+                raise _Unknown  # `1/2x` may be either; `f(x)` is no product
+            else:
+                found = _times(found, self._factor(depth))
+        return found
+
+    def _factor(self, depth: int) -> Terms:
+        token = self._take()
+        if depth > _DEEPEST:
+            raise _Unknown
+        if token[0] in ".0123456789" and token != ".":
+            return {"": Fraction(token)}
+        if token.isascii() and token.isalpha():
+            return {token: Fraction(1)}
+        if token == "\\frac":
+            return _over(self._braced(depth), self._braced(depth))
+        if token == "(":
+            found = self.total(depth + 1)
+            self._take(")")
+            return found
+        raise _Unknown
+
+    def _braced(self, depth: int) -> Terms:
+        self._take("{")
+        found = self.total(depth + 1)
+        self._take("}")
+        return found
+
+
+def _scaled(found: Terms, sign: str) -> Terms:
+    return {name: -value for name, value in found.items()} if sign == "-" else dict(found)
+
+
+def _times(one: Terms, other: Terms) -> Terms:
+    if set(one) != {""}:
+        one, other = other, one
+    if set(one) != {""}:
+        raise _Unknown
+    return {name: value * one[""] for name, value in other.items()}
+
+
+def _over(one: Terms, other: Terms) -> Terms:
+    if set(other) != {""}:
+        raise _Unknown
+    return {name: value / other[""] for name, value in one.items()}
 
 
 def linear(text: str) -> tuple[Fraction, Fraction, str] | None:

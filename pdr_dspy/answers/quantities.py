@@ -20,6 +20,7 @@ _SEXAGESIMAL = re.compile(
 _FEET = re.compile(r"([0-9]+) ?'(?!') ?(?:-? ?([0-9]+(?:\.[0-9]+)?) ?(?:''|\"))")
 _HOURS = re.compile(r"([0-9]+) ?h(?:r|rs)? ?([0-9]+) ?m(?:in|ins)?")
 _TWICE = re.compile(r"([A-Za-z -]{3,60}) \(([-0-9.,/]{1,20})\)")
+_ORDINAL = re.compile(r"third|fourth|fifth|sixth|eighth|tenth", re.IGNORECASE)
 _SPLITS = 14
 _APPROXIMATE = re.compile(
     r"(?:approximately|approx\.?|about|roughly|around|exactly|nearly equal to|\\approx|~)\s*(?=[-+\d\\$€£U])",
@@ -98,6 +99,8 @@ def _measured(text: str) -> Scalar | None:
         if head.endswith(("^", "_", "=", "+", "*", "\\")) or not tail or tail[0] in "+=<>*/^_([{":
             continue
         value = rational(head)
+        if _ORDINAL.fullmatch(head):
+            continue  # "third place" is not a third of one
         if (
             value is None
             and (value := worded(head)) is None

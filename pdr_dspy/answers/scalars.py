@@ -79,6 +79,8 @@ def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) ->
         decided = close(_scaled(value, scale), _scaled(other_value, other_scale))
         if decided is not None:
             return decided
+    if any(first.text.count(mark) != second.text.count(mark) for mark in "'\""):
+        return False  # math-verify takes `f'(4)` for `f(4)`
     if "\\infty" in (first.text.lstrip("-"), second.text.lstrip("-")):
         return False
     letters, other_letters = set(_LETTERS.findall(first.text)), set(_LETTERS.findall(second.text))

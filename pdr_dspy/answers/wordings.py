@@ -12,7 +12,7 @@ _KINDS = frozenset(
     {"triangle", "function", "number", "sequence", "matrix", "graph", "curve", "equation", "polynomial", "distribution"}
 )
 """What an adjective may be said of without saying more: an isosceles triangle is isosceles."""
-_ADJECTIVE = re.compile(r"[a-z]{4,}(?<!not)(?:-[a-z]+)?")
+_ADJECTIVE = re.compile(r"(?!not|non|all|any|one|two|six|ten)[a-z]{3,}(?:-[a-z]+)?")
 _ORDINALS = {"1st": "first", "2nd": "second", "7th": "seventh", "9th": "ninth"}  # "third" may be a part
 _SHAPES = re.compile(r"\\(triangle|angle)(?![a-z])|\\(odot)(?![a-z])")
 _SUPERLATIVE = re.compile(

@@ -36,6 +36,11 @@ SAME: dict[str, tuple[list[str], list[str]]] = {  # reference: what says the sam
         [r"y = 2 - \frac{2}{3}x", "6=3y+2x", "4x+6y=12", "2x+3y-6=0", "y=-2x/3+2"],
         [r"y=2-\frac{3}{2}x", "2x+3y=5", "4x+6y=6", "2x+3y>6", "2a+3b=6"],
     ),
+    "y-2=3(x-1)": (["y=3x-1"], ["y=3x-2"]),
+    "3x+2y-7=0": ([r"y=\frac{7-3x}{2}", "y = (7-3x)/2"], [r"y=\frac{7+3x}{2}"]),
+    "odd": (["an odd function"], ["an even function", "neither odd nor even"]),
+    "f'(4)": ([], ["f(4)"]),
+    "1/3": ([], ["third place"]),
     "[-1,4)": (["[-1, 4["], ["]-1,4]", "[-1,4]", "]-1,4["]),
     r"(-\infty,3]": ([r"]-\infty, 3]"], [r"]-\infty, 3["]),
     "(-2,2)": (["|x|<2", "2 > |x|", r"\lvert x\rvert<2"], [r"|x|\le 2", "|x|>2", "|x-1|<2", "|x|=2"]),
@@ -133,7 +138,8 @@ def test_an_equation_multiplied_is_the_same_and_a_line_beside_it_is_not(a: int, 
 
 def test_what_is_not_linear_has_no_coefficients() -> None:
     assert coefficients(r"2x - \frac{2}{3}y + 1") == {"x": 2, "y": Fraction(-2, 3), "": 1}
-    for text in ("x^2", "xy", "x/y", r"\sin x", "2x+", "", "(x)"):
+    assert coefficients(r"3(x-1)/2 - \frac{7-3y}{2}") == {"x": Fraction(3, 2), "y": Fraction(3, 2), "": -5}
+    for text in ("1/2x", "f(x)", "x(3)", "2(x", "1/0", "x/(1-1)", "(" * 50, "x^2", "xy", "x/y", r"\sin x", "2x+", ""):
         assert coefficients(text) is None, text
 
 
