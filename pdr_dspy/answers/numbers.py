@@ -15,7 +15,7 @@ _GROUPED = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
 _NUMBER = rf"{_PLAINLY}(?:[eE][+-]?[0-9]{{1,3}})?"
 _SIGN = r"([+-]?) ?"
 _PLAIN = re.compile(rf"{_SIGN}({_PLAINLY})(?:[eE]([+-]?[0-9]{{1,3}}))?")
-_THOUSANDS = re.compile(rf"{_SIGN}({_GROUPED}|[0-9]{{1,3}}(?: [0-9]{{3}})+(?:\.[0-9]*)?)")
+_THOUSANDS = re.compile(rf"{_SIGN}({_GROUPED}|[0-9]{{1,3}}(?:(?: [0-9]{{3}})+|(?:'[0-9]{{3}})+)(?:\.[0-9]*)?)")
 _TIMES = r"(?: ?(?:\\times|\\cdot|\*|x|X) ?)"
 _POWER = r"10 ?(?:\^|\*\*) ?(?:\{ ?([+-]? ?[0-9]{1,3}) ?\}|\(([+-]?[0-9]{1,3})\)|([+-]?[0-9]{1,3}))"
 _SCIENTIFIC = re.compile(rf"{_SIGN}(?:({_GROUPED}|{_PLAINLY}){_TIMES})?{_POWER}")
@@ -175,7 +175,7 @@ def _count(words: list[str]) -> int | None:
 
 
 def _read(digits: str) -> Fraction:
-    return Fraction(digits.replace(",", "").replace(" ", ""))
+    return Fraction(re.sub("[, ']", "", digits))
 
 
 def _raised(sign: str, value: Fraction, power: str) -> Fraction | None:

@@ -16,7 +16,7 @@ from pdr_dspy.answers.mathtext import wrapped
 from pdr_dspy.answers.reading import read
 
 SAME: dict[str, tuple[list[str], list[str]]] = {  # reference: what says the same, what does not
-    "12500": (["12.5k", "12.5K"], ["12.5M", "125k", "12.5"]),
+    "12500": (["12'500", "12.5k", "12.5K"], ["12.5M", "125k", "12.5"]),
     "2500000": (["2.5 million", "2.5M"], ["2.5k", "2.5 billion"]),
     "5 K": (["5 kelvin"], ["5000", "5k"]),
     "1234.56": (["1.234,56"], ["1.23456", "1.234,57", "1.234"]),
