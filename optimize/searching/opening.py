@@ -22,11 +22,11 @@ from optimize.searching.asking import parse_formats, usual_formats
 from optimize.searching.dry import describe
 from optimize.searching.options import EMBEDDED, SERVED, Sizes, check_common
 from optimize.searching.session import Session
-from optimize.searching.sources import Problems, embedded_card, load_problems, opened
+from optimize.searching.sources import Problems, as_begun, embedded_card, load_problems, opened
 from optimize.searching.spending import parse_spend
 from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
-from optimize.studies.fingerprint import split_rule
+from optimize.studies.fingerprint import begun
 from optimize.studies.state import StateDir, default_name
 from optimize.studies.storages import is_shared, open_storage
 from optimize.studies.study import Study
@@ -34,7 +34,6 @@ from optimize.weighing.criteria import parse_objectives
 from optimize.weighing.limits import Limits, duration, parse_limits
 from optimize.weighing.loads import check_loads, parse_loads
 from pdr_dspy.budget import Budget, parse_budget
-from pdr_dspy.data import RULES
 from pdr_dspy.data_options import wording
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.errors import InputError
@@ -78,9 +77,8 @@ def search(options: argparse.Namespace) -> int:
             formats=asked or usual_formats(card.format),
         )
         storage = open_storage(options.storage, state.path)
-        rule = split_rule(storage, name)
-        if rule in RULES and rule != problems.rule:
-            problems = load_problems(options, sizes, rule)
+        if before := begun(storage, name):
+            problems = as_begun(options, sizes, problems, before)
         space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
             storage,
@@ -140,7 +138,8 @@ def fingerprint(
 ) -> dict[str, Any]:
     """What must stay the same for a study to go on."""
     identity = endpoint.identity
-    data = {"spec": options.data, "problems": len(problems.search), "contents": problems.search.fingerprint}
+    seen = problems.search
+    data = {"spec": options.data, "problems": len(seen), "contents": seen.fingerprint, "grader": seen.grader.name}
     return {
         "budget": str(budget),
         "data": {**data, **wording(options), **({} if problems.rule == 1 else {"split": problems.rule})},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from optimize.searching.options import Sizes
+from optimize.studies.fingerprint import Begun
 from optimize.weighing.loads import parse_loads
-from pdr_dspy.data import RULE, Dataset, Rule, split
+from pdr_dspy.data import GRADERS, RULE, RULES, Dataset, Rule, split
 from pdr_dspy.data_options import load_asked
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
 from pdr_dspy.endpoint.recommended import recommendation
@@ -36,13 +38,41 @@ class Problems:
     rule: Rule
 
 
-def load_problems(options: argparse.Namespace, sizes: Sizes, rule: Rule = RULE) -> Problems:
-    """Load and cut the data set, by the rule of today or by an older study's.
+def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
+    """Load and cut the data set.
 
     Raises:
         DataError: it can't be read, or one side is empty.
     """
-    search, report = split(load_asked(options, quiet=rule != RULE), rule=rule)  # told once
+    return _cut(options, load_asked(options), sizes, RULE)
+
+
+def as_begun(options: argparse.Namespace, sizes: Sizes, problems: Problems, begun: Begun) -> Problems:
+    """The problems as a study that is there already has them, cut and graded as when it was begun.
+
+    Args:
+        options, sizes: What is asked for; a grader that the command line names stays.
+        problems: As they are read today.
+        begun: What the study holds to.
+
+    Raises:
+        DataError: it can't be read so, or one side is empty.
+    """
+    rule = next((rule for rule in RULES if rule == begun.rule), problems.rule)
+    kind = (begun.grader or "").partition(" within ")[0]
+    now = problems.search
+    other = now.guessed and kind in GRADERS and kind != now.guessed and (kind == "number" or not options.tolerance)
+    if rule == problems.rule and not other:
+        return problems
+    if other:
+        print(f"data: grader {kind}, with which the study was begun (--grader names another)", file=sys.stderr)
+        options = copy.copy(options)
+        options.grader = kind
+    return _cut(options, load_asked(options, quiet=True), sizes, rule)  # told before
+
+
+def _cut(options: argparse.Namespace, data: Dataset, sizes: Sizes, rule: Rule) -> Problems:
+    search, report = split(data, rule=rule)
     return Problems(
         spec=options.data,
         search=search.head(options.problems or sizes.problems),

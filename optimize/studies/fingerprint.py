@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.storages import BaseStorage
@@ -34,14 +35,31 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def split_rule(storage: BaseStorage, name: str) -> int | None:
-    """How the problems of the study of this name were cut in two; None where there is no such study yet."""
+@dataclass(frozen=True)
+class Begun:
+    """What a study holds to where the command line leaves it open.
+
+    Attributes:
+        rule: How its problems were cut in two (`pdr_dspy.data.split`).
+        grader: The name of its grader; None where that is not known.
+    """
+
+    rule: int
+    grader: str | None
+
+
+def begun(storage: BaseStorage, name: str) -> Begun | None:
+    """What the study of this name holds to; None where there is no such study yet."""
     try:
         stored = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(FINGERPRINT)
     except KeyError:
         return None
-    # Studies made before there was another rule don't name theirs.
-    return None if stored is None else int(stored.get("data", {}).get("split", 1))
+    if stored is None:
+        return None
+    data = stored.get("data", {})
+    # Studies made before there was another rule don't name theirs; in their days nothing was guessed.
+    rule = int(data.get("split", 1))
+    return Begun(rule, data.get("grader", "math" if rule == 1 else None))
 
 
 def agree(crew: Crew, name: str, now: Mapping[str, Any]) -> None:
@@ -74,10 +92,31 @@ def check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -
 
 
 def _compare(name: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    # A study made before objectives could be chosen has the usual ones.
-    if found := changes({"objectives": list(Objectives().names), **stored}, now):
+    # A study made before objectives could be chosen has the usual ones; not each of them names its grader.
+    known = {"objectives": list(Objectives().names), **stored}
+    if found := changes(known, _named_alike(stored, now)):
         raise InputError(
             "study",
-            f"{name!r} was a search for something else: " + "; ".join(found),
+            f"{name!r} was a search for something else: " + "; ".join([*found, *_contents(stored, now)]),
             "Give the new search another name with --study, or go back to what it was",
         )
+
+
+def _named_alike(stored: Mapping[str, Any], now: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fingerprint of now, without a grader's name where the stored one has none."""
+    old, new = stored.get("data"), now.get("data")
+    if not isinstance(old, dict) or not isinstance(new, dict) or "grader" in old:
+        return now
+    return {**now, "data": {key: value for key, value in new.items() if key != "grader"}}
+
+
+def _contents(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What a hash of the problems and their grader does not say itself."""
+    old, new = stored.get("data"), now.get("data")
+    if not isinstance(old, dict) or not isinstance(new, dict) or old.get("contents") == new.get("contents"):
+        return []
+    if "grader" not in old:
+        return ["the contents are the problems, their answers and how they are graded: the file differs, or the grader"]
+    if old["grader"] == new.get("grader"):
+        return ["the grader is the same: the file's problems or answers differ, or which of its columns are read"]
+    return ["the grader is another one, or the file differs as well"]

@@ -29,6 +29,7 @@ class Dataset:
         grader: Judges a program's outputs.
         notes: What was understood of where it comes from, and guessed, in sentences to be told.
         columns: Columns there are where it comes from, as paths; empty where there are none.
+        guessed: The grader's kind, where nobody said it and it was guessed by the references; else None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Dataset:
     grader: Grader
     notes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    guessed: str | None = None
 
     def __post_init__(self) -> None:
         if not self.problems:

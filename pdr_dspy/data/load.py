@@ -79,11 +79,11 @@ def load_data(
             raise DataError("instruction", "it is empty", "Write what is to be done, or leave --instruction out.")
         chosen = chosen.with_instructions(instruction)
     field = graded_field(chosen, table.inputs, table.answer)
-    judged, notes = _judged(found, grader, tolerance, field)
+    judged, notes, guessed = _judged(found, grader, tolerance, field)
     if judged.needs_answer and any(problem.answer is None for problem in table.problems):
         mend = "Leave out --grader."
         raise DataError("grader", f"{spec} has no reference answers for the grader {judged.name!r}", mend)
-    return Dataset(spec, chosen, table.problems[:limit], judged, (*table.notes, *notes), table.columns)
+    return Dataset(spec, chosen, table.problems[:limit], judged, (*table.notes, *notes), table.columns, guessed)
 
 
 @dataclass(frozen=True)
@@ -203,14 +203,16 @@ def _usual(table: Table, kind: str | None) -> type[dspy.Signature]:
     return usual_signature(table.inputs, table.answer, choice=choice, several=kind == "all")
 
 
-def _judged(found: _Found, asked: str | None, tolerance: str | None, field: str) -> tuple[FieldGrader, tuple[str, ...]]:
-    """The grader, and what is to be told about it."""
+def _judged(
+    found: _Found, asked: str | None, tolerance: str | None, field: str
+) -> tuple[FieldGrader, tuple[str, ...], str | None]:
+    """The grader, what is to be told about it, and its kind where that is guessed."""
     table = found.table
     if asked is None and isinstance(found.grader, FieldGrader):
         if tolerance is not None:
             mend = "Leave out --tolerance, or name a --grader."
             raise DataError("tolerance", "the task's own verifier has none", mend)
-        return replace(found.grader, field=field), ()
+        return replace(found.grader, field=field), (), None
     each = ("any", "all", "number", "words") if table.several == "any" else ("any", "all")
     if asked is not None and table.several and asked not in each and ":" not in asked:
         mend = "Use --grader any or --grader all, or name a column with one answer."
@@ -218,10 +220,11 @@ def _judged(found: _Found, asked: str | None, tolerance: str | None, field: str)
     kind = found.kind(asked)
     allowed = None if tolerance is None else Tolerance.parse(tolerance)
     if kind is not None:
-        return make_grader(kind, field, tolerance=allowed), ()
-    guessed = guess(table.problems)
-    kind, why = guessed.kind, guessed.why
+        guessed = None if asked or found.grader else kind
+        return make_grader(kind, field, tolerance=allowed), (), guessed
+    best = guess(table.problems)
+    kind, why = best.kind, best.why
     if allowed is not None and kind in ("integer", "math"):
         kind, why = "number", f"{why}, and there is a tolerance"
     note = f"grader {kind}: {why} (--grader names another)"
-    return make_grader(kind, field, tolerance=allowed), (note,)
+    return make_grader(kind, field, tolerance=allowed), (note,), kind

@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 import time
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import stages
@@ -17,7 +17,8 @@ from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
 from optimize.searching import opening
 from optimize.searching.options import INTERRUPTED
-from optimize.searching.sources import load_problems
+from optimize.searching.sources import Problems, as_begun, load_problems
+from optimize.studies.fingerprint import Begun
 from pdr_dspy.workflow import load_workflow
 
 SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "8", "--front", "2", "--study", "s")
@@ -133,16 +134,32 @@ def test_more_trials_go_on_where_it_stopped(command: Command, model: FakeVLLM, d
     assert_nothing_paid_twice(model)
 
 
-def test_a_study_goes_on_with_the_rule_that_cut_its_problems(
+def test_a_study_goes_on_with_the_rule_that_cut_its_problems_and_its_grader(
     command: Command, model: FakeVLLM, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    written = opening.fingerprint
+
+    def read(options: Any, sizes: Any) -> Problems:
+        return as_begun(options, sizes, load_problems(options, sizes), Begun(1, "math"))
+
+    def unnamed(*given: Any) -> dict[str, Any]:  # before a grader was guessed, none was written down
+        made = written(*given)
+        return {**made, "data": {name: kept for name, kept in made["data"].items() if name != "grader"}}
+
     with monkeypatch.context() as older:
-        older.setattr(opening, "load_problems", partial(load_problems, rule=1))
+        older.setattr(opening, "load_problems", read)
+        older.setattr(opening, "fingerprint", unnamed)
         assert command("search", *arguments(model, data, "--trials", 3)) == 0
     before = len(model.calls)
     capsys.readouterr()
-    assert command("search", *arguments(model, data, "--trials", 3)) == 0
-    assert len(model.calls) == before and "all replayed" in capsys.readouterr().out
+    for _ in range(2):  # the second time the study names its grader
+        assert command("search", *arguments(model, data, "--trials", 3)) == 0
+        out, err = capsys.readouterr()
+        assert len(model.calls) == before and "all replayed" in out
+        assert "grader integer" in err and "grader math, with which the study was begun" in err
+    assert command("search", *arguments(model, data, "--trials", 3, "--grader", "integer")) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "data.grader was math, now integer" in told and "the grader is another one" in told
 
 
 def test_a_dry_run_sends_nothing(

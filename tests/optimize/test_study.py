@@ -165,6 +165,22 @@ def test_every_change_is_named() -> None:
     assert changes(MADE_FOR, MADE_FOR) == []
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ({}, {"grader": "integer"}, "the file differs, or the grader"),
+        ({"grader": "math"}, {"grader": "math"}, "the file's problems or answers differ"),
+        ({"grader": "math"}, {"grader": "integer"}, "the grader is another one"),
+    ],
+)
+def test_other_contents_are_told_in_words(reopen: Opener, old: dict[str, str], new: dict[str, str], why: str) -> None:
+    reopen({**MADE_FOR, "data": {"spec": "x", "contents": "abc", **old}})
+    with pytest.raises(InputError) as caught:
+        reopen({**MADE_FOR, "data": {"spec": "x", "contents": "xyz", **new}})
+    assert why in caught.value.problem
+    reopen({**MADE_FOR, "data": {"spec": "x", "contents": "abc", **old, **({} if old else new)}})
+
+
 def test_another_storage(reopen: Opener, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     finish(reopen(url=url), 3)
