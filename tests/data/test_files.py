@@ -176,6 +176,15 @@ def test_a_cell_is_the_json_that_was_written(value: Any) -> None:
     assert as_text(parse_json(written)) == (value if isinstance(value, str) else written)
 
 
+@pytest.mark.parametrize("kind", ["float16", "float32"])
+def test_narrow_floats_keep_their_shortest_spelling(kind: str, tmp_path: Path) -> None:
+    values = pa.array([0.1, 2.5, None], pa.float64()).cast(pa.type_for_alias(kind), safe=False)
+    table = pa.table({"problem": ["a", "b", "c"], "answer": ["1", "2", "3"], "x": values})
+    pq.write_table(table, tmp_path / "a.parquet")
+    rows = list(read_file(tmp_path / "a.parquet").rows)
+    assert [row.cells["x"] for row in rows] == [0.1, 2.5, None]
+
+
 def test_floats_of_a_parquet_file(tmp_path: Path) -> None:
     rows = [{"problem": "a", "answer": 0.00001}, {"problem": "b", "answer": 42.0}]
     (tmp_path / "a.parquet").write_bytes(as_parquet(rows))

@@ -43,9 +43,30 @@ def _batches(file: Any, path: Path) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(file) as table:
             for batch in table.iter_batches(batch_size=_BATCH):
-                for cells in batch.to_pylist():
+                for cells in _spelled(batch).to_pylist():
                     number += 1
                     yield Row(f"row {number}", cells)
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise DataError("data", f"{path} can't be read as Parquet ({reason})", "Write or download it again.") from None
+
+
+def _spelled(batch: Any) -> Any:
+    """The batch with its narrow floats as the doubles of their shortest spelling: 0.1, not 0.10000000149011612."""
+    import pyarrow
+
+    columns = [_widened(column) for column in batch.columns]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _widened(column: Any) -> Any:
+    import pyarrow
+
+    if pyarrow.types.is_float32(column.type) or pyarrow.types.is_float16(column.type):
+        narrow = column.to_numpy(zero_copy_only=False)
+        texts = [
+            None if null else float(str(value))
+            for value, null in zip(narrow, column.is_null().to_pylist(), strict=True)
+        ]
+        return pyarrow.array(texts, pyarrow.float64())
+    return column
