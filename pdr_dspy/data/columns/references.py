@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from pdr_dspy.answers import read
 from pdr_dspy.answers.boxed import last_boxed
+from pdr_dspy.answers.nodes import Group, Named, Node, Scalar
 from pdr_dspy.data.cells import as_text, is_missing
 
 Several = Literal["any", "all"]
@@ -29,8 +30,8 @@ def parts(value: Any) -> tuple[str, ...]:
 def meaning(answers: Sequence[Sequence[str]]) -> Several | None:
     """What several answers to one problem mean in this table, or None where there is one each.
 
-    Numbers that differ can't be the same answer, so all of them are wanted. Anything else is taken as other words for
-    one answer.
+    Numbers that differ can't be the same answer, so all of them are wanted, and so are values of one variable and
+    tuples of numbers. Anything else is taken as other words for one answer.
 
     Args:
         answers: Those of each row.
@@ -38,7 +39,7 @@ def meaning(answers: Sequence[Sequence[str]]) -> Several | None:
     lists = [given for given in answers if len(given) > 1]
     if not lists:
         return None
-    return "all" if all(_different_numbers(given) for given in lists) else "any"
+    return "all" if all(_different(given) for given in lists) else "any"
 
 
 def joined(answers: Sequence[str]) -> str:
@@ -58,14 +59,20 @@ def worked(texts: Sequence[str]) -> tuple[list[str], str] | None:
     return None
 
 
-def _different_numbers(answers: Sequence[str]) -> bool:
-    numbers = set()
-    for answer in answers:
-        try:
-            number = float(answer.replace(",", ""))
-        except ValueError:
-            return False
-        if not math.isfinite(number):
-            return False
-        numbers.add(number)
-    return len(numbers) == len(answers)
+def _different(answers: Sequence[str]) -> bool:
+    """Whether these are values of one kind, none of them twice."""
+    found = [_value(read(answer).node) for answer in answers]
+    if None in found:
+        return False
+    return len({kind for kind, _ in found if kind}) <= 1 and len({value for _, value in found}) == len(found)  # type: ignore[misc]
+
+
+def _value(node: Node) -> tuple[str, object] | None:
+    """What kind of value it is (`x`: one of that variable) and which; None where it is no number or tuple of them."""
+    if isinstance(node, Named) and node.symbol:
+        inner = _value(node.value)
+        return inner and (f"{node.name} {inner[0]}", inner[1])
+    if isinstance(node, Group) and node.shape == "(":
+        items = [_value(item) for item in node.items]
+        return None if None in items else (f"({len(items)})", tuple(item[1] for item in items if item))
+    return ("number", node.value) if isinstance(node, Scalar) and node.value is not None and not node.unit else None
