@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 
 from pdr_dspy.data_options import DATA, add_reading, reading
@@ -49,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command; its exit code is 2 where the data can't be used."""
     options = parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # half a character, or one that the terminal does not have
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         from pdr_dspy.data import load_data
         from pdr_dspy.data.showing import described

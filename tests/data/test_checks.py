@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +87,17 @@ def test_one_problem_can_not_be_split_and_is_shown_all_the_same(
     (tmp_path / "d.csv").write_text("problem,answer\n?,1\n")
     assert main([str(tmp_path / "d.csv"), "--format", "json"]) == 0
     assert "can't be split" in capsys.readouterr().out
+
+
+def test_characters_that_a_terminal_does_not_have_are_shown_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"problem": "é", "answer": "1", "\\ud83d": "3", "ü": 1}\n', encoding="utf-8")
+    shown = io.BytesIO()
+    with monkeypatch.context() as terminal:
+        terminal.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+        assert main([str(path)]) == 0
+        sys.stdout.flush()
+        text = shown.getvalue()
+    assert b"\\ud83d" in text and b"\\xe9" in text
