@@ -11,6 +11,7 @@ from pdr_dspy.errors import DataError
 
 CHOICE = "Answer the multiple-choice question."
 CHOICE_ANSWER = "the letter of the right option alone"
+ALL_LETTERS = "the letters of all right options, separated by commas"
 ALL_ANSWER = "all the answers there are, separated by commas"
 
 _MEND = 'Write it as DSPy does: "question -> answer: int".'
@@ -46,7 +47,7 @@ def usual_signature(
         choice: The problems have options.
         several: An answer has several parts, all of them wanted.
     """
-    desc = CHOICE_ANSWER if choice and not several else ALL_ANSWER if several else None
+    desc = (ALL_LETTERS if several else CHOICE_ANSWER) if choice else ALL_ANSWER if several else None
     output = dspy.OutputField(desc=desc) if desc else dspy.OutputField()
     fields = {**{name: (str, dspy.InputField()) for name in inputs}, answer: (str, output)}
     return dspy.Signature(fields, CHOICE) if choice else dspy.Signature(fields)

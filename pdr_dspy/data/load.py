@@ -213,11 +213,20 @@ def _judged(
             mend = "Leave out --tolerance, or name a --grader."
             raise DataError("tolerance", "the task's own verifier has none", mend)
         return replace(found.grader, field=field), (), None
-    each = ("any", "all", "number", "words") if table.several == "any" else ("any", "all")
+    options = any(problem.options for problem in table.problems)
+    each = (
+        ("any", "all", "choice")
+        if options
+        else ("any", "all", "number", "words")
+        if table.several == "any"
+        else ("any", "all")
+    )
     if asked is not None and table.several and asked not in each and ":" not in asked:
         mend = "Use --grader any or --grader all, or name a column with one answer."
         raise DataError("grader", f"a problem has several answers, {asked!r} compares one", mend)
     kind = found.kind(asked)
+    if options and table.several and kind in ("any", "all"):  # the problems say which, and options have texts too
+        kind = "choice"
     allowed = None if tolerance is None else Tolerance.parse(tolerance)
     if kind is not None:
         guessed = None if asked or found.grader else kind

@@ -52,8 +52,9 @@ def test_what_is_no_list_of_options(cell: Any) -> None:
 
 
 def test_a_problem_as_a_model_sees_it(file: Any) -> None:
-    data = load_data(file({"q": "Which?", "choices": list(TEXTS), "answer": 1}), inputs="q", options="choices")
-    (problem,) = data.problems
+    rows = [{"q": text, "choices": list(TEXTS), "answer": place} for text, place in (("Which?", 1), ("And?", 0))]
+    data = load_data(file(*rows), inputs="q", options="choices")
+    problem, _ = data.problems
     assert problem.inputs == {"q": "Which?\n\nA) red\nB) green\nC) blue"}
     assert (problem.answer, problem.options) == ("B", TEXTS)
     assert any("from 0" in note for note in data.notes)
@@ -87,7 +88,7 @@ def test_options_that_the_problem_shows_already(file: Any) -> None:
 
 
 def test_options_among_the_inputs(file: Any) -> None:
-    path = file({"question": "2+2?", "choices": ["3", "4"], "answer": 1})
+    path = file(*({"question": f"{n}+2?", "choices": ["3", "4"], "answer": n - 1} for n in (2, 1)))
     data = load_data(path, inputs="question,choices")
     assert (data.problems[0].answer, data.problems[0].options) == ("B", ("3", "4"))
     assert any("--options choices" in note for note in load_data(path, inputs="question").notes)
@@ -138,6 +139,22 @@ def test_numbers_that_are_options_as_well(file: Any) -> None:
         load_data(path, options="choices")
 
 
+def test_numbers_that_count_from_0_or_from_1() -> None:
+    with pytest.raises(NoLetter, match=r"count from 0.*or numbers that count from 1"):
+        as_letters([Options(TEXTS)] * 2, ["1", "2"])
+    assert as_letters([Options(TEXTS)] * 3, ["1", "2", "0"])[0] == ["B", "C", "A"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "row", "why"),
+    [(["0", "0", "7"], 2, "'7' is none"), (["A", "red", "9"], 2, "'9' is none"), (["twice"], 0, "text of 2 options")],
+)
+def test_the_row_that_is_not_as_the_others_are_is_named(answers: list[str], row: int, why: str) -> None:
+    with pytest.raises(NoLetter, match=why) as caught:
+        as_letters([Options(("red", "twice", "twice"))] * len(answers), answers)
+    assert caught.value.row == row
+
+
 def test_a_wrong_row_is_named(file: Any) -> None:
     rows = [{"problem": str(i), "choices": list(TEXTS), "answer": "A" if i else "E"} for i in (1, 2, 0)]
     with pytest.raises(DataError, match="line 3: the answer 'E' is none of the 3 options"):
@@ -151,5 +168,16 @@ def test_several_right_options_are_one_answer(file: Any) -> None:
         {"problem": "?", "choices": list(TEXTS), "answer": [0, 2]},
         {"problem": "!", "choices": list(TEXTS), "answer": [1]},
     ]
-    first, second = load_data(file(*rows), options="choices").problems
+    data = load_data(file(*rows), options="choices")
+    first, second = data.problems
     assert (first.answer, first.answers, second.answer) == ("A, C", (), "B")
+    assert data.grader.name == "choice" and any("all of them are wanted" in note for note in data.notes)
+    assert "the letters of all right options" in data.signature.output_fields["answer"].json_schema_extra["desc"]
+
+
+@pytest.mark.parametrize(("kind", "right"), [("any", ["A", "C", "red"]), ("all", ["A, C"]), (None, ["A, C"])])
+async def test_of_several_right_options_any_or_all(file: Any, kind: str | None, right: list[str]) -> None:
+    rows = [{"problem": str(i), "choices": list(TEXTS), "answer": [0, 2]} for i in range(2)]
+    data = load_data(file(*rows), options="choices", grader=kind)
+    for answer in ("A", "C", "red", "A, C", "B"):
+        assert bool(await data.grader.grade(data.problems[0], {"answer": answer})) == (answer in right), answer

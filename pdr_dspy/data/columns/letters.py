@@ -13,14 +13,17 @@ def _from_one(options: Options, answer: str) -> int | None:
     return as_index(options, answer, first=1)
 
 
+_TEXT = "the options' texts"
+_ZERO = "numbers that count from 0, as in MMLU"
+_ONE = "numbers that count from 1"
+
 _READINGS: dict[str, Reading] = {
     "labels": as_label,
     "letters": as_letter,
-    "the options' texts": as_option,
-    "numbers that count from 0, as in MMLU": as_index,
-    "numbers that count from 1": _from_one,
+    _TEXT: as_option,
+    _ZERO: as_index,
+    _ONE: _from_one,
 }
-_TEXT = "the options' texts"
 
 
 class NoLetter(ValueError):
@@ -46,23 +49,33 @@ def as_letters(options: Sequence[Options], answers: Sequence[str]) -> tuple[list
     """
     rows = list(zip(options, answers, strict=True))
     fitting = {}
-    for name, reading in _READINGS.items():
-        found = [reading(offered, answer.strip()) for offered, answer in rows]
-        places = [place for place in found if place is not None]
+    found = {name: [read(offered, answer.strip()) for offered, answer in rows] for name, read in _READINGS.items()}
+    for name, named in found.items():
+        places = [place for place in named if place is not None]
         if len(places) == len(rows):
             fitting[name] = places
     if fitting:
         name, places = next(iter(fitting.items()))
-        for other in (_TEXT, "numbers that count from 0, as in MMLU"):
-            # Numbers that count from 1 are given up for those from 0; what is said twice with one meaning is no matter.
-            if name in ("letters", _TEXT) and other in fitting and fitting[other] != places:
+        for other in (_TEXT, _ZERO, _ONE):
+            # What is said twice with one meaning is no matter, and the table's own labels say it best.
+            if name != "labels" and other in fitting and fitting[other] != places:
                 raise NoLetter(f"the answers can be {name} or {other}, and that makes a difference")
         return [LETTERS[place] for place in places], name
-    letters = []
-    for row, (offered, answer) in enumerate(rows):
-        ways = (reading(offered, answer.strip()) for reading in (as_label, as_letter, as_option))
-        place = next((place for place in ways if place is not None), None)
-        if place is None:
-            raise NoLetter(f"the answer {answer!r} is none of the {len(offered.texts)} options", row)
-        letters.append(LETTERS[place])
-    return letters, "letters and texts, as the row has them"
+    mixed = [
+        next((place for place in ways if place is not None), None)
+        for ways in zip(found["labels"], found["letters"], found[_TEXT], strict=True)
+    ]
+    wrong = [row for row, place in enumerate(mixed) if place is None]
+    if wrong:
+        # Of the way that most rows go, so that a row is named that is not as the others are.
+        usual = max(found.values(), key=lambda places: sum(place is not None for place in places))
+        row = next((row for row in wrong if usual[row] is None), wrong[0])
+        raise NoLetter(_why_not(*rows[row]), row)
+    return [LETTERS[place] for place in mixed if place is not None], "letters and texts, as the row has them"
+
+
+def _why_not(offered: Options, answer: str) -> str:
+    same = sum(text.split() == answer.split() for text in offered.texts)
+    if same > 1:
+        return f"the answer {answer!r} is the text of {same} options"
+    return f"the answer {answer!r} is none of the {len(offered.texts)} options"

@@ -103,7 +103,7 @@ class _Reader:
             for row, offered in zip(texts, options, strict=True):
                 row[-1] = offered.below(row[-1])
         answers, kind = self._answers(options)
-        whole = kind == "all" or options is not None  # of a choice, several letters are one answer
+        whole = kind == "all"
         problems = tuple(
             Problem(
                 id=raw.id,
@@ -192,9 +192,8 @@ class _Reader:
             if found is not None:
                 self.notes.append(f"the answers are {found[1]} in column {self.columns.answer}")
                 given = [(answer,) for answer in found[0]]
-        if options is not None:
-            return given, None
-        kind = meaning(given)
+        # Of options several right ones are all to be named, as where a box can be ticked for each.
+        kind = meaning(given) if options is None else "all" if any(len(each) > 1 for each in given) else None
         if kind is not None:
             what, other = ("all of them are wanted", "any") if kind == "all" else ("any of them is right", "all")
             if self.several is None:

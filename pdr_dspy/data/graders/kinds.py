@@ -67,12 +67,13 @@ async def same_words(first: str, second: str) -> bool:
 
 
 async def choice(problem: Problem, text: str) -> Verdict:
-    """The same options as the reference, by letter or by an option's text."""
-    wanted = letters(await reading(reference_of(problem)), problem.options)
+    """The same options as the reference (as one of several right ones), by letter or by an option's text."""
     given = letters(await reading(text), problem.options)
-    if not wanted:
-        return Verdict(await same_words(reference_of(problem), text))
-    return Verdict(bool(given) and sorted(wanted) == sorted(given))
+    for reference in problem.answers or (reference_of(problem),):
+        wanted = letters(await reading(reference), problem.options)
+        if sorted(wanted) == sorted(given) if wanted else await same_words(reference, text):
+            return Verdict(True)
+    return Verdict(False)
 
 
 async def same_choice(first: str, second: str) -> bool:
