@@ -49,7 +49,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; its exit code is 2 where the data can't be used."""
-    options = parser().parse_args(arguments)
+    asked = parser()
+    options = asked.parse_args(arguments)
+    if options.show < 0:
+        asked.error(f"--show {options.show}: give 0 or more")
     if isinstance(sys.stdout, io.TextIOWrapper):  # half a character, or one that the terminal does not have
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

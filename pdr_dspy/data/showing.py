@@ -102,9 +102,10 @@ def _sides(data: Dataset) -> str:
 
 def _copies(found: Doubts) -> list[str]:
     lines = []
-    for groups, what in ((found.copies, "same text"), (found.near, "nearly the same text")):
+    for groups, what in ((found.copies, "the same text"), (found.near, "nearly the same text")):
         if groups:
-            lines.append(f"{len(groups)} groups with the {what}: {listed(' = '.join(ids) for ids in groups)}")
+            count = f"{len(groups)} groups" if groups[1:] else "1 group"
+            lines.append(f"{count} with {what}: {listed(' = '.join(ids) for ids in groups)}")
     return lines or ["none"]
 
 

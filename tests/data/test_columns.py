@@ -130,7 +130,7 @@ def test_chats_that_can_not_be_shown(messages: Any, problem: str, file: Any) -> 
         ('{"problem": "?", "answer": "\\udc00"}', "line 2: column 'answer' has half a character"),
         ('{"problem": "?", "answer": "1", "id": "\\udc00"}', "line 2: column 'id' has half a character"),
         ('{"problem": "a\\u0000b", "answer": 1}', "line 2: column 'problem' has a NUL"),
-        ('{"problem": "?"}', "line 2: there is no column 'answer'. Columns there: problem"),
+        ('{"problem": "?"}', "line 2: there is no column 'answer'. Name another with --answer. Columns there: problem"),
     ],
 )
 def test_a_cell_that_can_not_be_used_is_named(row: str, message: str, file: Any) -> None:
@@ -149,7 +149,7 @@ def test_empty_rows_can_be_left_out_and_are_counted(file: Any) -> None:
     data = load_data(file(*rows), skip_empty=True)
     assert [p.id for p in data.problems] == ["1"]
     assert [note for note in data.notes if "left out" in note] == [
-        "1 rows are left out: problem is empty there", "1 rows are left out: answer is empty there",
+        "1 row is left out: problem is empty there", "1 row is left out: answer is empty there",
     ]  # fmt: skip
     with pytest.raises(DataError, match="every row"):
         load_data(file(rows[1]), skip_empty=True)

@@ -106,7 +106,8 @@ def _cell(cells: Mapping[str, Any], name: str, field: str, where: str) -> Any:
     value = find(cells, name)
     if value is MISSING:
         there = ", ".join(paths(cells)) or "none"
-        raise DataError(field, f"{where}: there is no column {name!r}", f"Columns there: {there}.")
+        mend = f"Name another with --{field}. Columns there: {there}."
+        raise DataError(field, f"{where}: there is no column {name!r}", mend)
     return value
 
 

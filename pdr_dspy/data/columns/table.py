@@ -92,7 +92,7 @@ class _Reader:
 
     def table(self, there: tuple[str, ...], left_out: Counter[str]) -> Table:
         for name, count in left_out.items():
-            self.notes.append(f"{count} rows are left out: {name} is empty there")
+            self.notes.append(f"{count} {'rows are' if count > 1 else 'row is'} left out: {name} is empty there")
         fields = self._fields()
         answer = field_name(self.columns.answer or "answer", fields, answer=True)
         if self.columns.answer and answer != self.columns.answer:
