@@ -17,6 +17,7 @@ from pdr_dspy.data.columns.references import Several
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.files import FORMATS, Rows, is_file_name, read_file
 from pdr_dspy.data.graders import FieldGrader, Tolerance, guess, make_grader
+from pdr_dspy.data.graders.trial import tried
 from pdr_dspy.data.gym import GymProblem, GymSpec, gym_problems
 from pdr_dspy.data.hf import HubSpec, read_hub
 from pdr_dspy.data.known import KNOWN, read_known
@@ -66,7 +67,8 @@ def load_data(
         The data set; its `notes` say what was understood and guessed.
 
     Raises:
-        DataError: an unknown spec or option, or data that can't be read; the line and the column, where there is one.
+        DataError: an unknown spec or option, or data that can't be read; the line and the column, where there is one; a
+            grader of one's own that gives no verdict on the first problem's reference.
     """
     if limit is not None and limit < 1:
         raise DataError("limit", f"{limit} problems are none", "Give 1 or more.")
@@ -83,6 +85,7 @@ def load_data(
     if judged.needs_answer and any(problem.answer is None for problem in table.problems):
         mend = "Leave out --grader."
         raise DataError("grader", f"{spec} has no reference answers for the grader {judged.name!r}", mend)
+    notes += tried(judged, table.problems[0], chosen.output_fields[field].annotation)
     return Dataset(spec, chosen, table.problems[:limit], judged, (*table.notes, *notes), table.columns, guessed)
 
 

@@ -234,7 +234,11 @@ class _Run:
             verdict = await self._dataset.grader.grade(problem, outputs)
         except InputError:
             raise
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also what would end the process (`SystemExit`): it is the grader's alone
+            if isinstance(error, asyncio.CancelledError) and _cancelled_here():
+                raise
             return Verdict(False, "grader", "{}: {}".format(*describe(error)))
         return verdict if isinstance(verdict, Verdict) else Verdict(bool(verdict))
 

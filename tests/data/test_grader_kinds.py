@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pdr_dspy.answers.mathpool import MathPool, Reply
-from pdr_dspy.data import Problem, Tolerance, guess, make_grader
+from pdr_dspy.data import Problem, Tolerance, guess, load_data, make_grader
+from pdr_dspy.data.graders.code import CodeJudge
 from pdr_dspy.errors import DataError
 
 
@@ -212,8 +214,18 @@ from pdr_dspy.data import Verdict
 def shorter(problem, answer): return len(answer) < len(problem.answer)
 async def waiting(problem, answer): return Verdict(answer == problem.answer, None, "seen")
 def broken(problem, answer): return 1 / 0
+def empty(problem, answer): return next(iter(()))
+def leaving(problem, answer): raise SystemExit(3)
+async def cancelled(problem, answer): raise __import__("asyncio").CancelledError
 def odd(problem, answer): return "yes"
+def score(problem, answer): return 0.5
+def one(problem, answer): return 1
+def nought(problem, answer): return 0.0
+def stuck(problem, answer): __import__("threading").Event().wait()
+async def asleep(problem, answer): await __import__("asyncio").Event().wait()
+async def blocking(problem, answer): __import__("threading").Event().wait(0.5)
 def alone(problem): return True
+def double(problem, answer): return answer + answer == 8
 number = 5
 """
 
@@ -227,15 +239,70 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("owngraders", None)
 
 
+NO_VERDICT = {
+    "broken": "broken raised ZeroDivisionError: division by zero (owngraders.py, line 6)",
+    "empty": "empty raised StopIteration",
+    "leaving": "leaving raised SystemExit: 3",
+    "cancelled": "cancelled raised CancelledError",
+    "odd": "gave str, neither bool nor Verdict",
+    "score": "gave 0.5, which is neither right",
+}
+
+
 async def test_a_callable_of_ones_own_judges(own: None) -> None:
     asked = problem("four")
     assert await make_grader("owngraders:shorter").grade(asked, {"answer": "4"})
     assert not await make_grader("owngraders:shorter").grade(asked, {"answer": "four and more"})
     assert (await make_grader("owngraders:waiting").grade(asked, {"answer": "four"})).detail == "seen"
-    for name, why in (("broken", "ZeroDivisionError"), ("odd", "neither bool nor Verdict")):
+    assert await make_grader("owngraders:one").grade(asked, {"answer": "4"})
+    assert not await make_grader("owngraders:nought").grade(asked, {"answer": "4"})
+    for name, why in NO_VERDICT.items():
         verdict = await make_grader(f"owngraders:{name}").grade(asked, {"answer": "4"})
         assert (verdict.correct, verdict.failure) == (False, "grader") and why in verdict.detail
     assert make_grader("owngraders:shorter").name != make_grader("owngraders:odd").name
+
+
+@pytest.mark.parametrize("name", ["stuck", "asleep", "blocking"])
+async def test_a_callable_that_does_not_end_is_given_up(own: None, name: str) -> None:
+    judge = replace(CodeJudge.load(f"owngraders:{name}"), limit=0.05)
+    verdict = await judge(problem("four"), "4")
+    assert (verdict.correct, verdict.failure) == (False, "grader") and "no verdict within 0.05 s" in verdict.detail
+    with pytest.raises(DataError, match="no verdict within"):
+        judge.tried(problem("four"), "4")
+    assert await replace(CodeJudge.load("owngraders:waiting"), limit=10.0)(problem("four"), "four")
+
+
+async def test_giving_up_the_judging_gives_up_the_call(own: None) -> None:
+    judging = asyncio.ensure_future(CodeJudge.load("owngraders:stuck")(problem("four"), "4"))
+    await asyncio.sleep(0)
+    judging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await judging
+
+
+def test_a_callable_is_known_by_the_whole_file_it_is_in(own: None, tmp_path: Path) -> None:
+    before = make_grader("owngraders:shorter").name
+    (tmp_path / "owngraders.py").write_text(OWN + "\nlimit = 5\n")
+    assert make_grader("owngraders:shorter").name != before
+
+
+@pytest.mark.parametrize("name", [*NO_VERDICT, "alone"])
+def test_a_callable_that_gives_no_verdict_is_refused_with_the_data(own: None, tmp_path: Path, name: str) -> None:
+    (tmp_path / "data.jsonl").write_text('{"problem": "2+2?", "answer": 4}\n')
+    with pytest.raises(DataError, match=f"owngraders:{name}"):
+        load_data("data.jsonl", grader=f"owngraders:{name}")
+
+
+def test_a_callable_that_calls_a_reference_wrong_is_told(own: None, tmp_path: Path) -> None:
+    (tmp_path / "data.jsonl").write_text('{"problem": "2+2?", "answer": 4}\n')
+    (tmp_path / "bare.jsonl").write_text('{"problem": "2+2?"}\n')
+    notes = load_data("data.jsonl", grader="owngraders:shorter").notes
+    assert notes == ("owngraders:shorter calls the reference of problem 1, '4', a wrong answer to it",)
+    assert load_data("data.jsonl", grader="owngraders:waiting").notes == ()
+    (note,) = load_data("bare.jsonl", grader="owngraders:broken").notes
+    assert "ZeroDivisionError" in note
+    typed = load_data("data.jsonl", grader="owngraders:double", signature="problem -> answer: int")
+    assert typed.notes == ()
 
 
 @pytest.mark.parametrize(
