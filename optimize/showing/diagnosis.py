@@ -16,7 +16,7 @@ _MENDS = {
     "context": "the model is too short for this: a smaller --budget, or narrower workflows",
     "timeout": "allow more time: seconds= in --budget",
     "budget": "allow more: --budget",
-    "grader": "look at the reference answers (--answer)",
+    "grader": "look at the grader (--grader), or at the reference answers (--answer)",
 }
 _TRY = ("json", "plain", "markers", "xml")
 _SERVER = "look at the server"
@@ -48,15 +48,17 @@ def diagnosis(measured: Sequence[Measurement], formats: Sequence[str] = ()) -> s
             else f"all {answers - failed:,} answers are wrong"
         )
         said = f"nothing was right: {read}{f'; without an answer: {counts(failures)}' if failed else ''}"
-        kind, mend = "", _WRONG
+        kind, mend = ("grader", _MENDS["grader"]) if failures["grader"] else ("", _WRONG)
     text = next((m.quote for m in measured if m.quote), "")
+    words = "" if kind in _MENDS and kind != "grader" else _words(measured, kind)
     wrote = f"One text: {text!r}." if text else "Nothing was written." if kind == "empty" else ""
     other = next((name for name in _TRY if name not in formats), "plain")
-    return " ".join(part for part in (f"{said}.", wrote, f"Likely mend: {mend.format(other=other)}.") if part)
+    return " ".join(part for part in (f"{said}.", words, wrote, f"Likely mend: {mend.format(other=other)}.") if part)
 
 
 def remarks(measured: Sequence[tuple[str, Measurement]], formats: Sequence[str] = ()) -> list[str]:
-    """What is to be said below a table: why nothing was right, or which workflow has not one usable answer, and why.
+    """What is to be said below a table: why nothing was right; else which workflow has not one usable answer, and why,
+    and which has answers that could not be graded.
 
     Args:
         measured: Workflows by name.
@@ -64,4 +66,18 @@ def remarks(measured: Sequence[tuple[str, Measurement]], formats: Sequence[str] 
     """
     if why := diagnosis([m for _, m in measured], formats):
         return [why]
-    return [f"{name}: {diagnosis([m], formats)}" for name, m in measured if sum(m.failures.values()) == m.count]
+    said = []
+    for name, m in measured:
+        if sum(m.failures.values()) == m.count:
+            said.append(f"{name}: {diagnosis([m], formats)}")
+        elif ungraded := m.failures.get("grader", 0):
+            which = f"{ungraded} of {m.count:,} answers could not be graded, and count as wrong."
+            said.append(" ".join(part for part in (f"{name}: {which}", _words([m], "grader")) if part))
+    return said
+
+
+def _words(measured: Sequence[Measurement], kind: str) -> str:
+    """What was said of the first failure of a kind; "" where nothing was."""
+    details = (each["detail"] for m in measured for each in m.troubles if kind and each["failure"] == kind)
+    first = next(filter(None, details), "")
+    return f"The first: {first}." if first else ""

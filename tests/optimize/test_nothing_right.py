@@ -170,3 +170,15 @@ def test_another_format_is_one_that_was_not_tried(tried: list[str]) -> None:
     text = diagnosis([kept(measured(0.0, 1.0), {"unparseable": 10})], tried)
     named = text.split("--format ")[1].split(")")[0]
     assert named not in tried or len(tried) == 4
+
+
+def test_what_a_grader_raised_is_told_where_nothing_was_right_and_where_something_was() -> None:
+    trouble = {"failure": "grader", "detail": "mine:boom raised RuntimeError: boom"}
+    lost = replace(kept(measured(0.0, 1.0), {"grader": 10}), troubles=[trouble])
+    half = replace(measured(0.5, 1.0), failures={"grader": 2}, troubles=[{**trouble, "failure": ""}, trouble])
+    said = "The first: mine:boom raised RuntimeError: boom."
+    assert said in diagnosis([lost]) and "--grader" in diagnosis([lost])
+    assert said in diagnosis([replace(lost, failures={"grader": 3})])
+    assert remarks([("a", half)]) == [f"a: 2 of 10 answers could not be graded, and count as wrong. {said}"]
+    other = replace(lost, failures={"OSError": 10}, troubles=[{"failure": "OSError", "detail": "no such file"}])
+    assert "The first: no such file." in diagnosis([other])
