@@ -1,4 +1,4 @@
-"""Calls code of the user's so that it can't hold up a run: in a daemon thread, its coroutines on a loop of their own."""
+"""Calls code of the user's so that it can't hold up a run: in a daemon thread, coroutines on a loop of their own."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ _MEND = "Write package.module:function, with `def function(problem: Problem, ans
 class Code(Protocol):
     """What `package.module:function` has to be: called with a problem and an answer, it says whether that is right.
 
-    It may be a plain function or a coroutine function, and gives a bool, 0 or 1, or a `Verdict`; a score between them is
-    no verdict. It is called in a thread of its own (a coroutine runs on a loop that graders share), several at a time, and
-    given up after `LIMIT` seconds. What it raises, a wrong return value and a call that was given up count as a wrong
-    answer with the failure `grader`, and are told. A loader calls it once before anything is spent.
+    It may be a plain function or a coroutine function, and gives a bool, 0 or 1, or a `Verdict`; a score between them
+    is no verdict. It is called in a thread of its own (a coroutine runs on a loop that graders share), several at a
+    time, and given up after `LIMIT` seconds. What it raises, a wrong return value and a call that was given up count as
+    a wrong answer with the failure `grader`, and are told. A loader calls it once before anything is spent.
     """
 
     def __call__(self, problem: Problem, answer: Any, /) -> bool | float | Verdict | Awaitable[bool | float | Verdict]:
