@@ -300,3 +300,27 @@ def test_a_forked_child_has_workers_of_its_own() -> None:
         """
     )
     assert ended.returncode == 0, ended.stderr
+
+
+BIG = """
+import asyncio, sys
+kept = bytearray(1_200_000_000)
+kept[::4096] = b"x" * len(kept[::4096])
+from pdr_dspy.answers.mathpool import MathPool
+
+async def ask(pool):
+    first = await pool.verify("x+1", "1+x", whole=True)
+    pid = pool.pids
+    second = await pool.verify("x+2", "2+x", whole=True)
+    return first, second, pid == pool.pids
+
+pool = MathPool(1)
+print(*asyncio.run(ask(pool)))
+pool.close()
+"""
+
+
+def test_what_the_starting_process_uses_is_not_the_workers() -> None:
+    done = subprocess.run([sys.executable, "-c", BIG], capture_output=True, text=True, check=True)
+    equal = "Reply(equal=True, problem='')"
+    assert done.stdout.strip() == f"{equal} {equal} True"
