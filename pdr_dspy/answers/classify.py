@@ -40,6 +40,8 @@ _EITHER = re.compile(
     r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:))\s+(?=\S)", re.IGNORECASE
 )
 _SIGNED = re.compile(r"\\pm(?![a-z])|\\mp(?![a-z])|\+/-|\+-")
+_GROUPS = re.compile(r"(?<![0-9.])[1-9][0-9]{0,2}(?:,[0-9]{3})*\Z")  # the thousands before a comma
+_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _LABELS = re.compile(r"(?:\( ?[0-9]{1,2} ?\)\s*){2,}")  # of statements: (1)(3)
 _OPEN = {"(": ")", "[": "]", "\\{": "\\}", "{": "}", "\\langle": "\\rangle"}
 
@@ -108,19 +110,19 @@ def _structured(text: str, depth: int) -> Node:
 
 
 def split(text: str) -> list[str]:
-    """The parts of an enumeration: at commas, semicolons, lines, "and", "or", "by"."""
+    """The parts of an enumeration: at commas, semicolons, lines, "and", "or", "by".
+
+    Where something else than a bare comma separates (`1,000; 2`, `1,000 and 2`), one between thousands does not.
+    """
     depths = top_level(text)
-    loose = ", " in text
+    separators = [found for found in _SEPARATOR.finditer(text) if not depths[found.start()]]
+    loose = any(found[0] != "," for found in separators)
     items, place = [], 0
-    for found in _SEPARATOR.finditer(text):
-        if depths[found.start()] or (
-            loose
-            and found[0] == ","
-            and re.search(r"[0-9]\Z", text[: found.start()])
-            and re.match(r"[0-9]{3}(?![0-9])", text[found.end() :])
-        ):
+    for found in separators:
+        item = text[place : found.start()]
+        if loose and found[0] == "," and _GROUPS.search(item) and _THREE.match(text, found.end()):
             continue
-        items.append(text[place : found.start()].strip())
+        items.append(item.strip())
         place = found.end()
     items.append(text[place:].strip())
     return [item for item in items if item]

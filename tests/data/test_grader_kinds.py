@@ -342,3 +342,18 @@ def test_options_and_several_answers_are_guessed_too() -> None:
     assert guess([problem(letter, options=("1", "2")) for letter in "AB"]).kind == "choice"
     assert guess([problem("1", answers=("1", "2")), problem("3")]).kind == "any"
     assert guess([problem(None)]).kind == "math"
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "right"),
+    [("1,000; 2", "1000; 2", True), ("1,000; 2", "2 and 1,000", True), ("1,000; 2", "1, 0, 2", False)],
+)
+async def test_a_comma_between_thousands_separates_nothing(reference: str, answer: str, right: bool) -> None:
+    problem = Problem("p", {"problem": "?"}, reference)
+    assert bool(await make_grader("all").grade(problem, {"answer": answer})) is right
+
+
+async def test_all_of_a_problems_answers_may_stand_in_one_sentence() -> None:
+    problem = Problem("p", {"problem": "?"}, "2", answers=("2", "3"))
+    assert await make_grader("all").grade(problem, {"answer": "x=2 or x=3"})
+    assert not await make_grader("all").grade(problem, {"answer": "x=2"})

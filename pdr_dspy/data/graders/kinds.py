@@ -186,9 +186,9 @@ class Math:
     async def __call__(self, problem: Problem, text: str) -> Verdict:
         answer = await reading(text)
         if self.kind == "all" and problem.answers:
-            parts = tuple(read(each).node for each in problem.answers)
-            given = answer.node if isinstance(answer.node, Group) else Group((answer.node,))
-            return await judged(nodes(Group(parts), given), self.pool)
+            wanted = [part for each in problem.answers for part in parts(read(each).node)]
+            given = answer.node if isinstance(answer.node, Group) and answer.node.shape else Group(parts(answer.node))
+            return await judged(nodes(Group(tuple(wanted)), given), self.pool)
         verdict = Verdict(False)
         for reference in (problem.answers if self.kind == "any" else ()) or (reference_of(problem),):
             said = await judged(compare(await reading(reference), answer), self.pool)
@@ -200,6 +200,13 @@ class Math:
     async def same(self, first: str, second: str) -> bool:
         """Whether two answers are mathematically equal."""
         return await settled(compare(await reading(first), await reading(second)), self.pool)
+
+
+def parts(node: Node) -> tuple[Node, ...]:
+    """What a plain enumeration lists, each under the name of the whole (`x=2 or x=3`); else the one node."""
+    if isinstance(node, Named) and isinstance(node.value, Group) and not node.value.shape:
+        return tuple(Named(node.name, item, node.symbol) for item in node.value.items)
+    return node.items if isinstance(node, Group) and not node.shape else (node,)
 
 
 async def judged(outcome: Outcome, pool: MathPool | None) -> Verdict:
