@@ -16,6 +16,7 @@ def _from_one(options: Options, answer: str) -> int | None:
 _TEXT = "the options' texts"
 _ZERO = "numbers that count from 0, as in MMLU"
 _ONE = "numbers that count from 1"
+_EITHER = " (from 1 would fit, too: look at some problems with `python -m pdr_dspy.data`, or write letters)"
 
 _READINGS: dict[str, Reading] = {
     "labels": as_label,
@@ -45,7 +46,8 @@ def as_letters(options: Sequence[Options], answers: Sequence[str]) -> tuple[list
         options, answers: Of each row.
 
     Raises:
-        NoLetter: an answer names no option, or all of them can be read in two ways that disagree.
+        NoLetter: an answer names no option, or all of them can be read in two ways that disagree (numbers count from 0
+            where they could count from 1, too, and that is told).
     """
     rows = list(zip(options, answers, strict=True))
     fitting = {}
@@ -57,10 +59,12 @@ def as_letters(options: Sequence[Options], answers: Sequence[str]) -> tuple[list
     if fitting:
         name, places = next(iter(fitting.items()))
         for other in (_TEXT, _ZERO, _ONE):
-            # What is said twice with one meaning is no matter, and the table's own labels say it best.
-            if name != "labels" and other in fitting and fitting[other] != places:
+            # What is said twice with one meaning is no matter, and the table's own labels say it best. Numbers count
+            # from 0 as all known data sets' do, where nothing speaks against it: few rows seldom have all of them.
+            if name not in ("labels", _ZERO) and other in fitting and fitting[other] != places:
                 raise NoLetter(f"the answers can be {name} or {other}, and that makes a difference")
-        return [LETTERS[place] for place in places], name
+        either = name == _ZERO and _ONE in fitting
+        return [LETTERS[place] for place in places], name + _EITHER * either
     mixed = [
         next((place for place in ways if place is not None), None)
         for ways in zip(found["labels"], found["letters"], found[_TEXT], strict=True)
