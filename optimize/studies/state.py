@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from pdr_dspy.data.files import without_ending
 from pdr_dspy.disk import disk_error
 from pdr_dspy.disk import write_whole as write_whole
 from pdr_dspy.errors import InputError
 
 JOURNAL = "journal.log"
-
-_FILE = re.compile(r"\.(?:jsonl|ndjson|json|csv|tsv|parquet)(?:\.gz)?\Z", re.IGNORECASE)
 
 
 def slug(text: str) -> str:
@@ -31,8 +30,7 @@ def slug(text: str) -> str:
 
 def default_name(budget: str, data: str, model: str) -> str:
     """A readable study name from what is searched: `tokens-16k_worksheets_Qwen3-8B`."""
-    name = _FILE.sub("", Path(data).name) if _FILE.search(data) else data
-    return "_".join(slug(part)[:60] for part in (budget, name, model.rsplit("/", 1)[-1]))
+    return "_".join(slug(part)[:60] for part in (budget, without_ending(data), model.rsplit("/", 1)[-1]))
 
 
 @dataclass

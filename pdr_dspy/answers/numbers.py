@@ -59,7 +59,8 @@ _ONES = [
     "nineteen",
 ]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_NAMES = {name: i for i, name in enumerate(_ONES)} | {name: 10 * i for i, name in enumerate(_TENS, 2)}
+NUMBER_NAMES = {name: i for i, name in enumerate(_ONES)} | {name: 10 * i for i, name in enumerate(_TENS, 2)}
+"""What numbers up to ninety are called in one word."""
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
@@ -159,11 +160,11 @@ def _count(words: list[str]) -> int | None:
     words = [word for word in words if word != "and"]
     for i, word in enumerate(words):
         before = words[i - 1] if i else ""
-        if word in _NAMES:
-            tens = before in _TENS and 0 < _NAMES[word] < 10
+        if word in NUMBER_NAMES:
+            tens = before in _TENS and 0 < NUMBER_NAMES[word] < 10
             if not (tens or before == "hundred" or before in _SCALES or not i):
                 return None
-            group += _NAMES[word]
+            group += NUMBER_NAMES[word]
         elif word == "hundred" and 0 < group < 100:
             group *= 100
         elif word in _SCALES and group and _SCALES[word] < last:

@@ -37,12 +37,17 @@ class Doubts:
     nothing: tuple[str, ...] = ()
 
 
-def doubts(problems: Sequence[Problem]) -> Doubts:
-    """What looks wrong in problems and their references."""
+def doubts(problems: Sequence[Problem], groups: Iterable[Sequence[int]] | None = None) -> Doubts:
+    """What looks wrong in problems and their references.
+
+    Args:
+        problems: Any number.
+        groups: Which are the same one, or nearly, where that is known already.
+    """
     copies: list[tuple[str, ...]] = []
     near: list[tuple[str, ...]] = []
     contradicting: list[tuple[str, ...]] = []
-    for group in same_problems(problems):
+    for group in same_problems(problems) if groups is None else groups:
         if len(group) == 1:
             continue
         alike = [problems[index] for index in group]
@@ -62,7 +67,7 @@ def doubts(problems: Sequence[Problem]) -> Doubts:
 
 def remarks(data: Dataset) -> list[str]:
     """The doubts that a command tells before it spends anything, a sentence each."""
-    found = doubts(data.problems)
+    found = doubts(data.problems, data.groups)
     said = []
     if found.contradicting:
         said.append(f"the same problem has different answers: {listed(' = '.join(ids) for ids in found.contradicting)}")

@@ -13,8 +13,10 @@ from functools import cached_property
 
 import dspy
 
+from pdr_dspy.data.duplicates import same_problems
 from pdr_dspy.data.graders import Grader
 from pdr_dspy.data.problem import Problem
+from pdr_dspy.data.wording import normal_form
 from pdr_dspy.errors import DataError
 
 
@@ -62,6 +64,16 @@ class Dataset:
         ]
         text = json.dumps([self.grader.name, rows], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """The problems' normal forms (`wording.normal_form`)."""
+        return [normal_form(problem) for problem in self.problems]
+
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """Which problems are the same one, or nearly (`same_problems`). Of many problems it takes seconds."""
+        return same_problems(self.problems, self.forms)
 
     @property
     def graded_field(self) -> str | None:

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import combinations, pairwise
 
+from pdr_dspy.answers.numbers import NUMBER_NAMES
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.wording import normal_answer, normal_form
 
@@ -25,58 +26,10 @@ LARGEST = 0.1
 
 SMALL = 4
 
-_NUMBER_WORDS = frozenset(
-    [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-        "twenty",
-        "thirty",
-        "forty",
-        "fifty",
-        "sixty",
-        "seventy",
-        "eighty",
-        "ninety",
-        "hundred",
-        "thousand",
-        "million",
-        "billion",
-        "half",
-        "quarter",
-        "twice",
-        "thrice",
-        "double",
-        "triple",
-        "first",
-        "second",
-        "third",
-        "fourth",
-        "fifth",
-        "sixth",
-        "seventh",
-        "eighth",
-        "ninth",
-        "tenth",
-    ]
-)
+_NUMBER_WORDS = frozenset(NUMBER_NAMES) | {
+    "hundred", "thousand", "million", "billion", "half", "quarter", "twice", "thrice", "double", "triple", "first",
+    "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+}  # fmt: skip
 
 Shingle = tuple[str, str]
 

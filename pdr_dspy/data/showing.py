@@ -28,7 +28,7 @@ def described(data: Dataset, show: int = 3, style: Format = DEFAULT) -> str:
         show: How many problems are shown as the model sees them.
         style: The prompts' format.
     """
-    found = doubts(data.problems)
+    found = doubts(data.problems, data.groups)
     lines = [
         *_row("data", [f"{data.name}: {len(data):,} problems"]),
         *_row("columns", [", ".join(data.columns)] if data.columns else []),

@@ -17,7 +17,6 @@ import json
 from typing import Literal
 
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.duplicates import same_problems
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.wording import normal_form
 from pdr_dspy.errors import DataError
@@ -52,7 +51,7 @@ def split(
     if not 0 < report_share < 1:
         raise DataError("report_share", f"{report_share} leaves one side empty", "Give a share between 0 and 1.")
     sides: dict[Side, list[Problem]] = {"search": [], "report": []}
-    for problem, side in zip(dataset.problems, _sides(dataset.problems, report_share, salt, rule), strict=True):
+    for problem, side in zip(dataset.problems, _sides(dataset, report_share, salt, rule), strict=True):
         sides[side].append(problem)
     for name, problems in sides.items():
         if not problems:
@@ -70,12 +69,13 @@ def side_of(problem: Problem, report_share: float = 0.5, salt: str = "pdr", *, r
     return _declared(problem) or _hashed(_text(problem, salt, rule), report_share)
 
 
-def _sides(problems: tuple[Problem, ...], report_share: float, salt: str, rule: Rule) -> list[Side]:
+def _sides(dataset: Dataset, report_share: float, salt: str, rule: Rule) -> list[Side]:
+    problems = dataset.problems
     if rule == 1:
         return [side_of(problem, report_share, salt, rule=rule) for problem in problems]
-    forms = [normal_form(problem) for problem in problems]
+    forms = dataset.forms
     found: dict[int, Side] = {}
-    for group in same_problems(problems, forms):
+    for group in dataset.groups:
         ordered = sorted(group, key=forms.__getitem__)
         told = {index: side for index in ordered if (side := _declared(problems[index]))}
         # Copies of problems that are on both sides are searched on: nothing that a search saw may be reported on.

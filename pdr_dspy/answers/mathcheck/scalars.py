@@ -11,6 +11,8 @@ from sympy import Basic, Expr, Integer, Number, Rational
 
 from .size import check_size
 
+_UNDECIDED = (TypeError, ValueError, ArithmeticError, AttributeError, NotImplementedError)
+"""What sympy raises on an expression that it can't work out."""
 _DIGITS = 30  # of a value
 _POINTS = ((37, 29), (-53, 41), (71, 97))  # where variables are looked at, as fractions; nothing special happens there
 _CLEAR = Rational(1, 10**20)  # relative difference that no rounding makes
@@ -122,7 +124,7 @@ def _where(names: list[Basic], point: int) -> dict[Basic, Rational]:
 def _value(part: Basic, where: dict[Basic, Rational] | None = None) -> Number | None:
     try:
         value = part.evalf(_DIGITS, subs=where) if where else part.evalf(_DIGITS)
-    except (TypeError, ValueError, ArithmeticError, AttributeError, NotImplementedError):
+    except _UNDECIDED:
         return None
     if not isinstance(value, Expr) or not value.is_number or value.is_finite is False or value.is_comparable is None:
         return None
@@ -143,5 +145,5 @@ def _done(part: Basic) -> Basic:
         return part
     try:
         return part.doit()
-    except (TypeError, ValueError, ArithmeticError, AttributeError, NotImplementedError):
+    except _UNDECIDED:
         return part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdr_dspy.data.files.reading import FORMATS, is_file_name, read_file
+from pdr_dspy.data.files.reading import FORMATS, is_file_name, read_file, without_ending
 from pdr_dspy.data.files.row import Row, Rows
 
-__all__ = ["FORMATS", "Row", "Rows", "is_file_name", "read_file"]
+__all__ = ["FORMATS", "Row", "Rows", "is_file_name", "read_file", "without_ending"]

@@ -38,6 +38,14 @@ def is_file_name(text: str) -> bool:
     return _suffix(text) in SUFFIXES
 
 
+def without_ending(text: str) -> str:
+    """The name of a file that is read here, without its folder and its endings; another text as it is."""
+    if not is_file_name(text):
+        return text
+    name = Path(text).name
+    return Path(name[: -len(".gz")] if name.lower().endswith(".gz") else name).stem
+
+
 def _suffix(name: str) -> str:
     lower = name.lower()
     return Path(lower.removesuffix(".gz")).suffix
