@@ -15,7 +15,8 @@ class Problem:
         inputs: The program's input fields by name.
         answer: The reference answer, or None where a checker decides from the inputs alone.
         options: Of a multiple-choice problem, in order: the first is A. Empty: no choice.
-        answers: Where several answers are right, all of them (`answer` is the first). Empty: `answer` alone is.
+        answers: Where there are several: each of them right (`answer` is the first), or all of them wanted (`answer` is
+            all of them in one text). Empty: `answer` alone is right.
         extra: What a grader or a report may want beside them (level, subject, number of lines, ...).
     """
 

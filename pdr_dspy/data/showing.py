@@ -125,7 +125,8 @@ def _reference(problem: Problem) -> list[str]:
         place = ord(problem.answer) - ord("A")
         if 0 <= place < len(problem.options):
             return [f"--- reference answer: {problem.answer} ({_cut(problem.options[place])})"]
-    return [f"--- reference answer: {' | '.join(problem.answers) or problem.answer}"]
+    each_is_right = problem.answers[:1] == (problem.answer,)
+    return [f"--- reference answer: {' | '.join(problem.answers) if each_is_right else problem.answer}"]
 
 
 def _row(head: str, lines: Iterable[str]) -> list[str]:

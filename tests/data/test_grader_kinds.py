@@ -159,6 +159,40 @@ async def test_any_takes_one_of_several_and_all_needs_each() -> None:
     assert await all_of.grade(both, {"answer": "3, 2"}) and not await all_of.grade(both, {"answer": "3"})
 
 
+@pytest.mark.parametrize(
+    ("answers", "right", "wrong"),
+    [
+        (("2", "3"), ["x=2 or x=3", "x=3, x=2", "2; 3", "{3,2}"], ["2", "2, 3, 4", "x=2", "y=2, y=4"]),
+        (("1,000", "2"), ["1000; 2", "1,000 and 2", "2, 1,000"], ["1, 0, 2", "1, 000, 2", "1,002"]),
+        (("100", "200"), ["100,200", "100, 200"], ["100200; 1"]),
+        (("(1,2)", "(3,4)"), ["(3,4), (1,2)"], ["1,2,3,4", "(1,2)", "(1,2), (4,3)"]),
+        (("red, blue", "green"), ["green; red, blue"], ["green", "red, blue"]),
+    ],
+)
+async def test_all_is_graded_part_by_part(answers: tuple[str, ...], right: list[str], wrong: list[str]) -> None:
+    asked, grader = problem("; ".join(answers), answers=answers), make_grader("all", pool=NoPool())
+    assert [text for text in right if not await grader.grade(asked, {"answer": text})] == []
+    assert [text for text in wrong if await grader.grade(asked, {"answer": text})] == []
+
+
+async def test_the_parts_of_a_list_in_a_file_are_graded_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"problem": "q", "answer": ["1,000", "2"]}\n')
+    data = load_data(str(path))
+    (asked,) = data.problems
+    assert (data.grader.name, asked.answer, asked.answers) == ("all", "1,000; 2", ("1,000", "2"))
+    assert guess(data.problems).kind == "all"
+    assert await data.grader.grade(asked, {"answer": "2 and 1000"})
+    assert not await data.grader.grade(asked, {"answer": "1, 0, 2"})
+
+
+@pytest.mark.parametrize("text", ["1,000; 2", "1,000 and 2", "2\n1,000", "2, 1,000"])
+async def test_a_comma_between_thousands_does_not_separate_where_something_else_does(text: str) -> None:
+    grader = make_grader("math", pool=NoPool())
+    assert await grader.grade(problem(text), {"answer": "1000; 2"})
+    assert not await grader.grade(problem(text), {"answer": "1, 0, 2"})
+
+
 async def test_a_choice_is_named_by_its_letter_or_its_text() -> None:
     asked, grader = problem("B", options=("3", "4 m", "vitamin C", "4 km")), make_grader("choice")
     for answer in ("B", "b", "(B)", "B) 4 m", "4 m", "**4 m**", "The answer is B.", "400 cm"):

@@ -110,7 +110,7 @@ class _Reader:
                 inputs=dict(zip(fields, row, strict=True)),
                 answer=None if not given else joined(given) if whole else given[0],
                 options=options[number].texts if options is not None else (),
-                answers=given if len(given) > 1 and not whole else (),
+                answers=given if len(given) > 1 and not (whole and options) else (),
                 extra=raw.extra,
             )
             for number, (raw, row, given) in enumerate(zip(self.raws, texts, answers, strict=True))

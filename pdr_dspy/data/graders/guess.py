@@ -31,7 +31,9 @@ def guess(problems: Sequence[Problem]) -> Guess:
     graded = [problem for problem in problems if problem.answer is not None]
     if not graded:
         return Guess("math", "there are no reference answers to go by")
-    if any(problem.answers for problem in graded):
+    if several := [problem for problem in graded if problem.answers]:
+        if all(problem.answer != problem.answers[0] for problem in several):
+            return Guess("all", "some problems have several answers that are wanted together")
         return Guess("any", "some problems have several right answers")
     sorts = Counter(_sort(problem) for problem in graded)
     total = sum(sorts.values())

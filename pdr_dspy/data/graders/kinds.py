@@ -187,7 +187,8 @@ class Math:
         answer = await reading(text)
         if self.kind == "all" and problem.answers:
             wanted = [part for each in problem.answers for part in parts(read(each).node)]
-            given = answer.node if isinstance(answer.node, Group) and answer.node.shape else Group(parts(answer.node))
+            listed = parts(answer.node)
+            given = Group(listed) if len(listed) > 1 else answer.node
             return await judged(nodes(Group(tuple(wanted)), given), self.pool)
         verdict = Verdict(False)
         for reference in (problem.answers if self.kind == "any" else ()) or (reference_of(problem),):
