@@ -221,7 +221,7 @@ class _Run:
         if self._lm is not None:
             settings["lm"] = self._lm
         place = CallTag(sample=sample, problem=problem.id)
-        with tagged(place), judged(graded_by(self._dataset.grader)), dspy.context(**settings):
+        with tagged(place), judged(graded_by(self._dataset.grader, problem)), dspy.context(**settings):
             if self._threads is None:
                 prediction = await self._program.acall(**problem.inputs)
             else:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy.answers.mathpool import MathPool, Reply
 from pdr_dspy.data import Problem, Tolerance, guess, load_data, make_grader
+from pdr_dspy.data.graders import graded_by
 from pdr_dspy.data.graders.code import CodeJudge
 from pdr_dspy.errors import DataError
 
@@ -202,6 +203,26 @@ async def test_a_choice_is_named_by_its_letter_or_its_text() -> None:
     assert await grader.grade(problem("AC"), {"answer": "C and A"})
     assert not await grader.grade(problem("AC"), {"answer": "A"})
     assert await grader.equal("(B)", "b") and not await grader.equal("B", "A")
+
+
+async def test_a_letter_and_a_text_beside_it_have_to_name_one_option(pool: MathPool) -> None:
+    grader = make_grader("choice", pool=pool)
+    speeds = problem("A", options=("12 m/s", "15 m/s", "x+1", "C"))
+    for answer in ("A) 12 m/s", "12 m/s (A)", "Option A: 12 m/s", "(A) 12 m/s, not 15 m/s"):
+        assert await grader.grade(speeds, {"answer": answer}), answer
+    for answer in ("A) 15 m/s", "15 m/s (A)", "12 m/s (B)", "Option A: 15 m/s", "(A) C", "A, B"):
+        assert not await grader.grade(speeds, {"answer": answer}), answer
+    for letter, answer in (("C", "1+x"), ("C", "C) 1+x"), ("D", "(D) C"), ("D", "D. C"), ("C", "C")):
+        assert await grader.grade(replace(speeds, answer=letter), {"answer": answer}), answer
+
+
+async def test_votes_know_the_options_of_their_problem_and_never_its_reference() -> None:
+    asked = problem("A", options=("12 m/s", "15 m/s"))
+    by = graded_by(make_grader("choice", pool=NoPool()), asked)
+    assert by is not None and await by.equal("A", "12 m/s") and not await by.equal("B", "12 m/s")
+    several = problem("Bern", answers=("Bern", "Berne"))
+    by = graded_by(make_grader("any", pool=NoPool()), several)
+    assert by is not None and not await by.equal("Bern", "Berne")
 
 
 @pytest.mark.parametrize(

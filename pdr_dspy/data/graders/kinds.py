@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -64,37 +63,6 @@ async def same_words(first: str, second: str) -> bool:
     if said == as_words(other.text).text:
         return True
     return isinstance(one.node, Words | Named) and compare(one, other) is True
-
-
-async def choice(problem: Problem, text: str) -> Verdict:
-    """The same options as the reference (as one of several right ones), by letter or by an option's text."""
-    given = letters(await reading(text), problem.options)
-    for reference in problem.answers or (reference_of(problem),):
-        wanted = letters(await reading(reference), problem.options)
-        if sorted(wanted) == sorted(given) if wanted else await same_words(reference, text):
-            return Verdict(True)
-    return Verdict(False)
-
-
-async def same_choice(first: str, second: str) -> bool:
-    """Whether two name the same options, or say the same words."""
-    one, other = await reading(first), await reading(second)
-    if one.letters and other.letters:
-        return sorted(one.letters) == sorted(other.letters)
-    return await same_words(first, second)
-
-
-def letters(given: Reading, options: Sequence[str]) -> str:
-    """The letters of the options that a reading names.
-
-    A single letter may be an option's text too (`The answer is C`, of options A to D that are names of vitamins): the
-    letter goes first. A text names an option where it says the same as that one and no other.
-    """
-    last = chr(ord("A") + len(options) - 1) if options else "Z"
-    if given.letters and max(given.letters) <= last:
-        return given.letters
-    said = [chr(ord("A") + i) for i, text in enumerate(options) if compare(read(text), given) is True]
-    return said[0] if len(said) == 1 else ""
 
 
 async def integer(problem: Problem, text: str) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pdr_dspy.answers.mathpool import MathPool
 from pdr_dspy.data.graders import kinds
+from pdr_dspy.data.graders.choosing import Choice
 from pdr_dspy.data.graders.code import CodeJudge
 from pdr_dspy.data.graders.protocol import FieldGrader
 from pdr_dspy.data.graders.tolerance import Tolerance
@@ -52,7 +53,8 @@ def make_grader(
         case "words":
             return FieldGrader(kind, field, kinds.words, same=kinds.same_words)
         case "choice":
-            return FieldGrader(kind, field, kinds.choice, same=kinds.same_choice)
+            choice = Choice(pool)
+            return FieldGrader(kind, field, choice, same=choice.same, same_in=choice.same)
         case "integer":
             return FieldGrader(kind, field, kinds.integer, same=kinds.same_integer)
         case "number":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from pdr_dspy.answers import Graded, equal_answers
@@ -55,16 +56,23 @@ class Comparing(Protocol):
         ...
 
 
-def graded_by(grader: Grader) -> Graded | None:
-    """What votes go by on a data set with this grader: its equality, where it has one."""
+def graded_by(grader: Grader, problem: Problem | None = None) -> Graded | None:
+    """What votes go by on a data set with this grader: its equality, where it has one.
+
+    Args:
+        grader: The data set's.
+        problem: The one that is voted on; what is asked in it (its options) may say that two answers are one.
+    """
     if not isinstance(grader, Comparing):
         return None
     field = getattr(grader, "field", None)
-    return Graded(field if isinstance(field, str) else None, grader.equal)
+    equal = partial(grader.equal, problem=problem) if isinstance(grader, FieldGrader) else grader.equal
+    return Graded(field if isinstance(field, str) else None, equal)
 
 
 Judge = Callable[[Problem, Any], Awaitable[Verdict]]
 Same = Callable[[str, str], Awaitable[bool]]
+SameIn = Callable[[str, str, Problem], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,7 @@ class FieldGrader:
         judge: Whether a value is right for a problem.
         needs_answer: Whether it judges by a reference answer.
         same: Whether two texts are the same answer; None: as without a data set (`equal_answers`).
+        same_in: The same within a problem, by what it asks. Its references must not count: votes would be told them.
         typed: Whether `judge` is given the value as the signature types it; else `str()` of it.
     """
 
@@ -85,6 +94,7 @@ class FieldGrader:
     judge: Judge
     needs_answer: bool = True
     same: Same | None = None
+    same_in: SameIn | None = None
     typed: bool = False
 
     async def grade(self, problem: Problem, outputs: Mapping[str, Any]) -> Verdict:
@@ -95,8 +105,8 @@ class FieldGrader:
             return Verdict(False, "missing", f"the program gave no {self.field!r} (it gave: {given})")
         return await self.judge(problem, value if self.typed else str(value))
 
-    async def equal(self, first: Any, second: Any) -> bool:
-        """Whether two values of the field are the same answer, whatever the problem.
+    async def equal(self, first: Any, second: Any, problem: Problem | None = None) -> bool:
+        """Whether two values of the field are the same answer, to a problem or to whatever it is.
 
         Raises:
             Undecided: math-verify could not say.
@@ -104,6 +114,8 @@ class FieldGrader:
         """
         if self.same is None or first is None or second is None:
             return await equal_answers(first, second)
+        if self.same_in is not None and problem is not None:
+            return await self.same_in(str(first), str(second), problem)
         return await self.same(str(first), str(second))
 
 
