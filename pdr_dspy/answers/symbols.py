@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _CIRCLED = {0x2460 + i: f"({i + 1})" for i in range(20)}
@@ -89,6 +90,7 @@ def characters(text: str) -> str:
     """Full width, circled and vulgar-fraction characters, roots, powers and signs, as ASCII and LaTeX."""
     if text.isascii():
         return text
+    text = unicodedata.normalize("NFC", text)  # a letter with its accent may be written as two characters
     text = _HALF.sub(lambda m: (f"{m[1]} " if m[1] else "") + _HALVES[m[2]], text)
     text = _POWER.sub(lambda m: f"^{{{m[0].translate(_HIGH)}}}", text)
     text = _INDEX.sub(lambda m: f"_{{{m[0].translate(_LOW)}}}", text)

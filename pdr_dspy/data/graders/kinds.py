@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +21,12 @@ from pdr_dspy.data.graders.protocol import Verdict, reference_of
 from pdr_dspy.data.graders.tolerance import Tolerance
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.worksheets import worksheet_correct
+
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
+_ABOUT = re.compile(
+    r"(?:\b(?:approximately|approx\.?|about|roughly|around|nearly|almost)(?![a-z])|\\approx(?![a-z])|~)\s*[-+$]?(?=[0-9])",
+    re.IGNORECASE,
+)
 
 _INLINE = 4000
 """Characters of a text that is read at once; a longer one is read in a thread, for the event loop's sake."""
@@ -57,11 +64,9 @@ async def words(problem: Problem, text: str) -> Verdict:
 async def same_words(first: str, second: str) -> bool:
     """Whether two say the same words, an explanation and a sentence around one of them aside."""
     one, other = await reading(first), await reading(second)
-    said = as_words(one.text).text
-    if not said:
-        return not as_words(other.text).text
-    if said == as_words(other.text).text:
-        return True
+    said, also = (_HYPHEN.sub(" ", as_words(each.text).text) for each in (one, other))
+    if not said or said == also:
+        return said == also
     return isinstance(one.node, Words | Named) and compare(one, other) is True
 
 
@@ -71,12 +76,20 @@ async def integer(problem: Problem, text: str) -> Verdict:
 
 
 async def same_integer(first: str, second: str) -> bool:
-    """Whether two give the same integer; where one gives none, whether they say the same."""
+    """Whether two give the same integer; where one gives none, whether they say the same. `about 42` gives none."""
     one, other = await reading(first), await reading(second)
+    if (_ABOUT.search(one.text) is None) != (_ABOUT.search(other.text) is None):
+        return False
     wanted, given = number(one), number(other)
     if wanted is not None and given is not None and wanted.value is not None and given.value is not None:
-        return wanted.value == given.value and scales(wanted.unit, given.unit) is not None
+        same = wanted.value == given.value or _as_share(wanted) == _as_share(given)
+        return same and scales(wanted.unit, given.unit) is not None
     return wanted is None and given is None and compare(one, other) is True
+
+
+def _as_share(number: Scalar) -> Fraction:
+    assert number.value is not None
+    return number.value / 100 if number.unit is not None and number.unit.one("percent") else number.value
 
 
 def number(given: Reading) -> Scalar | None:
