@@ -9,6 +9,8 @@ TORCH = torch==2.13.0
 VLLM_PIP = $(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?= --budget tokens=16k
+# The default tests run in so many processes.
+TEST_PROCESSES ?= 2
 
 .PHONY: search test check test-slow vllm real-model test-vllm test-e2e train test-train lock clean help
 
@@ -18,8 +20,8 @@ help:            ## this list
 search: $(VENV)/installed  ## the main job, on the embedded reasoner: python optimize/search.py --budget tokens=16k
 	$(VENV)/bin/python optimize/search.py $(ARGS)
 
-test: $(VENV)/installed    ## the default tests
-	$(VENV)/bin/python -m pytest
+test: $(VENV)/installed    ## the default tests, in two processes
+	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 check: $(VENV)/installed   ## lint and types
 	$(VENV)/bin/ruff check .

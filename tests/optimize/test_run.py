@@ -81,7 +81,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again at once."""
 
     def settings(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
-        return EndpointSettings(urls, name, load=int(options.load), backoff=0.001)
+        return EndpointSettings(urls, name, load=int(options.load), backoff=0.001, retries=1)
 
     monkeypatch.setattr(sources, "_settings", settings)
 
