@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
 import sys
@@ -178,14 +178,14 @@ class MathWorker:
     def _line(self, limit: float) -> bytes:
         assert self._process is not None and self._process.stdout is not None
         end = time.monotonic() + limit
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._rest:
-                if not selector.select(max(0.0, end - time.monotonic())):
-                    raise _Slow
-                chunk = os.read(self._process.stdout.fileno(), 65536)
-                if not chunk:
-                    raise _Dead
-                self._rest += chunk
+        poll = select.poll()  # not `select`: a program with many connections has higher numbers than it takes
+        poll.register(self._process.stdout, select.POLLIN)
+        while b"\n" not in self._rest:
+            if not poll.poll(1000 * max(0.0, end - time.monotonic())):
+                raise _Slow
+            chunk = os.read(self._process.stdout.fileno(), 65536)
+            if not chunk:
+                raise _Dead
+            self._rest += chunk
         line, _, self._rest = self._rest.partition(b"\n")
         return line

@@ -84,13 +84,13 @@ class _Comparison:
     def _same_scalars(self, wanted: Basic, given: Basic) -> bool:
         if isinstance(wanted, Symbol) or isinstance(given, Symbol):
             return bool(verify(wanted, given, timeout_seconds=None))
-        check_size(wanted)
-        check_size(given)
         if not wanted.free_symbols and not given.free_symbols:
-            close = same_numbers(wanted, given)
+            close = same_numbers(wanted, given)  # looks at the sizes
             if close is None:
                 return same_scalars(wanted, given)
             return close or approximately(wanted, given, self._relative, self._unit)
+        check_size(wanted)
+        check_size(given)
         return same_scalars(wanted, given) or (
             self._relative is not None and approximately(wanted, given, self._relative, None)
         )

@@ -7,10 +7,11 @@ precedence only): it is kept, and given the tokens of the next text.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Any
 
-from antlr4 import CommonTokenStream, InputStream, PredictionMode
+from antlr4 import CommonTokenStream, InputStream, ParserRuleContext, PredictionMode
 from antlr4.ListTokenSource import ListTokenSource
 from antlr4.Token import CommonToken
 from latex2sympy2_extended.antlr_parser import PSLexer, PSParser
@@ -47,6 +48,9 @@ class Tree:
         parser.addErrorListener(_LISTENER)
         parser._interp.predictionMode = mode
         self._root = parser.math()
+        for part in _within(self._root):
+            # A look at a part by its type goes through all the others; whoever converts a tree takes some ten for each.
+            part.getTypedRuleContext, part.getToken = cache(part.getTypedRuleContext), cache(part.getToken)
 
     def of(self, text: str, places: tuple[tuple[int, int], ...]) -> Any:
         """The tree of a text whose tokens have these types. It is that text's until the next is asked for.
@@ -59,6 +63,15 @@ class Tree:
         for token, (start, stop) in zip(self._tokens, places, strict=True):
             token.source, token.start, token.stop = source, start, stop
         return self._root
+
+
+def _within(root: Any) -> Iterator[Any]:
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ParserRuleContext):
+            yield part
+            waiting.extend(part.children or ())
 
 
 def tree(text: str) -> Any:
