@@ -55,7 +55,7 @@ def measure(options: argparse.Namespace) -> int:
 
     from optimize.searching.asking import in_format
     from optimize.searching.finish import over_loads
-    from optimize.searching.sources import opened
+    from optimize.searching.sources import embedded_card, opened
     from optimize.searching.supervise import supervised
     from optimize.showing.diagnosis import remarks
     from optimize.showing.progress import Progress
@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace) -> int:
     from optimize.weighing.objective import Bench
     from pdr_dspy.budget import parse_budget
     from pdr_dspy.data import Dataset, split
-    from pdr_dspy.data.showing import summary
+    from pdr_dspy.data.showing import described
     from pdr_dspy.data_options import load_asked
     from pdr_dspy.endpoint import FileStore
     from pdr_dspy.evaluation import ProblemResult
@@ -80,11 +80,12 @@ def measure(options: argparse.Namespace) -> int:
     workflows = [in_format(load_workflow(path), options.format) for path in options.workflow]
     for workflow in workflows:
         plan(workflow, budget)
-    whole = load_asked(options)
+    whole = load_asked(options, quiet=options.dry_run)
     data = split(whole)[1].head(options.problems)
     if options.dry_run:
-        print(summary(whole))
-        print(f"measured    {len(workflows)} workflows on {len(data)} problems of the report side")
+        usual = DEFAULT if options.endpoint else embedded_card()[1].format or DEFAULT
+        print(described(whole, style=workflows[0].prompts.format or usual))
+        print(f"\nmeasured    {len(workflows)} workflows on {len(data)} problems of the report side")
         print("\nnothing was generated")
         return 0
     with opened(options, FileStore(options.runs / "run-store")) as endpoint:

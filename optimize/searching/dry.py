@@ -1,4 +1,4 @@
-"""What a search would do, without doing it: the space, and the calls and tokens it may take at most. Pure text."""
+"""What a search would do, without doing it: its problems, the space, and the calls and tokens it may take. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from optimize.searching.sources import Problems
 from optimize.showing.table import amount
 from optimize.weighing.criteria import Objectives
 from optimize.weighing.loads import problems_at
-from pdr_dspy.data.showing import shown
+from pdr_dspy.data.showing import described
 
 DRAWS = 300
 """Points of the space whose plans the estimate is a mean of."""
@@ -88,13 +88,13 @@ def describe(
         )
     width = max(36, *(len(what) for _, what, _, _ in rows))
     lines = [
+        described(problems.whole, style=space.formats[0], rule=problems.rule),
+        "",
         f"study      {name}",
         f"model      {model}, context {space.context or 'unknown'}",
         f"budget     {space.budget} a problem",
         f"problems   {len(problems.search)} of {problems.search_all} for the search, {len(problems.report)} of "
         f"{problems.report_all} others for the report ({problems.spec})",
-        f"grader     {problems.search.grader.name}",
-        *(f"{'first one' if not number else '':<10} {line}" for number, line in enumerate(shown(problems.search))),
         f"objectives {', '.join(f'{n} ({objectives.latency})' if n == 'latency' else n for n in objectives.names)}",
         f"time limit {f'{sizes.timeout:.0f} s for the search' if sizes.timeout else 'none'}",
         "",

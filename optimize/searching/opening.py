@@ -28,7 +28,7 @@ from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
 from optimize.studies.fingerprint import begun
 from optimize.studies.state import StateDir, default_name
-from optimize.studies.storages import is_shared, open_storage
+from optimize.studies.storages import is_shared, open_storage, present_storage
 from optimize.studies.study import Study
 from optimize.weighing.criteria import parse_objectives
 from optimize.weighing.limits import Limits, duration, parse_limits
@@ -61,6 +61,9 @@ def search(options: argparse.Namespace) -> int:
     if options.dry_run:
         if ask is not None:
             print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
+        storage = present_storage(options.storage, options.runs / name)
+        if storage is not None and (before := begun(storage, name)):
+            problems = as_begun(options, sizes, problems, before)
         return _dry_run(options, budget, sizes, topologies, problems, name)
     with ExitStack() as stack:
         state = StateDir(options.runs / name, shared=is_shared(options.storage))

@@ -12,6 +12,7 @@ from pathlib import Path
 from pdr_dspy.data_options import DATA, add_reading
 from pdr_dspy.disk import FULL
 from pdr_dspy.errors import InputError
+from pdr_dspy.terminal import escape_unshowable
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -147,6 +148,7 @@ def guarded(main: Callable[[], int]) -> int:
     """Run a command; a mistake of the user's is one clear line, not a traceback."""
     # LiteLLM leaves coroutines behind when a call is cancelled before it began.
     warnings.filterwarnings("ignore", message="coroutine 'BaseLLMHTTPHandler", category=RuntimeWarning)
+    escape_unshowable()
     try:
         return main()
     except InputError as error:

@@ -28,6 +28,7 @@ class Problems:
         search, report: The two sides.
         search_all, report_all: Problems each side has in all.
         rule: How the set was cut (`pdr_dspy.data.split`).
+        whole: The set before it was cut.
     """
 
     spec: str
@@ -36,6 +37,7 @@ class Problems:
     search_all: int
     report_all: int
     rule: Rule
+    whole: Dataset
 
 
 def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
@@ -44,7 +46,7 @@ def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
     Raises:
         DataError: it can't be read, or one side is empty.
     """
-    return _cut(options, load_asked(options), sizes, RULE)
+    return _cut(options, load_asked(options, quiet=options.dry_run), sizes, RULE)  # a dry run shows all of it
 
 
 def as_begun(options: argparse.Namespace, sizes: Sizes, problems: Problems, begun: Begun) -> Problems:
@@ -68,7 +70,8 @@ def as_begun(options: argparse.Namespace, sizes: Sizes, problems: Problems, begu
         print(f"data: grader {kind}, with which the study was begun (--grader names another)", file=sys.stderr)
         options = copy.copy(options)
         options.grader = kind
-    return _cut(options, load_asked(options, quiet=True), sizes, rule)  # told before
+    whole = load_asked(options, quiet=True) if other else problems.whole  # told before
+    return _cut(options, whole, sizes, rule)
 
 
 def _cut(options: argparse.Namespace, data: Dataset, sizes: Sizes, rule: Rule) -> Problems:
@@ -80,6 +83,7 @@ def _cut(options: argparse.Namespace, data: Dataset, sizes: Sizes, rule: Rule) -
         search_all=len(search),
         report_all=len(report),
         rule=rule,
+        whole=data,
     )
 
 

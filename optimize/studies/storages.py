@@ -58,6 +58,39 @@ def open_storage(url: str | None, directory: Path, heartbeat: int | None = None)
         ) from error
 
 
+def present_storage(url: str | None, directory: Path) -> BaseStorage | None:
+    """The storage of a study, to be read alone; None where there is none yet, and none is made.
+
+    Args:
+        url, directory: As those of `open_storage`.
+
+    Raises:
+        InputError: it can't be opened.
+    """
+    if is_shared(url):
+        assert url is not None
+        return open_storage(url, directory) if _has_tables(url) else None
+    path = directory / JOURNAL if url is None else Path(url)
+    return open_storage(url, directory) if path.is_file() else None
+
+
+def _has_tables(url: str) -> bool:
+    """Whether a database is there and has studies in it. One that can't be asked has: opening it says why."""
+    import sqlalchemy
+
+    try:
+        address = sqlalchemy.make_url(_with_driver(url))
+        if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+            return False
+        engine = sqlalchemy.create_engine(address)
+        try:
+            return sqlalchemy.inspect(engine).has_table("studies")
+        finally:
+            engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError):
+        return True
+
+
 def is_shared(url: str | None) -> bool:
     """Whether several workers may search one study in this storage: databases, not journal files."""
     return url is not None and "://" in url
@@ -73,10 +106,9 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
     warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
     for name in ("heartbeat_interval", "fail_stale_trials"):
         warnings.filterwarnings("ignore", message=f".*{name}", category=optuna.exceptions.ExperimentalWarning)
-    kind, _, rest = url.partition("://")
+    kind = url.partition("://")[0]
     name = kind.partition("+")[0]
-    # Which driver a plain postgresql:// means depends on SQLAlchemy's version.
-    plain = f"{_DRIVER}://{rest}" if kind in ("postgresql", "postgres") else url
+    plain = _with_driver(url)
     options = {"pool_pre_ping": True, **({"connect_args": {"timeout": 60}} if name == "sqlite" else {})}
     for left in reversed(range(_OPENINGS)):
         try:
@@ -97,6 +129,12 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
                 "Write it like postgresql://user@host/name or sqlite:///search.db, or leave --storage out for a file",
             ) from None
     raise AssertionError("the last turn returns or raises")
+
+
+def _with_driver(url: str) -> str:
+    # Which driver a plain postgresql:// means depends on SQLAlchemy's version.
+    kind, _, rest = url.partition("://")
+    return f"{_DRIVER}://{rest}" if kind in ("postgresql", "postgres") else url
 
 
 def _being_made(error: Exception) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 
 from pdr_dspy.data_options import DATA, add_reading, reading
 from pdr_dspy.errors import InputError
+from pdr_dspy.terminal import escape_unshowable
 
 EPILOG = """\
 examples
@@ -53,8 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = asked.parse_args(arguments)
     if options.show < 0:
         asked.error(f"--show {options.show}: give 0 or more")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # half a character, or one that the terminal does not have
-        sys.stdout.reconfigure(errors="backslashreplace")
+    escape_unshowable()
     try:
         from pdr_dspy.data import load_data
         from pdr_dspy.data.showing import described

@@ -1,4 +1,4 @@
-"""What was understood of a data set, as text for people: in full, and in short for a dry run. Nothing is asked."""
+"""What was understood of a data set, as text for people. Nothing is asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dspy
 from pdr_dspy.data.checks import Doubts, doubts, listed
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.split import split
+from pdr_dspy.data.split import RULE, Rule, split
 from pdr_dspy.errors import DataError
 from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.modules.signatures import stage_signature
@@ -20,13 +20,14 @@ _WIDTH = 110
 _COLUMN = 11
 
 
-def described(data: Dataset, show: int = 3, style: Format = DEFAULT) -> str:
-    """All of it.
+def described(data: Dataset, show: int = 3, style: Format = DEFAULT, rule: Rule = RULE) -> str:
+    """What every command shows of a data set before anything is spent on it.
 
     Args:
         data: The data set.
         show: How many problems are shown as the model sees them.
         style: The prompts' format.
+        rule: How the set is cut in two.
     """
     found = doubts(data.problems, data.groups)
     lines = [
@@ -35,7 +36,7 @@ def described(data: Dataset, show: int = 3, style: Format = DEFAULT) -> str:
         *_row("understood", data.notes),
         *_row("grader", [data.grader.name]),
         *_row("asked", _asked(data)),
-        *_row("split", [_sides(data)]),
+        *_row("split", [_sides(data, rule)]),
         *_row("copies", _copies(found)),
         *_row("doubts", _doubts(found)),
     ]
@@ -43,25 +44,6 @@ def described(data: Dataset, show: int = 3, style: Format = DEFAULT) -> str:
         head = f"problem {number} of {len(data):,} (id {problem.id}), as a draft is asked for it in the format {style}"
         lines += ["", f"--- {head}", as_asked(data, problem, style), *_reference(problem)]
     return "\n".join(lines)
-
-
-def summary(data: Dataset) -> str:
-    """The short one, for a dry run."""
-    lines = [
-        *_row("data", [f"{data.name}: {len(data):,} problems, {_sides(data)}"]),
-        *_row("grader", [data.grader.name]),
-        *_row("asked", _asked(data)),
-        *_row("first one", shown(data)),
-    ]
-    return "\n".join(lines)
-
-
-def shown(data: Dataset, most: int = 6) -> list[str]:
-    """The first problem and its reference in a few lines."""
-    problem = data.problems[0]
-    lines = [line for text in problem.inputs.values() for line in text.splitlines() if line.strip()]
-    more = [f"... ({len(lines) - most} more lines)"] if len(lines) > most else []
-    return [_cut(line) for line in (*lines[:most], *more, *(line.strip("- ") for line in _reference(problem)))]
 
 
 def as_asked(data: Dataset, problem: Problem, style: Format = DEFAULT) -> str:
@@ -92,9 +74,9 @@ def _asked(data: Dataset) -> list[str]:
     ]
 
 
-def _sides(data: Dataset) -> str:
+def _sides(data: Dataset, rule: Rule) -> str:
     try:
-        search, report = split(data)
+        search, report = split(data, rule=rule)
     except DataError as error:
         return f"can't be split: {error.problem}"
     return f"{len(search):,} for a search, {len(report):,} for its report"

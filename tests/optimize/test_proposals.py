@@ -253,7 +253,7 @@ def test_who_begins_a_study_at_the_same_instant_takes_the_proposals_that_were_wr
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: FakeVLLM, dataset: Dataset
 ) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    data = Problems("d", dataset, dataset, 6, 6, RULE)
+    data = Problems("d", dataset, dataset, 6, 6, RULE, dataset)
     written: list[str] = []
 
     def join(who: str, count: int = 2) -> Proposals | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from search_support import Command, assert_nothing_paid_twice, solve
 
 from optimize.searching import sources
 from optimize.searching.options import INTERRUPTED, REFUSED
+from pdr_dspy.data.__main__ import main
 from pdr_dspy.endpoint import EndpointSettings
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
@@ -118,7 +121,35 @@ def test_a_dry_run_shows_the_problems_and_sends_nothing(
 ) -> None:
     assert command("run", *arguments(model, data), "--dry-run") == 0
     out, err = capsys.readouterr()
-    for words in ("40 problems", "for a search", "say 1", "reference answer: 1", "2 workflows on 8 problems"):
+    assert main([str(data)]) == 0
+    assert out.startswith(capsys.readouterr().out)
+    for words in ("40 problems", "for a search", "say 3", "reference answer: 3", "2 workflows on 8 problems"):
         assert words in out
-    assert "--grader names another" in err
+    assert out.count("--- problem") == 3 and "grader integer: all 40 references are integers" in out and not err
     assert model.calls == [] and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["run", "search"])
+def test_a_terminal_without_the_problems_characters_shows_escapes(
+    name: str, command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = data.read_text().replace("say", "dis é∑").splitlines(keepends=True)
+    data.write_text("".join(lines), encoding="utf-8")
+    workflows = WORKFLOWS if name == "run" else ()
+    shown = io.BytesIO()
+    with monkeypatch.context() as terminal:
+        terminal.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+        assert command(name, *workflows, "--budget", "tokens=4k", "--data", data, "--dry-run") == 0
+        sys.stdout.flush()
+        text = shown.getvalue()
+    assert b"dis \\xe9\\u2211 3" in text
+
+
+def test_a_dry_run_makes_no_database(command: Command, data: Path, tmp_path: Path) -> None:
+    place = tmp_path / "studies.db"
+    given = ("--budget", "tokens=4k", "--data", data, "--dry-run", "--storage", f"sqlite:///{place}")
+    assert command("search", *given) == 0
+    assert not place.exists()
+    place.touch()
+    assert command("search", *given) == 0
+    assert place.stat().st_size == 0

@@ -19,6 +19,7 @@ from optimize.searching import opening
 from optimize.searching.options import INTERRUPTED
 from optimize.searching.sources import Problems, as_begun, load_problems
 from optimize.studies.fingerprint import Begun
+from pdr_dspy.data import RULES, load_data, split
 from pdr_dspy.workflow import load_workflow
 
 SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "8", "--front", "2", "--study", "s")
@@ -157,6 +158,14 @@ def test_a_study_goes_on_with_the_rule_that_cut_its_problems_and_its_grader(
         out, err = capsys.readouterr()
         assert len(model.calls) == before and "all replayed" in out
         assert "grader integer" in err and "grader math, with which the study was begun" in err
+    whole = load_data(str(data))
+    cuts = [split(whole, rule=rule) for rule in RULES]
+    sides = [f"{len(search)} for a search, {len(rest)} for its report" for search, rest in cuts]
+    assert len(set(sides)) > 1 and command("search", *arguments(model, data, "--dry-run")) == 0
+    out, err = capsys.readouterr()
+    assert sides[0] in out and "grader math, with which the study was begun" in err
+    assert command("search", *arguments(model, data, "--dry-run", "--study", "new")) == 0
+    assert sides[-1] in capsys.readouterr().out
     assert command("search", *arguments(model, data, "--trials", 3, "--grader", "integer")) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert "data.grader was math, now integer" in told and "the grader is another one" in told
