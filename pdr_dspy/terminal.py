@@ -7,7 +7,7 @@ import sys
 
 
 def escape_unshowable() -> None:
-    """Write half a character, or one that stdout's or stderr's encoding does not have, as `\\xe9`, instead of raising."""
+    """Write half a character, or one that stdout's or stderr's encoding lacks, as `\\xe9`, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
