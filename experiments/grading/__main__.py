@@ -11,7 +11,7 @@ from experiments.grading.judge import KNOWN
 from experiments.grading.ours import our_words
 from experiments.grading.pairs import PAIRS, read_pairs
 from experiments.grading.process import Missing, words
-from experiments.grading.report import OURS, Compared, markdown, write
+from experiments.grading.report import OURS, Compared, check_page, markdown, write
 from experiments.grading.tables import mistakes
 from optimize.searching.options import guarded
 
@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Run the graders and show the tables; returns the exit code."""
+    if options.out is not None:
+        check_page(options.out)
     pairs = read_pairs(options.pairs, tuple(kind for kind in options.kinds.split(",") if kind))
     common = [pair for pair in pairs if pair.kind == "math"]
     said = {OURS: our_words(pairs)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,33 @@ def test_the_command_shows_our_mistakes_and_writes_the_tables_once(
     assert main(asked) == 0 and page.read_text() == once
     page.write_text("no markers")
     assert main(asked) == 2 and "table:grading" in capsys.readouterr().err
+
+
+def test_a_page_that_can_not_be_written_is_told_before_a_pair_is_graded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def graded(*_: object) -> None:
+        raise AssertionError("a pair was graded")
+
+    monkeypatch.setattr("experiments.grading.__main__.our_words", graded)
+    asked = ["--pairs", str(file(tmp_path, HALF)), "--ours", "--out"]
+    page = tmp_path / "page.md"
+    page.write_text("no markers")
+    for path, told in ((page, "table:grading"), (tmp_path / "none.md", "No such file"), (tmp_path, "Is a directory")):
+        assert main([*asked, str(path)]) == 2
+        assert told in capsys.readouterr().err
+    page.write_text("<!-- table:grading -->\n<!-- /table:grading -->\n")
+    opened = Path.open
+
+    def refused(path: Path, mode: str = "r", *more: Any, **named: Any) -> Any:
+        if path == page and mode != "r":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode, *more, **named)
+
+    with monkeypatch.context() as denied:
+        denied.setattr(Path, "open", refused)
+        assert main([*asked, str(page)]) == 2
+    assert "Permission denied" in capsys.readouterr().err
 
 
 def test_a_function_of_ones_own_stands_beside_and_a_missing_one_is_told(
