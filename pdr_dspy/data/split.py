@@ -17,17 +17,19 @@ import json
 from typing import Literal
 
 from pdr_dspy.data.dataset import Dataset
+from pdr_dspy.data.duplicates import same_problems
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.wording import normal_form
 from pdr_dspy.errors import DataError
 
 Side = Literal["search", "report"]
-Rule = Literal[1, 2]
+Rule = Literal[1, 2, 3]
 
-RULES: tuple[Rule, ...] = (1, 2)
+RULES: tuple[Rule, ...] = (1, 2, 3)
 
-RULE: Rule = 2
-"""How problems find their side today. 1, which hashed the inputs to the letter, is kept for studies begun with it."""
+RULE: Rule = 3
+"""How problems find their side today. Older ones are kept for studies begun with them: 1 hashed the inputs to the
+letter, 2 counted labels such as "Problem 3:" as part of a problem. A problem without labels has one side by 2 and 3."""
 
 
 def split(
@@ -73,9 +75,13 @@ def _sides(dataset: Dataset, report_share: float, salt: str, rule: Rule) -> list
     problems = dataset.problems
     if rule == 1:
         return [side_of(problem, report_share, salt, rule=rule) for problem in problems]
-    forms = dataset.forms
+    if rule == 2:
+        forms = [normal_form(problem, labelled=True) for problem in problems]
+        groups = same_problems(problems, forms)
+    else:
+        forms, groups = dataset.forms, dataset.groups
     found: dict[int, Side] = {}
-    for group in dataset.groups:
+    for group in groups:
         ordered = sorted(group, key=forms.__getitem__)
         told = {index: side for index in ordered if (side := _declared(problems[index]))}
         # Copies of problems that are on both sides are searched on: nothing that a search saw may be reported on.
@@ -93,11 +99,13 @@ def _declared(problem: Problem) -> Side | None:
 def _text(problem: Problem, salt: str, rule: Rule) -> str:
     if rule == 1:
         return json.dumps([salt, sorted(problem.inputs.items())], ensure_ascii=False)
-    return _keyed(normal_form(problem), salt)
+    return _keyed(normal_form(problem, labelled=rule == 2), salt)
 
 
 def _keyed(form: str, salt: str) -> str:
-    return json.dumps([salt, 2, form], ensure_ascii=False)
+    return json.dumps(
+        [salt, 2, form], ensure_ascii=False
+    )  # 2 in later rules as well: most problems stay where they are
 
 
 def _hashed(text: str, report_share: float) -> Side:

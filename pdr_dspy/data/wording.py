@@ -1,9 +1,10 @@
 """What a person calls the same problem: a normal form of its text that ways of writing it down do not change.
 
-White space, letter case, unicode forms, punctuation, Markdown and LaTeX marks, the order of the columns and their names
-do not count; words, numbers, operators and brackets do. The form only says which problems are the same one and is shown
-to nobody, so it may be coarse: two problems that share it by chance fall on one side, which harms nobody. What it must
-not do is take many problems for one; so marks that touch no word stay (a maze is drawn in them).
+White space, letter case, unicode forms, punctuation, Markdown and LaTeX marks, labels such as "Problem 3:", HTML tags,
+the order of the columns and their names do not count; words, numbers, operators and brackets do. The form only says
+which problems are the same one and is shown to nobody, so it may be coarse: two problems that share it by chance fall
+on one side, which harms nobody. What it must not do is take many problems for one; so marks that touch no word stay (a
+maze is drawn in them).
 """
 
 # ruff: noqa: RUF001 - characters that look alike are what this is about
@@ -13,6 +14,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from pdr_dspy.data.labels import bare
 from pdr_dspy.data.problem import Problem
 
 _SAME = str.maketrans(
@@ -80,13 +82,17 @@ def normal_text(text: str) -> str:
     return " ".join(_TOKEN.findall(found)) or " ".join(plain.split())
 
 
-def normal_form(problem: Problem) -> str:
+def normal_form(problem: Problem, *, labelled: bool = False) -> str:
     """A problem's normal form: of its inputs whatever their names and order, and of its options in any order.
 
     Options that an input lists at its end count once, so it does not matter whether the text has them.
+
+    Args:
+        problem: The problem.
+        labelled: Count what labels it as well (`labels.bare`), as the second rule of the split did.
     """
     options = [normal_text(option) for option in problem.options]
-    texts = [normal_text(text) for text in problem.inputs.values()]
+    texts = [normal_text(text if labelled else bare(text)) for text in problem.inputs.values()]
     if options:
         listed = _listed(tuple(options))
         texts = [_HEADING.sub("", _without(text, listed)) for text in texts]
