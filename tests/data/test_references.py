@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdr_dspy.data.columns.references import joined, meaning, parts, worked
+from pdr_dspy.data.columns.references import joined, listed, meaning, parts, with_points, worked
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,38 @@ def test_several_as_one() -> None:
 
 @given(st.lists(st.integers().map(str), min_size=1, max_size=5), st.text())
 def test_a_worked_solution_ends_with_its_answer(answers: list[str], work: str) -> None:
-    found = worked([f"{work}\n#### {answer}" for answer in answers])
-    assert found is not None and found[0] == answers
-    assert worked([*(f"#### {answer}" for answer in answers), "1"]) is None
+    texts = [f"{work}\n#### {answer}" for answer in answers]
+    found = worked(texts)
+    assert found is not None and found.answers == tuple(answers) and found.taken and not found.without
+    most = worked([*texts, *texts, "1"])
+    assert most is not None and most.answers == (*answers, *answers, "1") and most.without == (2 * len(texts),)
+    few = worked([*texts, *(["1"] * len(texts))])
+    assert few is not None and not few.taken and few.answers == (*texts, *(["1"] * len(texts)))
+    assert worked(answers) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("['A', 'C']", ("A", "C")),
+        ('["A", "C", "A"]', ("A", "C")),
+        ("['it\\'s']", ("it's",)),
+        ("[1, 2]", ("[1, 2]",)),
+        ("['A', 2]", ("['A', 2]",)),
+        ("['A'", ("['A'",)),
+        ("A", ("A",)),
+    ],
+)
+def test_a_list_written_as_text(text: str, texts: tuple[str, ...]) -> None:
+    assert listed(text) == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("3,5", "3.5"), ("-0,25 ", "-0.25"), ("1.234,5", "1234.5"), ("12", "12"), ("1,5 %", "1.5 %"), ("3.5", None),
+        ("2,5 kg", "2.5 kg"), ("(1,2)", None), ("1,2,3", None), ("x", None), ("1.234", "1.234"), ("A,C", None),
+    ],
+)  # fmt: skip
+def test_a_number_with_a_decimal_comma(text: str, number: str | None) -> None:
+    assert with_points(text) == number

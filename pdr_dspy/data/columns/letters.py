@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from pdr_dspy.data.columns.choices import LETTERS, Options, as_index, as_label, as_letter, as_option
@@ -17,6 +18,9 @@ _TEXT = "the options' texts"
 _ZERO = "numbers that count from 0, as in MMLU"
 _ONE = "numbers that count from 1"
 _EITHER = " (from 1 would fit, too: look at some problems with `python -m pdr_dspy.data`, or write letters)"
+
+_RUN = re.compile(r"[A-Z]{2,}")
+_BETWEEN = re.compile(r"\s*(?:[,;&+]\s*(?:and|und|et|y)?|\s(?:and|und|et|y)\s)\s*")
 
 _READINGS: dict[str, Reading] = {
     "labels": as_label,
@@ -37,6 +41,19 @@ class NoLetter(ValueError):
     def __init__(self, problem: str, row: int | None = None) -> None:
         self.row = row
         super().__init__(problem)
+
+
+def separate(options: Options, answer: str) -> tuple[str, ...]:
+    """The options that one answer names: `AC`, `A,C`, `A and C` and `1, 3` name two; one that is an option itself,
+    by its label, its letter or its text, names that."""
+    text = answer.strip()
+    if any(read(options, text) is not None for read in (as_label, as_letter, as_option)):
+        return (answer,)
+    if _RUN.fullmatch(text) and len(set(text)) == len(text) and max(text) <= LETTERS[len(options.texts) - 1]:
+        return tuple(text)
+    found = [part.strip() for part in _BETWEEN.split(text.strip("()[]{} "))]
+    same = {name for name, read in _READINGS.items() if all(read(options, part) is not None for part in found)}
+    return tuple(found) if len(found) > 1 and same else (answer,)
 
 
 def as_letters(options: Sequence[Options], answers: Sequence[str]) -> tuple[list[str], str]:

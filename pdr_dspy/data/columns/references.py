@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pdr_dspy.answers import read
 from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.answers.nodes import Group, Named, Node, Scalar
 from pdr_dspy.data.cells import as_text, is_missing
+from pdr_dspy.data.columns.paths import structure
 
 Several = Literal["any", "all"]
 """Of several answers to one problem: any is right, or all are wanted."""
 
 MARK = "####"
+BOX = "\\boxed{}"
+_LIST = re.compile(r"\s*\[\s*['\"]")
+_NUMBER = re.compile(r"([+−-]?)(\d+|\d{1,3}(?:\.\d{3})+)(?:,(\d+))?((?: ?[%€$£°]| [A-Za-z]{1,3})?)")  # noqa: RUF001
 
 
 def parts(value: Any) -> tuple[str, ...]:
@@ -47,16 +54,64 @@ def joined(answers: Sequence[str]) -> str:
     return ("; " if any("," in answer for answer in answers) else ", ").join(answers)
 
 
-def worked(texts: Sequence[str]) -> tuple[list[str], str] | None:
-    """The answers at the end of worked solutions, where all of them are such, and how they are marked."""
-    marked = [text.rpartition(MARK) for text in texts]
-    if all(mark and end.strip() for _, mark, end in marked):
-        return [end.strip() for _, _, end in marked], f"what is behind {MARK}"
-    boxed = [last_boxed(text) for text in texts]
-    found = [inner.strip() for inner in boxed if inner is not None and inner.strip()]
-    if len(found) == len(texts) and all(len(text.split()) > 8 for text in texts):
-        return found, "what is in the last \\boxed{}"
-    return None
+@dataclass(frozen=True)
+class Worked:
+    """Answers at the end of worked solutions.
+
+    Attributes:
+        answers: Of each row: what was taken out of it, or the text as it is.
+        mark: What marks them.
+        how: What they are, in words.
+        without: The rows that have no such mark.
+        taken: Whether they were taken out: where most rows have the mark.
+    """
+
+    answers: tuple[str, ...]
+    mark: str
+    how: str
+    without: tuple[int, ...]
+    taken: bool
+
+
+def worked(texts: Sequence[str]) -> Worked | None:
+    """The answers at the end of worked solutions; None where there are no such."""
+    marked = [end.strip() if mark else "" for _, mark, end in (text.rpartition(MARK) for text in texts)]
+    if any(marked):
+        return _taken(texts, marked, MARK, f"what is behind {MARK}")
+    boxed = [(last_boxed(text) or "").strip() if len(text.split()) > 8 else "" for text in texts]
+    found = _taken(texts, boxed, BOX, f"what is in the last {BOX}")
+    return found if found.taken else None  # graders read a box by themselves
+
+
+def _taken(texts: Sequence[str], found: Sequence[str], mark: str, how: str) -> Worked:
+    without = tuple(row for row, answer in enumerate(found) if not answer)
+    taken = 2 * len(without) < len(texts)
+    answers = [answer if answer and taken else text for answer, text in zip(found, texts, strict=True)]
+    return Worked(tuple(answers), mark, how, without, taken)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The texts in a list that is written as text, as tables without lists have it: `["A", "C"]`, `['A', 'C']`; the
+    text alone where it is no such list. Lists of numbers may be mathematics, and stay as they are."""
+    if not _LIST.match(text):
+        return (text,)
+    try:
+        found = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = structure(text)
+    texts = [str(each).strip() for each in found] if isinstance(found, list) else []
+    if not texts or not all(isinstance(each, str) for each in found) or not all(texts):
+        return (text,)
+    return tuple(dict.fromkeys(texts))
+
+
+def with_points(text: str) -> str | None:
+    """A number that may have a decimal comma and points between thousands, with a decimal point; None: it is none."""
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None:
+        return None
+    sign, whole, rest, unit = match.groups()
+    return f"{sign}{whole.replace('.', '')}.{rest}{unit}" if rest else text.strip()
 
 
 def _different(answers: Sequence[str]) -> bool:

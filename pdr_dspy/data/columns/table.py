@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pdr_dspy.data.cells import as_text
-from pdr_dspy.data.columns.choices import LETTERS, NoOptions, Options, as_option, in_columns, options_of
+from pdr_dspy.data.columns.answers import Answers
+from pdr_dspy.data.columns.choices import NoOptions, Options, in_columns, options_of
 from pdr_dspy.data.columns.columns import Columns
-from pdr_dspy.data.columns.letters import NoLetter, as_letters
 from pdr_dspy.data.columns.messages import Unshowable, chat
 from pdr_dspy.data.columns.names import field_name
 from pdr_dspy.data.columns.paths import paths
 from pdr_dspy.data.columns.raw import Raw, raw_row
-from pdr_dspy.data.columns.references import Several, joined, meaning, parts, worked
+from pdr_dspy.data.columns.references import Several, joined
 from pdr_dspy.data.files import Rows
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.errors import DataError
@@ -81,14 +81,16 @@ def read_table(rows: Rows, columns: Columns, limit: int | None = None, several: 
         mend = "Give at least one problem."
         why = f"{rows.source} has no rows" if not left_out else f"every row of {rows.source} is empty somewhere"
         raise DataError("data", why, mend)
-    return _Reader(columns, raws, list(rows.notes), several).table(there, left_out)
+    return _Reader(columns, raws, rows, several).table(there, left_out)
 
 
 class _Reader:
     """Makes problems of rows, and keeps what it tells."""
 
-    def __init__(self, columns: Columns, raws: list[Raw], notes: list[str], several: Several | None) -> None:
-        self.columns, self.raws, self.notes, self.several = columns, raws, notes, several
+    def __init__(self, columns: Columns, raws: list[Raw], rows: Rows, several: Several | None) -> None:
+        self.columns, self.raws, self.several = columns, raws, several
+        self.notes = list(rows.notes)
+        self.answers = Answers(columns, raws, rows.decimal_commas, self.notes)
 
     def table(self, there: tuple[str, ...], left_out: Counter[str]) -> Table:
         for name, count in left_out.items():
@@ -102,7 +104,7 @@ class _Reader:
         if options is not None:
             for row, offered in zip(texts, options, strict=True):
                 row[-1] = offered.below(row[-1])
-        answers, kind = self._answers(options)
+        answers, kind = self.answers.read(options, self.several)
         whole = kind == "all"
         problems = tuple(
             Problem(
@@ -180,45 +182,3 @@ class _Reader:
         if shown:
             self.notes.append(f"{shown} problems show their options already: they are not shown twice")
         return made
-
-    def _answers(self, options: list[Options] | None) -> tuple[list[tuple[str, ...]], Several | None]:
-        """Each row's answers, and what several mean."""
-        values = [raw.answer for raw in self.raws]
-        given = [() if value is None else parts(value) for value in values]
-        if options is not None:
-            given = self._letters(options, given)
-        elif all(len(answers) == 1 for answers in given):
-            found = worked([answers[0] for answers in given])
-            if found is not None:
-                self.notes.append(f"the answers are {found[1]} in column {self.columns.answer}")
-                given = [(answer,) for answer in found[0]]
-        # Of options several right ones are all to be named, as where a box can be ticked for each.
-        kind = meaning(given) if options is None else "all" if any(len(each) > 1 for each in given) else None
-        if kind is not None:
-            what, other = ("all of them are wanted", "any") if kind == "all" else ("any of them is right", "all")
-            if self.several is None:
-                self.notes.append(f"a problem has several answers: {what} (otherwise say --grader {other})")
-            kind = self.several or kind
-        return given, kind
-
-    def _letters(self, options: list[Options], given: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        rows = [number for number, answers in enumerate(given) for _ in answers]
-        flat = [answer for answers in given for answer in answers]
-        if not flat:
-            return given
-        if self.columns.answer in self.columns.options[1:] + self.columns.options[:1] and len(self.columns.options) > 1:
-            places = [as_option(options[row], answer) for row, answer in zip(rows, flat, strict=True)]
-            letters = [LETTERS[place] if place is not None else "" for place in places]
-            if "" in letters:
-                where = self.raws[rows[letters.index("")]].where
-                raise DataError("options", f"{where}: the right option is there twice", "Give each option once.")
-        else:
-            try:
-                letters, way = as_letters([options[row] for row in rows], flat)
-            except NoLetter as error:
-                where = self.raws[0 if error.row is None else rows[error.row]].where
-                mend = "Write the right option's letter (A for the first) in every row."
-                raise DataError("answer", f"{where}: {error}", mend) from None
-            self.notes.append(f"the right options are named by {way} in column {self.columns.answer}")
-        turned = iter(letters)
-        return [tuple(dict.fromkeys(next(turned) for _ in answers)) for answers in given]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,10 +52,38 @@ def first_bytes(path: Path, count: int, *, unzipped: bool = False) -> bytes:
         raise _unreadable(path, error) from None
 
 
-def not_text(path: Path, where: str, error: UnicodeDecodeError) -> DataError:
-    """The error for bytes that are no UTF-8."""
-    found = f"{path}{where} is not UTF-8 text (byte {error.start}: {error.object[error.start]:#04x})"
-    return DataError("data", found, "Save it as UTF-8 text.")
+def not_text(path: Path, column: str = "") -> DataError:
+    """The error for a file whose bytes are no UTF-8, with the first line and character that are none.
+
+    Args:
+        path: The file.
+        column: The table's column there, where that is known.
+    """
+    with opened(path) as file:
+        for number, raw in enumerate(file, start=1):
+            if number == 1 and raw.startswith(UTF16):
+                return DataError("data", f"{path} is UTF-16 text, not UTF-8 text", as_utf8(path, "utf-16"))
+            try:
+                raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                place = len(raw[: error.start].decode("utf-8-sig" if number == 1 else "utf-8")) + 1
+                named = f", column {column!r}" if column else ""
+                found = (
+                    f"{path}, line {number}{named} is not UTF-8 text (character {place}: byte {raw[error.start]:#04x})"
+                )
+                return DataError("data", found, as_utf8(path, "cp1252"))
+    return DataError("data", f"{path} is not UTF-8 text", as_utf8(path, "cp1252"))
+
+
+def as_utf8(path: Path, encoding: str) -> str:
+    """How to mend a text that is in another encoding."""
+    file = shlex.quote(str(path))
+    convert = f"iconv -f {encoding} -t utf-8"
+    zipped = first_bytes(path, 2) == GZIP
+    command = f"gzip -dc {file} | {convert}" if zipped else f"{convert} {file}"
+    name = path.name.removesuffix(".gz") if zipped else path.name
+    other = " (cp1252 is what Excel writes on Windows; other programs, other encodings)" if encoding == "cp1252" else ""
+    return f"Save it as UTF-8 text, or convert it: `{command} > {shlex.quote('utf8-' + name)}`{other}."
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

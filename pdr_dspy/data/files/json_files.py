@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pdr_dspy.data.cells import NotFinite, Number
-from pdr_dspy.data.files.bytes import UTF16, not_text, opened
+from pdr_dspy.data.files.bytes import not_text, opened
 from pdr_dspy.data.files.row import Row, Rows
 from pdr_dspy.errors import DataError
 
@@ -52,8 +52,8 @@ def read_json(path: Path) -> Rows:
         data = file.read()
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise not_text(path, "", error) from None
+    except UnicodeDecodeError:
+        raise not_text(path) from None
     try:
         value = parse_json(text)
     except (ValueError, RecursionError) as error:
@@ -98,13 +98,10 @@ def _lines(path: Path) -> Iterator[Row]:
     with opened(path) as file:
         # Only "\n" ends a line: JSON strings may hold the other line separators.
         for number, raw in enumerate(file, start=1):
-            if number == 1 and raw.startswith(UTF16):
-                mend = "Save it as UTF-8 text."
-                raise DataError("data", f"{path} is UTF-16 text, not UTF-8 text", mend)
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise not_text(path, f", line {number}", error) from None
+            except UnicodeDecodeError:
+                raise not_text(path) from None
             if not line.strip():
                 continue
             try:

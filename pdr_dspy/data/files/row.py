@@ -28,8 +28,10 @@ class Rows:
         source: The table's name, for messages.
         rows: Its rows. Reading them may raise a `DataError`.
         notes: What was understood of the file, in sentences.
+        decimal_commas: Whether its numbers may be written as 3,5, as where semicolons are between cells.
     """
 
     source: str
     rows: Iterator[Row]
     notes: tuple[str, ...] = ()
+    decimal_commas: bool = False
