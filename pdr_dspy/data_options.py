@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 DATA = (
     "worksheets (worksheets:lines=6), a benchmark by its name (aime24, aime25, aime26, math500, amc23, hmmt25, gsm8k, "
-    "minerva, olympiad, gpqa), a file (.jsonl, .json, .csv, .tsv, .parquet, each also .gz), hf:org/name:split, or "
-    "gym:TASK (reasoning-gym)"
+    "minerva, olympiad, gpqa), a file (.jsonl, .json, .csv, .tsv, .parquet, each also .gz), a folder or "
+    "a quoted pattern of such, hf:org/name:split, or gym:TASK (reasoning-gym)"
 )
 """What can be named."""
 
@@ -25,8 +25,8 @@ def add_reading(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--inputs",
         metavar="COLUMNS",
-        help="input columns of a file, separated by commas, each a name or a path such as extra.question (default: "
-        "the signature's inputs, or problem)",
+        help="input columns of a file, separated by commas, each a name or a path such as extra.question; a name that "
+        "has a comma in quotes: '\"a,b\",c' (default: the signature's inputs, or problem)",
     )
     group.add_argument(
         "--answer",

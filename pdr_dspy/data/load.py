@@ -15,7 +15,7 @@ from pdr_dspy.data.columns.columns import ANSWER, INPUTS, OPTION_COLUMNS, named
 from pdr_dspy.data.columns.paths import MISSING, find
 from pdr_dspy.data.columns.references import Several
 from pdr_dspy.data.dataset import Dataset
-from pdr_dspy.data.files import FORMATS, Rows, is_file_name, read_file
+from pdr_dspy.data.files import FORMATS, Rows, is_file_name, is_pattern, read_file, read_shards
 from pdr_dspy.data.graders import FieldGrader, Tolerance, guess, make_grader
 from pdr_dspy.data.graders.trial import tried
 from pdr_dspy.data.gym import GymProblem, GymSpec, gym_problems
@@ -27,8 +27,8 @@ from pdr_dspy.data.worksheets import Worksheet
 from pdr_dspy.errors import DataError
 
 FORMS = (
-    f"worksheets[:lines=6,count=200], {', '.join(KNOWN)}, a path that ends in {FORMATS}, hf:org/name[:split], "
-    "or gym:TASK[:size=200]"
+    f"worksheets[:lines=6,count=200], {', '.join(KNOWN)}, a path that ends in {FORMATS}, a folder of such files, "
+    "hf:org/name[:split], or gym:TASK[:size=200]"
 )
 
 
@@ -49,7 +49,8 @@ def load_data(
 
     Args:
         spec: `worksheets` with options `lines`, `count`, `split` (`search`, `report` or `train`; default: half of the
-            count from each of the first two) and `seed`; a benchmark's name (`KNOWN`); a file;
+            count from each of the first two) and `seed`; a benchmark's name (`KNOWN`); a file, a folder of shards or a
+            pattern of their names;
             `hf:org/name[:split]` or `hf:org/name:config:split`; `gym:TASK` with options `size`, `seed` and its own.
         inputs: Input columns of a file or Hub data set, separated by commas, each a name or a path into a column
             (`reward_model.ground_truth`). Default: the signature's inputs, or `problem`.
@@ -146,6 +147,8 @@ def _found(
 
 def _file(spec: str) -> Rows:
     path = Path(spec).expanduser()
+    if path.is_dir() or is_pattern(str(path)):
+        return read_shards(str(path))
     if not path.exists() and not is_file_name(spec) and "/" not in spec:
         raise DataError("data", f"{spec!r} is no data set", f"Use {FORMS}.")
     return read_file(path)
@@ -167,6 +170,8 @@ def _columns(
             there = [str(name) for name in cells]
         graded_field(signature, there, "")
     answer = words.answer.strip() if words.answer is not None else ANSWER
+    if find(cells, answer) is MISSING and answer[:1] == answer[-1:] == '"':
+        (answer,) = named(answer, "answer")[:1]
     if not answer:
         raise DataError("answer", "it names no column", "Name the column like `--answer label`.")
     if words.answer is None and signature is not None and find(cells, ANSWER) is MISSING:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import dspy
 
 from pdr_dspy.data.checks import Doubts, doubts, listed
+from pdr_dspy.data.columns.columns import as_words
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.split import RULE, Rule, split
@@ -32,7 +33,7 @@ def described(data: Dataset, show: int = 3, style: Format = DEFAULT, rule: Rule 
     found = doubts(data.problems, data.groups)
     lines = [
         *_row("data", [f"{data.name}: {len(data):,} problems"]),
-        *_row("columns", [", ".join(data.columns)] if data.columns else []),
+        *_row("columns", [", ".join(as_words([name]) for name in data.columns)] if data.columns else []),
         *_row("understood", data.notes),
         *_row("grader", [data.grader.name]),
         *_row("asked", _asked(data)),

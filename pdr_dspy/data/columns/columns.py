@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pdr_dspy.errors import DataError
@@ -44,12 +47,25 @@ class Columns:
 
 
 def named(text: str, option: str) -> tuple[str, ...]:
-    """Column names separated by commas.
+    """Column names separated by commas; one that has a comma itself stands in quotes, as in CSV.
 
     Raises:
-        DataError: one of them is empty.
+        DataError: one of them is empty, or a quote is not closed.
     """
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
+    try:
+        rows = list(csv.reader(io.StringIO(text.strip(), newline=""), skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        mend = f"Put a name that has a comma or a quote in quotes, as in CSV: --{option} '\"a,b\",c'."
+        raise DataError(option, f"{text!r} can't be read as column names ({error})", mend) from None
+    names = tuple(name.strip() for row in rows for name in row)
+    if not names or not all(names):
         raise DataError(option, f"{text!r} has a name that is empty", f"Name columns like `--{option} problem,hint`.")
     return names
+
+
+def as_words(names: Iterable[str]) -> str:
+    """Column names as `named` reads them."""
+    return ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' if _QUOTED & {*name} else name for name in names)
+
+
+_QUOTED = {",", '"', "\n", "\r"}

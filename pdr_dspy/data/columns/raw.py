@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pdr_dspy.characters import is_whole, whole_json
 from pdr_dspy.data.cells import NotFinite, as_text, is_missing, plain
-from pdr_dspy.data.columns.columns import Columns
+from pdr_dspy.data.columns.columns import Columns, as_words
 from pdr_dspy.data.columns.paths import MISSING, find, paths
 from pdr_dspy.data.files import Row
 from pdr_dspy.errors import DataError
@@ -105,8 +106,11 @@ def _answer(cells: Mapping[str, Any], columns: Columns, where: str) -> Any:
 def _cell(cells: Mapping[str, Any], name: str, field: str, where: str) -> Any:
     value = find(cells, name)
     if value is MISSING:
-        there = ", ".join(paths(cells)) or "none"
+        names = paths(cells)
+        there = ", ".join(as_words([each]) for each in names) or "none"
         mend = f"Name another with --{field}. Columns there: {there}."
+        if comma := next((each for each in names if "," in each), None):
+            mend += f" One that has a comma stands in quotes: --{field} {shlex.quote(as_words([comma]))}."
         raise DataError(field, f"{where}: there is no column {name!r}", mend)
     return value
 

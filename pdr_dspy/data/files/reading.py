@@ -38,6 +38,12 @@ def is_file_name(text: str) -> bool:
     return _suffix(text) in SUFFIXES
 
 
+def kind_of(name: str) -> str:
+    """The ending of a file's name, without `.gz`; the two names of JSON lines count as one."""
+    suffix = _suffix(name)
+    return ".jsonl" if suffix == ".ndjson" else suffix
+
+
 def without_ending(text: str) -> str:
     """The name of a file that is read here, without its folder and its endings; another text as it is."""
     if not is_file_name(text):
