@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.duplicates import same_problems
+from pdr_dspy.data.misfits import misfits
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.wording import normal_answer, normal_text
 
@@ -75,7 +76,7 @@ def remarks(data: Dataset) -> list[str]:
         said.append(f"{len(found.prose)} reference answers are whole sentences: problems {listed(found.prose)}")
     if found.nothing:
         said.append(f"{len(found.nothing)} reference answers look like none: problems {listed(found.nothing)}")
-    return said
+    return said + misfits(data)
 
 
 _COMPARED = ("math", "integer", "number", "words", "exact", "any", "all")

@@ -14,6 +14,7 @@ from pdr_dspy.data.columns import Columns, Table, read_table
 from pdr_dspy.data.columns.columns import ANSWER, INPUTS, OPTION_COLUMNS, named
 from pdr_dspy.data.columns.paths import MISSING, find
 from pdr_dspy.data.columns.references import Several
+from pdr_dspy.data.columns.unused import unused_options
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.files import FORMATS, Rows, is_file_name, is_pattern, read_file, read_shards
 from pdr_dspy.data.graders import FieldGrader, Tolerance, guess, make_grader
@@ -184,8 +185,8 @@ def _columns(
             inputs = tuple(name for name in inputs if name not in options)
             note = f"column {options[0]} holds options: they are shown below the problem, as by --options {options[0]}"
             rows = replace(rows, notes=(*rows.notes, note))
-    elif not options and (unused := [name for name in OPTION_COLUMNS if isinstance(find(cells, name), list | dict)]):
-        note = f"column {unused[0]} is not shown; if it holds the options: --options {unused[0]}"
+    elif not options and (unused := unused_options(cells, {*inputs, answer})):
+        note = f"there are columns that may hold options, and are not shown; if they do: {unused}"
         rows = replace(rows, notes=(*rows.notes, note))
     return rows, Columns(
         inputs=inputs,

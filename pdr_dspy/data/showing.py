@@ -9,6 +9,7 @@ import dspy
 from pdr_dspy.data.checks import Doubts, doubts, listed
 from pdr_dspy.data.columns.columns import as_words
 from pdr_dspy.data.dataset import Dataset
+from pdr_dspy.data.misfits import misfits
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.split import RULE, Rule, split
 from pdr_dspy.errors import DataError
@@ -39,7 +40,7 @@ def described(data: Dataset, show: int = 3, style: Format = DEFAULT, rule: Rule 
         *_row("asked", _asked(data)),
         *_row("split", [_sides(data, rule)]),
         *_row("copies", _copies(found)),
-        *_row("doubts", _doubts(found)),
+        *_row("doubts", _doubts(found, misfits(data))),
     ]
     for number, problem in enumerate(data.problems[:show], start=1):
         head = f"problem {number} of {len(data):,} (id {problem.id}), as a draft is asked for it in the format {style}"
@@ -92,13 +93,13 @@ def _copies(found: Doubts) -> list[str]:
     return lines or ["none"]
 
 
-def _doubts(found: Doubts) -> list[str]:
+def _doubts(found: Doubts, misfitting: list[str]) -> list[str]:
     lines = [f"different answers to one problem: {' = '.join(ids)}" for ids in found.contradicting[:10]]
     if found.prose:
         lines.append(f"reference answers that are sentences: problems {listed(found.prose)}")
     if found.nothing:
         lines.append(f"reference answers that look like none: problems {listed(found.nothing)}")
-    return lines or ["none"]
+    return [*lines, *misfitting] or ["none"]
 
 
 def _reference(problem: Problem) -> list[str]:

@@ -12,6 +12,7 @@ from pdr_dspy.characters import is_whole, whole_json
 from pdr_dspy.data.cells import NotFinite, as_text, is_missing, plain
 from pdr_dspy.data.columns.columns import Columns, as_words
 from pdr_dspy.data.columns.paths import MISSING, find, paths
+from pdr_dspy.data.columns.unused import unused_options
 from pdr_dspy.data.files import Row
 from pdr_dspy.errors import DataError
 
@@ -55,7 +56,7 @@ def raw_row(row: Row, columns: Columns, number: int, source: str) -> Raw | str:
     where = f"{source}, {row.place}"
     cells = []
     for name in columns.inputs:
-        value = _cell(row.cells, name, "inputs", where)
+        value = _cell(row.cells, name, "inputs", where, columns)
         if is_missing(value):
             if columns.skip_empty:
                 return name
@@ -67,7 +68,7 @@ def raw_row(row: Row, columns: Columns, number: int, source: str) -> Raw | str:
         return str(columns.answer)
     options = []
     for name in columns.options:
-        value = _cell(row.cells, name, "options", where)
+        value = _cell(row.cells, name, "options", where, columns)
         if not is_missing(value):
             check_text(value, name, "options", where)
         options.append(value)
@@ -94,7 +95,7 @@ def _answer(cells: Mapping[str, Any], columns: Columns, where: str) -> Any:
         if value is MISSING or is_missing(value):
             return None
     else:
-        value = _cell(cells, columns.answer, "answer", where)
+        value = _cell(cells, columns.answer, "answer", where, columns)
         if is_missing(value):
             if columns.skip_empty:
                 return MISSING
@@ -103,12 +104,14 @@ def _answer(cells: Mapping[str, Any], columns: Columns, where: str) -> Any:
     return value
 
 
-def _cell(cells: Mapping[str, Any], name: str, field: str, where: str) -> Any:
+def _cell(cells: Mapping[str, Any], name: str, field: str, where: str, columns: Columns) -> Any:
     value = find(cells, name)
     if value is MISSING:
         names = paths(cells)
         there = ", ".join(as_words([each]) for each in names) or "none"
         mend = f"Name another with --{field}. Columns there: {there}."
+        if not columns.options and (unused := unused_options(cells, {*columns.inputs, columns.answer})):
+            mend += f" If it is multiple choice: {unused}."
         if comma := next((each for each in names if "," in each), None):
             mend += f" One that has a comma stands in quotes: --{field} {shlex.quote(as_words([comma]))}."
         raise DataError(field, f"{where}: there is no column {name!r}", mend)
