@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pdr_dspy.waiting import waiting
+
 if TYPE_CHECKING:
     from pdr_dspy.data import Dataset
 
@@ -87,7 +89,9 @@ def load_asked(options: argparse.Namespace, *, quiet: bool = False) -> Dataset:
     """
     from pdr_dspy.data import load_data
 
-    data = load_data(options.data, **reading(options))
+    with waiting(f"reading {options.data}"):
+        data = load_data(options.data, **reading(options))
+        _ = data.groups  # whoever splits the set or tells of it needs them, and they take as long
     return data if quiet else told(data)
 
 
@@ -95,6 +99,8 @@ def told(data: Dataset) -> Dataset:
     """The data set; what was understood of it, and what looks wrong in it, is said on stderr."""
     from pdr_dspy.data.checks import remarks
 
-    for line in (*data.notes, *remarks(data)):
+    with waiting("looking at the references"):
+        lines = [*data.notes, *remarks(data)]
+    for line in lines:
         print(f"data: {line}", file=sys.stderr, flush=True)
     return data

@@ -8,6 +8,7 @@ import sys
 from pdr_dspy.data_options import DATA, add_reading, reading
 from pdr_dspy.errors import InputError
 from pdr_dspy.terminal import escape_unshowable
+from pdr_dspy.waiting import waiting
 
 EPILOG = """\
 examples
@@ -58,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         from pdr_dspy.data import load_data
         from pdr_dspy.data.showing import described
 
-        text = described(load_data(options.data, **reading(options)), options.show, options.format)
+        with waiting(f"reading {options.data}"):
+            text = described(load_data(options.data, **reading(options)), options.show, options.format)
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

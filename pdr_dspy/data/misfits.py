@@ -14,6 +14,7 @@ from pdr_dspy.data.problem import Problem
 
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?:\s*[,;&/]\s*|\s+(?:and|or)\s+|)\(?[A-Z]\)?)*\.?")
 _LETTER = re.compile(r"\(?[A-Z]\)?\.?")
+_PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _WIDTH = 60
 _TEXTS = ("integer", "number", "math", "choice", "words", "exact", "any", "all")
 """Kinds that compare a reference's text."""
@@ -63,10 +64,15 @@ def _is_object(answer: str) -> bool:
 
 
 def _is_number(problem: Problem) -> bool:
-    return all(number(read(answer)) is not None for answer in problem.answers or (problem.answer or "",))
+    answers = problem.answers or (problem.answer or "",)
+    return all(_PLAIN.fullmatch(answer) or number(read(answer)) is not None for answer in answers)
 
 
 def _is_integer(problem: Problem) -> bool:
+    if _PLAIN.fullmatch(problem.answer or "") and "." not in (
+        problem.answer or ""
+    ):  # most are, and reading takes its time
+        return True
     found = number(read(problem.answer or ""))
     return found is not None and found.value is not None and found.value.denominator == 1
 
