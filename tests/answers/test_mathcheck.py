@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdr_dspy.answers.mathcheck import TooLarge, compare
+from pdr_dspy.answers.mathcheck.comparing import _is_open
+from pdr_dspy.answers.mathcheck.rationals import rational_value
 
 
 def equal(reference: str, answer: str, *, digits: int = 6, sets: bool = True) -> bool:
@@ -124,3 +127,41 @@ def test_rewriting_keeps_a_value_and_one_more_is_another(a: int, b: int, c: int,
 def test_a_text_is_never_equal_to_what_it_does_not_say(text: str) -> None:
     with contextlib.suppress(TooLarge):
         assert not (equal("17.25", text) and equal("19", text))
+
+
+_X, _Y = sympy.symbols("x y", real=True)
+_FUNCTIONS = st.recursive(
+    st.sampled_from([_X, _Y]) | st.fractions(-9, 9, max_denominator=9).map(sympy.Rational),
+    lambda parts: (
+        st.lists(parts, min_size=2, max_size=3).map(lambda each: sympy.Add(*each, evaluate=False))
+        | st.lists(parts, min_size=2, max_size=3).map(lambda each: sympy.Mul(*each, evaluate=False))
+        | st.tuples(parts, st.integers(-3, 3)).map(lambda both: sympy.Pow(*both, evaluate=False))
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_FUNCTIONS, st.fractions(-9, 9, max_denominator=9), st.fractions(-9, 9, max_denominator=9))
+def test_a_rational_function_has_its_value(function: sympy.Expr, x: object, y: object) -> None:
+    where = {_X: sympy.Rational(x), _Y: sympy.Rational(y)}
+    value = rational_value(function, where)
+    expected = function.xreplace(where).doit()
+    assert value == expected if value is not None else not expected.is_finite or abs(expected) > 2**4096
+
+
+@pytest.mark.parametrize("part", [sympy.sqrt(_X), 2**_X, _X**65, sympy.pi * _X, sympy.sin(_X), 1 / (_X - 3), _X + _Y])
+def test_what_is_no_rational_function_at_a_point_has_no_value_there(part: sympy.Expr) -> None:
+    assert rational_value(part, {_X: sympy.Integer(3)}) is None
+    huge = _X
+    for _ in range(4):
+        huge = sympy.Pow(huge, 64, evaluate=False)
+    assert rational_value(huge, {_X: sympy.Integer(3)}) is None
+
+
+@pytest.mark.parametrize("low", [-sympy.oo, sympy.Integer(-2), sympy.Rational(1, 3), sympy.sqrt(2)])
+@pytest.mark.parametrize("high", [sympy.oo, sympy.Rational(7, 2), sympy.pi])
+@pytest.mark.parametrize(("left", "right"), [(True, True), (True, False), (False, True), (False, False)])
+def test_an_interval_is_open_where_sympy_says_so(low: sympy.Expr, high: sympy.Expr, left: bool, right: bool) -> None:
+    interval = sympy.Interval(low, high, left, right)
+    assert _is_open(interval) is interval.is_open

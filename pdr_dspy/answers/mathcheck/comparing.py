@@ -13,6 +13,7 @@ from latex2sympy2_extended.sets import FiniteSet as ListedSet
 from math_verify import verify
 from sympy import And, Basic, Eq, FiniteSet, Interval, MatrixBase, Rational, Set, Symbol, Tuple
 from sympy.core.function import AppliedUndef
+from sympy.core.numbers import Infinity, NegativeInfinity
 from sympy.core.relational import Relational
 
 from .reading import Read, Value, imaginary, letters, read
@@ -149,11 +150,18 @@ def _in_order(part: Value) -> tuple[Basic, ...] | None:
     """The items of an ordered tuple: `(1,2)` is read as an open interval, a column as a matrix."""
     if isinstance(part, Tuple):
         return tuple(part.args)
-    if isinstance(part, Interval) and part.is_open:
+    if isinstance(part, Interval) and _is_open(part):
         return (part.start, part.end)
     if isinstance(part, MatrixBase) and 1 in part.shape:
         return tuple(part.flat())
     return None
+
+
+def _is_open(part: Interval) -> bool:
+    # Where the ends are numbers sympy comes to the same, by solving inequalities.
+    if all(isinstance(end, Rational | Infinity | NegativeInfinity) for end in (part.start, part.end)):
+        return bool(part.left_open and part.right_open)
+    return bool(part.is_open)
 
 
 def _assigned(part: Value) -> tuple[Basic, Basic] | None:

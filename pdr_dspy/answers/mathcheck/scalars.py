@@ -9,6 +9,7 @@ import sympy
 from math_verify import verify
 from sympy import Basic, Expr, Integer, Number, Rational
 
+from .rationals import rational_value
 from .size import check_size
 
 _UNDECIDED = (TypeError, ValueError, ArithmeticError, AttributeError, NotImplementedError)
@@ -103,8 +104,15 @@ def solution_missed(one: Expr, other: Expr) -> bool:
 
 def _differ(wanted: Expr, given: Expr) -> bool:
     """Whether the values at some point differ clearly."""
+    names = sorted(wanted.free_symbols | given.free_symbols, key=str)
+    exact = True
     for point in range(len(_POINTS)):
-        one, other = _at(wanted, given, point)
+        where = _where(names, point)
+        one: Number | None = rational_value(wanted, where) if exact else None
+        other: Number | None = rational_value(given, where) if one is not None else None
+        exact = other is not None
+        if not exact:
+            one, other = _value(wanted, where), _value(given, where)
         if one is not None and other is not None and _agree(one, other) is False:
             return True
     return False

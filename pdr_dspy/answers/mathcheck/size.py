@@ -14,6 +14,9 @@ EXPANDED = 200
 FACTORIAL = 20_000
 """The largest factorial, in its argument."""
 
+_SUMS = (sympy.Add, sympy.Mul)
+_FACTORIALS = (sympy.factorial, sympy.gamma)
+
 
 class TooLarge(Exception):
     """An expression holds a number or a power that is not worth evaluating."""
@@ -30,25 +33,27 @@ def check_size(expression: object) -> None:
 
 def _bits(part: object) -> float:
     """An upper bound of log2 of a number's size, 1 for what is no number."""
-    if isinstance(part, sympy.MatrixBase):
-        return max(_each(part.flat()), default=1.0)
     if isinstance(part, sympy.Rational):
         return _limited(max(part.p.bit_length(), part.q.bit_length(), 1))
+    if isinstance(part, sympy.Symbol):
+        return 2.0
+    if isinstance(part, sympy.MatrixBase):
+        return max(_each(part.flat()), default=1.0)
     if isinstance(part, sympy.Float):
         return _limited(abs(int(part._mpf_[2])) + part._prec)
     if not isinstance(part, Basic):
         return 1.0
     each = _each(part.args)
+    if isinstance(part, _SUMS):
+        return _limited(sum(each) if each else 1.0)
     if isinstance(part, sympy.exp):
         return _power(sympy.E, 2.0, part.args[0], each[0])
     if isinstance(part, sympy.Pow):
         return _power(part.base, each[0], part.exp, each[1])
-    if isinstance(part, sympy.factorial | sympy.gamma):
+    if isinstance(part, _FACTORIALS):
         return _factorial(each[0])
     if isinstance(part, sympy.binomial):
         return _limited(each[0] * min(2.0 ** min(each[1], 64.0), 2.0 ** min(each[0], 64.0)))
-    if isinstance(part, sympy.Add | sympy.Mul):
-        return _limited(sum(each) if each else 1.0)
     return max(each, default=2.0)
 
 

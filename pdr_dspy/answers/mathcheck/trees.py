@@ -8,21 +8,47 @@ precedence only): it is kept, and given the tokens of the next text.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from antlr4 import CommonTokenStream, InputStream, ParserRuleContext, PredictionMode
 from antlr4.ListTokenSource import ListTokenSource
 from antlr4.Token import CommonToken
+from antlr4.tree.Tree import TerminalNode
 from latex2sympy2_extended.antlr_parser import PSLexer, PSParser
 from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
 
-LONGEST = 48
-"""Tokens of a tree that is kept, which takes up to 10 kB for each."""
+LONGEST = 32
+"""Tokens of a tree that is kept, which takes some 1.5 kB for each."""
 
 _AS_ZERO = str.maketrans("123456789", "000000000")
 _NAMED = "\\char"  # in tokens that begin so (`\char000391`), and in no others, one digit is not like another
 _LISTENER = _Latex2Sympy.MathErrorListener("")  # raises
+
+
+def _first(context: Any, kind: type, index: int) -> Any:
+    for part in context.children or ():
+        if isinstance(part, kind):
+            if not index:
+                return part
+            index -= 1
+    return None
+
+
+def _token(context: Any, kind: int, index: int) -> Any:
+    for part in context.children or ():
+        if isinstance(part, TerminalNode) and part.symbol.type == kind:
+            if not index:
+                return part
+            index -= 1
+    return None
+
+
+# What ANTLR's own do, without a generator for each: a conversion to sympy looks some ten times at each part of a tree.
+_contexts: list[Any] = [each for each in vars(PSParser).values() if isinstance(each, type)]
+for _context in _contexts:
+    if issubclass(_context, ParserRuleContext):
+        _context.getTypedRuleContext, _context.getToken = _first, _token
 
 
 class Tree:
@@ -49,8 +75,8 @@ class Tree:
         parser._interp.predictionMode = mode
         self._root = parser.math()
         for part in _within(self._root):
-            # A look at a part by its type goes through all the others; whoever converts a tree takes some ten for each.
-            part.getTypedRuleContext, part.getToken = cache(part.getTypedRuleContext), cache(part.getToken)
+            # Nobody looks up from a part: without these the tree is freed with its last use, and holds no parser.
+            part.parentCtx = part.parser = None
 
     def of(self, text: str, places: tuple[tuple[int, int], ...]) -> Any:
         """The tree of a text whose tokens have these types. It is that text's until the next is asked for.
