@@ -15,7 +15,7 @@ _CORRECT = re.compile(
     r"[(\[]?([A-J])[)\]]? (?:is|would be) (?:the )?(?:correct|right|true|best|answer)(?: (?:answer|option|choice))?"
 )
 _WITH_TEXT = re.compile(
-    r"(?:(?:option|choice|answer) )?(?:[(\[] ?([A-Ja-j]) ?[)\]][.:]?\s*|([A-J]) ?(?:[).:]\s*|\s-\s)"
+    r"(?:(?:option|choice|answer) )?(?:[(\[] ?([A-Ja-j]) ?[)\]][.:]?\s*|([A-J]) ?(?:[).:]\s*(?![A-Z]\.)|\s-\s)"
     r"|([a-j])\)\s*)(\S.*)",
     re.DOTALL | re.IGNORECASE,
 )

@@ -18,6 +18,8 @@ _SEPARATOR = re.compile(
     r"\s*(?:[,;\n]|\\q?quad(?![a-z]))\s*(?:(?:and|or)\b\s*)?|\s+(?:and|or|by|&|\\text ?\{ ?(?:and|or) ?\}"
     r"|\\(?:lor|land|vee|wedge)(?![a-z]))\s+"
 )
+_APPROXIMATE = re.compile(r"(?P<name>\S{1,20}?) ?\\approx(?![a-z]) ?(?P<value>\S.*)", re.DOTALL)
+_FENCED = re.compile(r"[(\[] ?(?P<array>\\begin ?\{array\}.*\\end ?\{array\}) ?[)\]]", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\s?\{([pbB]?matrix|array|cases)\}(?:\s?\{[lcr| ]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
 _BUILDER = re.compile(r"(?:\\\{|\{)\s*(?P<left>[^|:{}]{1,40}?)\s*(?:\||:)\s*(?P<right>.+?)(?:\\\}|\})", re.DOTALL)
 _IN = re.compile(r"(?P<name>[a-zA-Z]) ?(?:\\in(?![a-z])|in (?=[(\[\\])) ?(?P<set>.+)", re.DOTALL)
@@ -29,7 +31,7 @@ _REALS = re.compile(
 _NAME = re.compile(
     r"\([a-zA-Z](?: ?, ?[a-zA-Z])+\)|(?:\\(?:angle|triangle|measuredangle|overline|mathbb|vec|hat"
     r"|bar) ?)?(?:\{?[A-Za-z]{1,3}\}?|\\(?:theta"
-    r"|alpha|beta|gamma|lambda|phi|omega|mu|sigma|Delta))'{0,2}"
+    r"|alpha|beta|gamma|lambda|phi|omega|mu|sigma|Delta))'{0,2}(?:(?<=[A-Zfgh])\^ ?\{? ?(?:-1|T) ?\}?)?"
     r"(?:_\{?[a-zA-Z0-9+, ]{1,8}\}?)?'{0,2}(?: ?\([^()]{0,30}\))?|\|[A-Za-z]{1,3}\||\\(?:lim|int|sum|prod"
     r"|frac ?\{d|det|gcd|max|min|log|binom|iint|mathrm|oint).*"
 )
@@ -100,6 +102,8 @@ def _structured(text: str, depth: int) -> Node:
             inner = classify(labelled[2], depth + 1)
             return words(text) if isinstance(inner, Words) else Named(words(labelled[1]).text, inner, False)
         return words(text)
+    if (about := _APPROXIMATE.fullmatch(text)) and _NAME.fullmatch(about["name"]):
+        return Named(squeezed(about["name"]), classify(about["value"], depth + 1), True)
     if (found := related(text)) is not None:
         return found if isinstance(found, Region) else _named(found, depth)
     if len(signs := _SIGNED.findall(text)) == 1 and len(text) < 200:
@@ -159,7 +163,7 @@ def _grouped(text: str, items: list[Node]) -> Node:
         bare = [item for item in items[1:] if isinstance(item, Scalar)]
         if len(same) == len(items) or (len(same) == 1 and len(bare) == len(items) - 1):
             return Named(first.name, Group(tuple([*same, *bare] if len(same) == 1 else same)), True)
-    return Group(tuple(items))
+    return Group(tuple(items), either=union)
 
 
 def _named(found: Relation, depth: int) -> Node:
@@ -181,7 +185,7 @@ def _described(text: str) -> Region | None:
     if (region := spoken(text)) is not None:
         return region
     if (builder := _BUILDER.fullmatch(text)) is not None:
-        found = related(builder["right"].strip(" \\"))
+        found = classify(builder["right"].strip(" \\"), 1)
         return found if isinstance(found, Region) else None
     if (member := _IN.fullmatch(text)) is not None:
         inner = classify(member["set"], 1)
@@ -222,7 +226,8 @@ def _commas(inner: str) -> list[str]:
 
 
 def _matrix(text: str, depth: int) -> Node | None:
-    found = _ENVIRONMENT.fullmatch(text)
+    fenced = _FENCED.fullmatch(text)
+    found = _ENVIRONMENT.fullmatch(fenced["array"] if fenced else text)
     if found is None or found[1] == "cases" or "\\begin" in found[2]:
         return None
     lines = [line.strip() for line in re.split(r"\\\\(?:\[[^\]]*\])?", found[2])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pdr_dspy.answers.choices import same_options
 from pdr_dspy.answers.classify import classify, squeezed
 from pdr_dspy.answers.linear import directions
@@ -21,6 +23,7 @@ from pdr_dspy.answers.nodes import (
     Words,
 )
 from pdr_dspy.answers.outcomes import Ask, Outcome, every, matching
+from pdr_dspy.answers.prose import words
 from pdr_dspy.answers.relating import equations, relations, solved, text_of
 from pdr_dspy.answers.relations import PLUS
 from pdr_dspy.answers.scalars import scalars
@@ -41,11 +44,11 @@ def compare(reference: Reading, answer: Reading) -> Outcome:
     """
     if isinstance(answer.node, Nothing) or isinstance(reference.node, Nothing):
         return isinstance(answer.node, Nothing) and isinstance(reference.node, Nothing)
-    if squeezed(reference.text) == squeezed(answer.text):
+    if _same_text(reference.text, answer.text):
         return True
     if reference.letters and answer.letters:
         if same_options(reference.letters, answer.letters):
-            return True
+            return _same_option_texts(reference.option, answer.option)
         if len(reference.letters) == len(answer.letters) == 1:
             return False
     outcome = nodes(reference.node, answer.node)
@@ -54,13 +57,33 @@ def compare(reference: Reading, answer: Reading) -> Outcome:
     if answer.option and not reference.letters:  # "B) 12" for 12
         return nodes(reference.node, classify(answer.option)) is True
     for one, other in ((answer.sentence, reference.node), (reference.sentence, answer.node)):
-        plain = isinstance(other, Scalar | Group | Region) and isinstance(one, Scalar | Group | Region | Named)
+        plain = isinstance(other, Scalar | Group | Region | Token) and isinstance(
+            one, Scalar | Group | Region | Named | Token
+        )
         own = answer.node if other is reference.node else reference.node
         if isinstance(own, Scalar):
             continue
         if one is not None and plain and (other is reference.node or _wordy(reference)):
             return nodes(reference.node, one) if other is reference.node else nodes(one, answer.node)
     return False
+
+
+def _same_option_texts(one: str, other: str) -> Outcome:
+    """Whether what stands behind the same letter, where it does in both, is the same: "B) 12" and "B) 13" differ."""
+    if (
+        not one
+        or not other
+        or words(one).text.startswith(words(other).text)
+        or words(other).text.startswith(words(one).text)
+    ):
+        return True
+    return nodes(classify(one), classify(other))
+
+
+def _same_text(one: str, other: str) -> bool:
+    """Whether two texts differ in blanks that say nothing; one behind a comma may part two numbers (`1, 234`)."""
+    one, other = (re.sub(r"(?<=[0-9]), (?=[0-9]{3}(?![0-9]))", "; ", " ".join(text.split())) for text in (one, other))
+    return squeezed(one) == squeezed(other)
 
 
 def _wordy(reading: Reading) -> bool:
@@ -77,7 +100,7 @@ def nodes(reference: Node, answer: Node) -> Outcome:
         case Words(), Named() if superlative(reference, answer):
             return True
         case _, Named():
-            return nodes(reference, answer.value) if not isinstance(reference, Relation) else False
+            return nodes(reference, answer.value) if not (isinstance(reference, Relation) and answer.symbol) else False
         case Words(), _:
             return said_in_words(reference, answer) or (endless(reference) and answer == PLUS)
         case _, Words():
@@ -99,6 +122,8 @@ def nodes(reference: Node, answer: Node) -> Outcome:
             return _matrix(answer, reference)
         case Group(), _:
             return _group(reference, answer)
+        case Scalar(), Group() if reference.listed and reference.listed[0] < 100 and reference.value is not None:
+            return False  # `1,234` is a number; `100,200` may be two
         case _, Group():
             return _group(answer, reference)
         case Relation(), Relation():
@@ -192,8 +217,10 @@ def _group(group: Group, other: Node) -> Outcome:
         if (group.shape, other.shape) != ("{", "{") or len(once.items) != len(group.items):
             return False
         other = once
+    if other.either and not group.either and (_labelled(group) or any(isinstance(item, Words) for item in group.items)):
+        return False  # "red or blue" is not both; "2 or 3" may be the solutions
     names = [[item.name for item in each.items if isinstance(item, Named)] for each in (group, other)]
-    labelled = [len(each) == len(set(each)) == len(group.items) > 1 for each in names]
+    labelled = [_labelled(each) for each in (group, other)]
     if all(labelled) and set(names[0]) == set(names[1]):
         by_name = {item.name: item for item in other.items if isinstance(item, Named)}
         return every([nodes(item, by_name[item.name]) for item in group.items if isinstance(item, Named)])
@@ -205,6 +232,12 @@ def _group(group: Group, other: Node) -> Outcome:
     if len(group.items) > 100:
         return False
     return matching([[nodes(a, b) for b in other.items] for a in group.items])
+
+
+def _labelled(group: Group) -> bool:
+    """Whether each item has a name of its own."""
+    names = {item.name for item in group.items if isinstance(item, Named)}
+    return len(names) == len(group.items) > 1
 
 
 def _once(group: Group) -> Group:

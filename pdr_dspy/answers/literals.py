@@ -81,6 +81,8 @@ def _based(text: str) -> Token | None:
     if named := _NAMED.fullmatch(text):
         return _digits(named[1], _NAMES[named[2][0].casefold()])
     text = re.sub(r"\A\(([0-9A-Fa-f]+)\)(?=[ _])", r"\1", text)
+    if "_" in text:
+        text = re.sub(r"(?<=[0-9]) (?=[A-F])|(?<=[A-F]) (?=[0-9A-F_])", "", text)
     text = re.sub(r"_ ?\{ ?\(([0-9]+)\) ?\}", r"_{\1}", text)
     found = _BASE.fullmatch(text)
     if found is None:

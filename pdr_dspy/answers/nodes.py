@@ -17,12 +17,14 @@ class Scalar:
         value: The number it is, where it is written as one.
         unit: What it is measured in, where that is said.
         listed: The numbers it is as a list, where a comma may be a separator or not (`100,200`).
+        whole: Of a measured number, how it is written with its unit: `2 m` may also be a product.
     """
 
     text: str
     value: Fraction | None = None
     unit: Unit | None = None
     listed: tuple[Fraction, ...] = ()
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,12 @@ class Group:
     Attributes:
         items: At least one.
         shape: `(`: a tuple, in order. `[`: a list. `{`: a set. Empty: a plain enumeration.
+        either: Whether "or" joins them: the values of one thing (`x=2 or x=3`).
     """
 
     items: tuple[Node, ...]
     shape: str = ""
+    either: bool = False
 
 
 @dataclass(frozen=True, slots=True)

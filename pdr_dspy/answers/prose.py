@@ -50,15 +50,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _QUALIFIED = re.compile(
     r"\b(?:not|no|never|negative|two|three|four|five|six|seven|eight|nine|ten|out of|wrong|incorrect|false"
     r"|cannot|neither|nor|except|without|or|either|maybe|perhaps|possibly|might"
-    r"|could|may|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice|double|triple|times"
-    r"|squared|cubed|root|more|less|fewer|hundred|thousand|million|billion|dozen|minus|plus|divided|multiplied|guess"
-    r"|greater|exceeds?|almost|nearly|step|chapter|every|depends|unknown|unclear|up to|any|from|retracted|per"
-    r"|half|only if"
-    r"|ruled|rejected|excluded|instead|rather|but)\b|n't\b|\?",
+    r"|could|(?-i:may)|may be|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice|double"
+    r"|triple|times|squared|cubed|root|(?<![0-9] )(?:more|less|fewer)|hundred|thousand|million|billion|dozen|minus|plus"
+    r"|divided|multiplied|guess|greater|exceeds?|almost|nearly|step|chapter|every|depends|unknown|unclear|up to|any"
+    r"|from|retracted|per|half|only if|ruled|rejected|excluded|instead|rather|but)\b|n't\b|\?",
     re.IGNORECASE,
 )
 _STATED = re.compile(
-    r"(?P<label>.{1,160}?[^\s=<>])\s+(?:is|are|was|were|equals?|becomes|comes to|is given by|will be|must be"
+    r"(?P<label>.{0,160}?[^\s=<>])\s+(?:is|are|was|were|equals?|becomes|comes to|is given by|will be|must be"
     r"|should be)\s+"
     r"(?P<value>\S.{0,400})",
     re.DOTALL,
@@ -71,7 +70,8 @@ _FILL = re.compile(
 _DOES = re.compile(
     r"(?P<label>it|he|she|they|the [a-z]{3,15}) (?:(?:is|are|was|were) )?(?:now )?"
     r"(?:fac(?:es?|ed|ing)|points?|pointing|heads?|heading|goes|moves?|moving|travels?|traveling|lies|lands|becomes?"
-    r"|falls?|fell|remains?|stays?|forms?|represents?)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
+    r"|falls?|fell|remains?|stays?|forms?|represents?"
+    r"|diverges?|converges?|tends?|goes|approaches)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
     re.IGNORECASE | re.DOTALL,
 )
 _PER = re.compile(r"(?<=[0-9a-z]) per (?=[a-z]{3,}\b)")
@@ -84,6 +84,7 @@ _POLAR = re.compile(r"(yes|no|true|false)(?:\s*[,.;:!\u2014]\s*|\s+-\s+)(\S.*)",
 _PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")  # of three variables
 _SUBJECT = re.compile(r"\A(?:on|in|at|by) (?=\w)|\A(?:it|they|series?|sequence|integral|function|limit) (?=\w+\Z)")
 _ABSENT = re.compile(r"(?:it|limit|derivative|integral|sum|value|solution|inverse|such [a-z]+) (?=doe not exist\Z)")
+_INITIALS = re.compile(r"\b(?:[A-Za-z]\. ?){2,}(?=[\w, ]|\Z)|\b(?:[A-Z] ){2,}(?=[A-Z][a-z])")
 _ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
 _SYNONYMS = {
     "\\emptyset": "no solution", "empty set": "no solution", "infinitely many solution": "infinitely many",
@@ -92,10 +93,13 @@ _SYNONYMS = {
     "no real solution": "no real solution", "doe not exist": "dne", "not defined": "undefined",
 }  # fmt: skip
 _MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
+_TIMES = re.compile(r"(?<![\w.:])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?[ap]\.?m\b\.?)?(?![\w:])", re.IGNORECASE)
+_COUNT = re.compile(r"\D{0,80}?\bare (?:exactly |precisely |only )?([0-9]{1,3}) [^\d:=]{1,80}:\s*(\S.*)", re.DOTALL)
 _NUMBERS = re.compile(
     r"(?<![\w.,^_{(/\\-])(?:\\?[$€£] ?)?[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+"
     r"|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?: [0-9]+)?(?:/[0-9]+)?"
-    r"(?: ?(?:%|\\%|\^\\circ|(?:per [a-z]{3,12}|[a-zA-Z]{1,12}(?: per [a-z]{3,12})?)\b(?:\^[0-9])?))?"
+    r"(?: ?(?:%|\\%|\^\\circ|(?:per [a-z]{3,12}|(?!(?:more|less|fewer)\b)[a-zA-Z]{1,12}(?: per [a-z]{3,12})?)\b"
+    r"(?:\^[0-9])?))?"
 )
 
 
@@ -158,6 +162,7 @@ def polar(text: str) -> str:
 def words(text: str) -> Words:
     """A text as words: folded, without articles and sentence marks, nouns in the singular."""
     head = polar(text)
+    text = _INITIALS.sub(lambda m: re.sub(r"[. ]", "", m[0]) + " ", text)
     folded = text.replace("$", "").replace("*", "").casefold()
     folded = re.sub(r"(?<=[^\W\d])[.](?=\s|$)|[\"`!?]", "", folded)
     folded = re.sub(r"'(?=\s|$)", "", folded)
@@ -178,6 +183,12 @@ def only_part(text: str) -> str | None:
         text = text[concluded[-1].end() :]
     formulas = [match[1] or match[2] for match in _MATHS.finditer(text)]
     outside = _MATHS.sub(" ", text)
+    if not formulas and len(times := _TIMES.findall(outside)) == 1 and not re.search(r"[0-9]", _TIMES.sub("", outside)):
+        return str(times[0])
+    if (counted := _COUNT.fullmatch(text)) and len(re.split(r"\s*(?:, and|,|;| and) \s*", counted[2])) == int(
+        counted[1]
+    ):
+        return counted[1]
     numbers = [match[0] for match in _NUMBERS.finditer(outside)]
     if len(formulas) == 1 and not numbers and not re.search(r"[=<>\\]", outside):
         return formulas[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from pdr_dspy.answers.evaluate import evaluate
@@ -11,7 +12,9 @@ from pdr_dspy.answers.numbers import listed, rational, worded
 from pdr_dspy.answers.units import DEGREE, GLUED, Unit, unit
 
 _CURRENCY = re.compile(r"([+-]?) ?(USD|US\$|CAD|AUD|[$€£¥₹]) ?(.+)")
-_AMOUNT = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)(?: ?(k|K|M|m|B|bn|million|billion|thousand|trillion))?(?: (.+))?")
+_AMOUNT = re.compile(
+    r"([0-9][0-9,]*(?:\.[0-9]+)?)(?: ?(k|K|M|m|B|bn|million|billion|thousand|trillion)(?![a-z]))?(?: ?(/.+)| (.+))?"
+)
 _SCALE = {"k": 3, "thousand": 3, "m": 6, "million": 6, "b": 9, "bn": 9, "billion": 9, "trillion": 12}
 _PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?|[a-z]+(?=[ -])) ?([a-zA-Z]+)\.?(?:, ?| and | ?(?=[0-9]))?")
 _SEXAGESIMAL = re.compile(
@@ -28,6 +31,7 @@ _APPROXIMATE = re.compile(
 )
 _CELSIUS = re.compile(r" ?\^\\circ ?([CF])(?![a-zA-Z])")
 _NEGATIVE = re.compile(r"\A(?:negative|minus) (?=[0-9.\\])", re.IGNORECASE)
+_HYPHENED = re.compile(r"(?<=[0-9])-(?=[a-z]{3,}\Z)")
 _DEGREES = re.compile(r"(.+?) ?\^\\circ ?\Z")
 
 
@@ -43,7 +47,14 @@ def quantity(text: str) -> Scalar | None:
         return Scalar(str(value), value)
     if len(text) > 300:
         return None
-    return _marked(text) or _money(text) or _measured(text) or _summed(text)
+    return _marked(text) or _money(text) or _measured(text) or _summed(text) or _hyphened(text)
+
+
+def _hyphened(text: str) -> Scalar | None:
+    """`17-yard`."""
+    parted = _HYPHENED.sub(" ", text)
+    found = _measured(parted) if parted != text else None
+    return found if found is not None and found.unit is not None and found.unit.dimension else None
 
 
 def _marked(text: str) -> Scalar | None:
@@ -74,8 +85,11 @@ def _money(text: str) -> Scalar | None:
     if amount is not None and (value := rational(amount[1])) is not None and of is not None:
         if amount[2]:
             value *= 10 ** _SCALE[amount[2].casefold()]
-        more = unit(amount[3]) if amount[3] else Unit()
-        return None if more is None else Scalar(str(value), -value if sign == "-" else value, of)
+        behind = amount[3] or amount[4]
+        more = unit(f"$ {behind}") if behind else Unit()
+        if more is None:
+            return None
+        return Scalar(str(value), -value if sign == "-" else value, replace(of, per=more.per), whole=text)
     inner = quantity(rest.strip())
     if inner is None or (inner.unit is not None and inner.unit != of):
         return None
@@ -113,9 +127,10 @@ def _measured(text: str) -> Scalar | None:
         glued = i and not text[i - 1].isspace()
         if glued and tail not in GLUED and tail[0] not in "%°^":
             continue
-        if not of.dimension and any(len(name) < 3 for name in of.names):
-            continue
-        return Scalar(head if rational(head) is not None or value is None else str(value), value, of)
+        if any(len(name) < 3 for name in of.names):
+            continue  # a variable
+        said = head if rational(head) is not None or value is None else str(value)
+        return Scalar(said, value, of, whole=text)
     return None
 
 
@@ -127,6 +142,7 @@ def _places(text: str) -> list[int]:
         if (text[i - 1].isspace() and not text[i].isspace())
         or (text[i].isalpha() and (text[i - 1].isdigit() or text[i - 1] == "}"))
         or text[i] in "%("
+        or (text.startswith("\\frac", i) and text[i - 1].isdigit())
     ]
     return places[:_SPLITS]
 

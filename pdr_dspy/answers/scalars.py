@@ -31,34 +31,62 @@ def expressions(reference: str, answer: str) -> Outcome:
     return squeezed(reference) == squeezed(answer)
 
 
+def scalings(first: Scalar, second: Scalar) -> list[tuple[Fraction, Fraction]]:
+    """What two are multiplied by before they are compared, in each way they may be meant; none: their units differ.
+
+    A plain number beside a percentage may be as many percent, or the share. Below 1 it is a share: 0.5 is not 0.5%.
+    """
+    factors = scales(first.unit, second.unit)
+    if factors is None:
+        return []
+    shares = [each.unit is not None and each.unit.one("percent") for each in (first, second)]
+    bare = second if shares == [True, False] else first if shares == [False, True] else None
+    if bare is None or bare.unit is not None:
+        return [factors]
+    size = _value(bare)
+    share = (Fraction(1, 100), Fraction(1)) if shares[0] else (Fraction(1), Fraction(1, 100))
+    return [share] if size is not None and 0 < abs(size) < 1 else [factors, share]
+
+
 def scalars(reference: Scalar, answer: Scalar) -> Outcome:
     """Whether two are equal. A unit counts where both have one; percent and degrees also say a plain number."""
-    reference, answer = _spaced(reference, answer.unit), _spaced(answer, reference.unit)
-    factors = scales(reference.unit, answer.unit)
-    if factors is None:
+    reference, answer = _spaced(reference, answer), _spaced(answer, reference)
+    ways = scalings(reference, answer)
+    if not ways:
         return _angles(reference, answer)
-    if reference.listed and answer.listed and reference.value != answer.value and factors[0] == factors[1]:
+    if reference.listed and answer.listed and reference.value != answer.value and ways[0][0] == ways[0][1]:
         if reference.unit or answer.unit or len(reference.listed) != len(answer.listed):
             return False
         return matching([[one == other for other in answer.listed] for one in reference.listed])
-    outcome = _plain(reference, answer, factors)
-    if outcome is True:
-        return True
-    for one, other, swapped in ((reference, answer, False), (answer, reference, True)):
-        if one.unit is not None and other.unit is None:
-            if one.unit.one("percent"):
-                part = _plain(one, other, (Fraction(1, 100), Fraction(1)))
-                return part if outcome is False or part is True else outcome
-            if one.unit.one("degree"):
-                return _radians(one, other, swapped, outcome)
+    outcomes = [_plain(reference, answer, factors) for factors in ways]
+    outcome = True if True in outcomes else next((each for each in outcomes if each is not False), False)
+    for one, other in ((reference, answer), (answer, reference)):
+        if outcome is not True and one.unit is not None and other.unit is None and one.unit.one("degree"):
+            return _radians(one, other, outcome)
     return outcome
 
 
-def _spaced(scalar: Scalar, other: Unit | None) -> Scalar:
-    """`10m` as ten metres, where the other side has a unit; else it is a product."""
-    glued = _GLUED.fullmatch(scalar.text) if other is not None and other.dimension and scalar.unit is None else None
+def _spaced(scalar: Scalar, other: Scalar) -> Scalar:
+    """`10m` as ten metres, where the other side has a unit; `10 m` as a product, where it is an expression."""
+    if scalar.unit is not None and other.unit is None and _product(scalar.whole) and _variable(other.text):
+        return Scalar(scalar.whole)
+    measured = (
+        other.unit is not None and other.unit.dimension and not (_product(other.whole) and _variable(scalar.text))
+    )
+    glued = _GLUED.fullmatch(scalar.text) if measured and scalar.unit is None else None
     inner = classify(f"{glued[1]} {glued[2]}") if glued else scalar
     return inner if isinstance(inner, Scalar) and inner.unit is not None and inner.unit.dimension else scalar
+
+
+def _product(whole: str) -> bool:
+    """Whether a number with its unit may be a product of variables."""
+    return bool(whole) and all(len(run) == 1 for run in _LETTERS.findall(whole))
+
+
+def _variable(text: str) -> bool:
+    """Whether an expression has variables, and is no number right before a unit."""
+    letters = {run for run in _LETTERS.findall(text) if run not in ("e", "i", "pi")}
+    return bool(letters) and not _GLUED.fullmatch(text) and evaluate(text) is None
 
 
 def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) -> Outcome:
@@ -128,7 +156,7 @@ def _expression(text: str) -> bool:
     return 0 < len(text) <= _LONGEST and not _UNFINISHED.search(text)
 
 
-def _radians(degrees: Scalar, other: Scalar, swapped: bool, outcome: Outcome) -> Outcome:
+def _radians(degrees: Scalar, other: Scalar, outcome: Outcome) -> Outcome:
     """An angle in degrees against a plain number: as many degrees, or as many radians, where that speaks of pi."""
     if "\\pi" not in other.text and "pi" not in other.text:
         return outcome
@@ -142,7 +170,7 @@ def _radians(degrees: Scalar, other: Scalar, swapped: bool, outcome: Outcome) ->
 def _angles(reference: Scalar, answer: Scalar) -> Outcome:
     for one, other in ((reference, answer), (answer, reference)):
         if one.unit and one.unit.one("degree") and other.unit and other.unit.one("rad"):
-            return _radians(one, Scalar(f"{other.text} + 0\\pi", None, Unit()), False, False)
+            return _radians(one, Scalar(f"{other.text} + 0\\pi", None, Unit()), False)
         if one.unit and other.unit and other.unit.names and one.unit.one("percent"):
             return _plain(one, other, (Fraction(1), Fraction(1)))
     return False

@@ -56,6 +56,7 @@ _CLAUSE = re.compile(
     r"|\s+[\u2014#]\s|;? i\.e\.).*\Z",
     re.DOTALL,
 )
+_SYMBOL = re.compile(r"[a-zA-Z](?:_\{?\w{1,8}\}?)?|\\[a-zA-Z]+")
 _SENTENCE = re.compile(r"\A([^\n]{1,60}?)[.!\u2026]\s+(?=[A-Z(])(.*)\Z", re.DOTALL)
 _SO = re.compile(
     r"(?:(?:and )?(?:so|thus|hence|therefore|then|finally|consequently|in conclusion|it follows that|we (?:get"
@@ -179,7 +180,8 @@ def _valuelike(line: str) -> bool:
 
 
 def _explains(line: str) -> bool:
-    return _EXPLAINS.match(line) is not None or len(re.findall(r"[^\W\d_]{3,}", re.sub(r"\\[a-zA-Z]+", "", line))) > 3
+    count = len(re.findall(r"[^\W\d_]{3,}", re.sub(r"\\[a-zA-Z]+", "", line)))
+    return _EXPLAINS.match(line) is not None or count > (3 if _MORE.search(line) else 2)
 
 
 def _shortened(text: str) -> str:
@@ -189,7 +191,8 @@ def _shortened(text: str) -> str:
         # `5 (dogs)` counts dogs
         counted = note[1].isalpha() and text[: note.start()].strip()[-1:].isdigit()
         text = text[: note.start()] + (f" {note[1]}" if counted else "")
-    if clause := _CLAUSE.search(text):
+    clause = _CLAUSE.search(text)
+    if clause and not (clause[0].lstrip().startswith("\\approx") and _SYMBOL.fullmatch(text[: clause.start()])):
         text = text[: clause.start()] or text
     sentence = _SENTENCE.match(text)
     if (sentence and _valuelike(sentence[1]) and re.search(r"[\d})\]]\Z", sentence[1]) and _explains(sentence[2])) or (

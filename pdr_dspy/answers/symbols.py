@@ -79,6 +79,7 @@ _RENAMED = (
     (re.compile(r"\\Delta(?= ?[A-Z]{3}(?![A-Za-z]))"), r"\\triangle"),
     (re.compile(r" ?\^ ?(?:\{ ?\\prime ?\\prime ?\}|\\prime ?\\prime(?![a-z]))"), "''"),
     (re.compile(r" ?\^ ?(?:\{ ?\\prime ?\}|\\prime(?![a-z]))"), "'"),
+    (re.compile(r" ?\\colon(?![a-zA-Z]) ?"), ":"),
     (re.compile(r"\\\$"), "USD "),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\(?:dots|ldots|cdots)(?![a-zA-Z])"), "..."),

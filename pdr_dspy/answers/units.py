@@ -1,14 +1,15 @@
 """Units of measure: what stands behind a number, as powers of base units with a factor. Pure.
 
 Two quantities are comparable where their dimensions agree (`12 cm` and `0.12 m`). What is counted (`9 apples`, `18.9
-dollars per share`) is no dimension, but a name: `5 boys` are not `5 girls`.
+dollars per share`) is no dimension, but a name: `5 boys` are not `5 girls`. What money, a percentage or a count is said
+of (`per month`) is a unit of its own, as it is often left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 Dimension = tuple[tuple[str, int], ...]
@@ -33,7 +34,7 @@ _BASE: dict[str, tuple[str, str, dict[str, int]]] = {  # symbol: factor, spelt n
 _OTHER: dict[str, tuple[str, dict[str, int]]] = {  # names: factor, dimension
     "sec second": ("1", {"s": 1}), "min minute": ("60", {"s": 1}), "h hr hour": ("3600", {"s": 1}),
     "d day": ("86400", {"s": 1}), "wk week": ("604800", {"s": 1}), "month": ("1", {"month": 1}),
-    "yr year": ("12", {"month": 1}), "decade": ("120", {"month": 1}), "century": ("1200", {"month": 1}),
+    "yr year annum": ("12", {"month": 1}), "decade": ("120", {"month": 1}), "century": ("1200", {"month": 1}),
     "in inch inche": ("254/10000", {"m": 1}), "ft foot feet": ("3048/10000", {"m": 1}),
     "yd yard": ("9144/10000", {"m": 1}),
     "mi mile": ("1609344/1000", {"m": 1}), "ly lightyear": ("9460730472580800", {"m": 1}),
@@ -83,6 +84,12 @@ _PAIRED = re.compile(
 )
 """Two symbols written together before a negative power: `ms^{-1}` is metres a second."""
 _LONGEST = 80
+_RATE = re.compile(r"\s*(?:/|(?<![A-Za-z])(?:per|each|every)(?![A-Za-z]))\s*")
+_OFTEN = re.compile(r"(?<=[A-Za-z%$€£¥₹]) (?:hour|dai|week|month|year|annual)ly\Z")
+_RATED = frozenset({"dollar", "euro", "sterling", "yen", "rupee", "yuan", "percent"})
+"""What a rate is often said of without saying per what."""
+_OVER = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
+_PERIODS = {"daily": "day", "annually": "year"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +100,13 @@ class Unit:
         dimension: Base units with their powers, sorted; empty where only names are counted.
         factor: How many of the base unit one is.
         names: What is counted, in the singular.
+        per: Of a rate of money, of percent or of what is counted: per what.
     """
 
     dimension: Dimension = ()
     factor: Fraction = Fraction(1)
     names: frozenset[str] = field(default_factory=frozenset)
+    per: Unit | None = None
 
     def one(self, name: str) -> bool:
         """Whether this is that one base unit."""
@@ -132,11 +141,24 @@ def unit(text: str) -> Unit | None:
         .replace("\\Omega", "Ω")
         .strip()
     )
+    text = _OVER.sub(r" \1/(\2)", text).strip()
     text = re.sub(r"[.\s]+$", "", text)
     if not text or len(text) > _LONGEST:
         return None
-    text = re.sub(r"(?<=[a-z]) an? (?=(?:second|minute|hour|day|week|month|year)\b)", " per ", text)
-    text = _PAIRED.sub(_parted, text)
+    text = re.sub(r"(?<=[a-z%$]) an? (?=(?:second|minute|hour|day|week|month|year)\b)", " per ", text)
+    text = _OFTEN.sub(lambda m: f" per {_PERIODS.get(m[0].strip(), m[0].strip()[:-2])}", text)
+    rate = _RATE.search(text)
+    if rate and text[: rate.start()].strip():
+        head, per = unit(text[: rate.start()]), unit(text[rate.end() :])
+        if head is None or per is None:
+            return None
+        if {name for name, _ in head.dimension} <= _RATED and head.per is None:
+            return replace(head, per=per)
+    return _plain(_PAIRED.sub(_parted, text))
+
+
+def _plain(text: str) -> Unit | None:
+    """A unit that is no rate of money, percent or counts."""
     powers: Counter[str] = Counter()
     names: set[str] = set()
     factor, sign, raised = Fraction(1), 1, 0
@@ -199,6 +221,14 @@ def _singular(word: str) -> str:
 def scales(first: Unit | None, second: Unit | None) -> tuple[Fraction, Fraction] | None:
     """What two quantities are multiplied by before they are compared; None where their units exclude each other."""
     one, other = first or Unit(), second or Unit()
+    whole = _comparable(one, other)
+    per = scales(one.per, other.per) if one.per and other.per else (Fraction(1), Fraction(1))
+    if whole is None or per is None:
+        return None
+    return whole[0] / per[0], whole[1] / per[1]
+
+
+def _comparable(one: Unit, other: Unit) -> tuple[Fraction, Fraction] | None:
     if one.dimension and other.dimension:
         return (one.factor, other.factor) if one.dimension == other.dimension else None
     if one.names and other.names and not one.names & other.names and not (one.dimension or other.dimension):

@@ -13,6 +13,10 @@ _KINDS = frozenset(
 )
 """What an adjective may be said of without saying more: an isosceles triangle is isosceles."""
 _ADJECTIVE = re.compile(r"(?!not|non|all|any|one|two|six|ten)[a-z]{3,}(?:-[a-z]+)?")
+_PARITY = re.compile(
+    r"(?:for )?(?:all |every |any )?(positive )?(odd|even|prime|composite)"
+    r"(?: (?:integer|number|natural number|value))?(?: [a-z])?"
+)
 _ORDINALS = {"1st": "first", "2nd": "second", "7th": "seventh", "9th": "ninth"}  # "third" may be a part
 _SHAPES = re.compile(r"\\(triangle|angle)(?![a-z])|\\(odot)(?![a-z])")
 _SUPERLATIVE = re.compile(
@@ -29,7 +33,11 @@ def said_in_words(said: Words, other: Node) -> bool:
         heads = (said.head or said.text, other.head or other.text)
         if said.text == other.text or (heads[0] == heads[1] and heads[0] in _POLAR):
             return True
-        return _described(said.text, other.text) or _described(other.text, said.text)
+        return (
+            _parity(said.text) == _parity(other.text)
+            or _described(said.text, other.text)
+            or _described(other.text, said.text)
+        )
     if isinstance(other, Scalar):
         return other.unit is None and _named(said.text) == _named(other.text.casefold())
     if isinstance(other, Group):
@@ -51,6 +59,12 @@ def superlative(said: Words, answer: Named) -> bool:
 def _described(adjective: str, text: str) -> bool:
     head, _, kind = text.rpartition(" ")
     return head == adjective and kind in _KINDS and adjective not in _KINDS and bool(_ADJECTIVE.fullmatch(adjective))
+
+
+def _parity(text: str) -> str:
+    """`all odd n`, `odd integer`, `every odd integer n` in one spelling."""
+    found = _PARITY.fullmatch(text)
+    return f"{found[1] or ''}{found[2]}" if found else text
 
 
 def _named(text: str) -> str:

@@ -16,6 +16,7 @@ from pdr_dspy.data.graders.protocol import Verdict, reference_of
 from pdr_dspy.data.problem import Problem
 
 _BEFORE = re.compile(r"[(\[]?([A-Z])(?:[)\].:]+|\s-\s)\s*(\S.*)", re.DOTALL)
+_BESIDE = re.compile(r"([A-Z])\s+[(\[]([^()\[\]]+)[)\]]")
 _BEHIND = re.compile(r"(\S.*?)\s*[(\[](?:option |choice )?([A-Z])[)\]]", re.DOTALL | re.IGNORECASE)
 
 
@@ -78,7 +79,7 @@ def _both(given: Reading) -> Iterator[tuple[str, str]]:
     """A letter with the text that stands beside it, in each way that it can be read."""
     if len(given.letters) == 1 and given.option:
         yield given.letters, given.option
-    if before := _BEFORE.fullmatch(given.text):
+    if before := _BEFORE.fullmatch(given.text) or _BESIDE.fullmatch(given.text):
         yield before[1], before[2]
     if behind := _BEHIND.fullmatch(given.text):
         yield behind[2].upper(), behind[1]

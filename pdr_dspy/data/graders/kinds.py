@@ -12,11 +12,11 @@ from pdr_dspy.answers.compare import compare, nodes
 from pdr_dspy.answers.equality import settled
 from pdr_dspy.answers.evaluate import evaluate
 from pdr_dspy.answers.mathpool import MathPool
-from pdr_dspy.answers.nodes import Group, Named, Node, Reading, Relation, Scalar, Words
+from pdr_dspy.answers.nodes import Group, Named, Node, Reading, Relation, Scalar, Token, Words
 from pdr_dspy.answers.outcomes import Outcome
 from pdr_dspy.answers.prose import words as as_words
 from pdr_dspy.answers.relating import result
-from pdr_dspy.answers.units import scales
+from pdr_dspy.answers.scalars import scalings
 from pdr_dspy.data.graders.protocol import Verdict, reference_of
 from pdr_dspy.data.graders.tolerance import Tolerance
 from pdr_dspy.data.problem import Problem
@@ -67,7 +67,9 @@ async def same_words(first: str, second: str) -> bool:
     said, also = (_HYPHEN.sub(" ", as_words(each.text).text) for each in (one, other))
     if not said or said == also:
         return said == also
-    return isinstance(one.node, Words | Named) and compare(one, other) is True
+    if said.replace(",", "") == also.replace(",", ""):
+        return True
+    return isinstance(one.node, Words | Named | Token) and compare(one, other) is True
 
 
 async def integer(problem: Problem, text: str) -> Verdict:
@@ -82,14 +84,8 @@ async def same_integer(first: str, second: str) -> bool:
         return False
     wanted, given = number(one), number(other)
     if wanted is not None and given is not None and wanted.value is not None and given.value is not None:
-        same = wanted.value == given.value or _as_share(wanted) == _as_share(given)
-        return same and scales(wanted.unit, given.unit) is not None
+        return any(wanted.value * scale == given.value * other for scale, other in scalings(wanted, given))
     return wanted is None and given is None and compare(one, other) is True
-
-
-def _as_share(number: Scalar) -> Fraction:
-    assert number.value is not None
-    return number.value / 100 if number.unit is not None and number.unit.one("percent") else number.value
 
 
 def number(given: Reading) -> Scalar | None:
@@ -139,22 +135,22 @@ class Number:
 
     def _near(self, wanted: Scalar, given: Scalar) -> bool:
         assert self.tolerance is not None and wanted.value is not None and given.value is not None
-        factors = scales(wanted.unit, given.unit)
-        if factors is None:
-            return False
-        scale = factors[1] / factors[0]  # an absolute tolerance is in the reference's unit
-        if self.tolerance.allows(wanted.value, given.value * scale):
-            return True
-        percents = [each.unit is not None and each.unit.one("percent") for each in (wanted, given)]
-        if percents == [True, False] and given.unit is None:
-            return self.tolerance.allows(wanted.value, given.value * 100)
-        return (
-            percents == [False, True] and wanted.unit is None and self.tolerance.allows(wanted.value, given.value / 100)
+        # An absolute tolerance is in the reference's unit.
+        return any(
+            self.tolerance.allows(wanted.value, given.value * other / scale) for scale, other in scalings(wanted, given)
         )
 
     async def same(self, first: str, second: str) -> bool:
-        """Whether two are the same answer; the tolerance is that of a reference, and does not count."""
-        return await settled(compare(await reading(first), await reading(second)), self.pool)
+        """Whether two are the same answer: either would be right if the other were the reference.
+
+        Raises:
+            Undecided: math-verify could not say.
+        """
+        one, other = await reading(first), await reading(second)
+        numbers = number(one), number(other)
+        if self.tolerance is None or numbers[0] is None or numbers[1] is None:
+            return await settled(compare(one, other), self.pool)
+        return self._near(numbers[0], numbers[1]) or self._near(numbers[1], numbers[0])
 
 
 @dataclass(frozen=True)
