@@ -101,13 +101,14 @@ class Answers:
             return texts
         first, name = texts[commas[0]].strip(), self.columns.answer
         turned = [with_points(text) for text in texts]
-        rows = f"{len(commas)} rows of column {name} have a comma in a number (the first: {self.raws[commas[0]].where})"
+        what = "row of column" if len(commas) == 1 else "rows of column"
+        rows = f"{len(commas)} {what} {name} with a comma in a number (the first: {self.raws[commas[0]].where})"
         if None in turned or all(text.strip()[-4:-3] == "," for row, text in enumerate(texts) if row in set(commas)):
             mend = f"for a decimal comma write {with_points(first)}"
             self.notes.append(f"{rows}: {first} is left as it is, which may be read otherwise; {mend}")
             return texts
         read = f"{first} is {turned[commas[0]]} (of two numbers write 3 and 5)"
-        self.notes.append(f"{rows}, a decimal comma where cells are separated by ';': {read}")
+        self.notes.append(f"{rows}: a decimal comma, where cells are separated by ';': {read}")
         return [text for text in turned if text is not None]
 
     def _letters(self, options: Sequence[Options], given: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
