@@ -18,7 +18,8 @@ _SEPARATOR = re.compile(
     r"\s*(?:[,;\n]|\\q?quad(?![a-z]))\s*(?:(?:and|or)\b\s*)?|\s+(?:and|or|by|&|\\text ?\{ ?(?:and|or) ?\}"
     r"|\\(?:lor|land|vee|wedge)(?![a-z]))\s+"
 )
-_APPROXIMATE = re.compile(r"(?P<name>\S{1,20}?) ?\\approx(?![a-z]) ?(?P<value>\S.*)", re.DOTALL)
+_APPROXIMATE = re.compile(r"(?P<name>\S{1,20}?)\s*\\approx(?![a-z])\s*(?P<value>\S.*)", re.DOTALL)
+_ASSIGNED = re.compile(r"(?P<name>[a-zA-Z](?:_\{?\w{1,8}\}?)?'?) ?= ?(?P<value>[^=<>]+)")
 _FENCED = re.compile(r"[(\[] ?(?P<array>\\begin ?\{array\}.*\\end ?\{array\}) ?[)\]]", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\s?\{([pbB]?matrix|array|cases)\}(?:\s?\{[lcr| ]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
 _BUILDER = re.compile(r"(?:\\\{|\{)\s*(?P<left>[^|:{}]{1,40}?)\s*(?:\||:)\s*(?P<right>.+?)(?:\\\}|\})", re.DOTALL)
@@ -86,6 +87,8 @@ def _structured(text: str, depth: int) -> Node:
         return region
     if (bracketed := _bracketed(text, depth)) is not None:
         return bracketed
+    if (assigned := _ASSIGNED.fullmatch(text)) and (amount := quantity(assigned["value"])) is not None:
+        return Named(squeezed(assigned["name"]), amount, True)
     prose = bool(words_in(text))
     if prose and (said := stated(text)) is not None:
         label, value = said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from pdr_dspy.answers.classify import classify, squeezed
@@ -19,6 +20,8 @@ _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]+")
 _UNFINISHED = re.compile(
     r"[<>=]|\\(?:le|ge|ne|in|to|approx|mod|pmod|bmod|equiv|cup|cap|parallel|perp)(?![a-zA-Z])|[-+*/^_]\s*\Z|\A\s*[*/^_]"
 )
+_CONSTANT = re.compile(r"\+ ?[cCkK]\Z")
+_ANTIDERIVATIVE = re.compile(r"(?<![\\a-zA-Z])[xtuyz](?![a-zA-Z])|\\theta")
 _ROUNDING = Fraction(1, 10**13)
 _DIGITS = 15  # of a decimal that a machine wrote
 
@@ -45,7 +48,11 @@ def scalings(first: Scalar, second: Scalar) -> list[tuple[Fraction, Fraction]]:
         return [factors]
     size = _value(bare)
     share = (Fraction(1, 100), Fraction(1)) if shares[0] else (Fraction(1), Fraction(1, 100))
-    return [share] if size is not None and 0 < abs(size) < 1 else [factors, share]
+    return [share] if size is not None and _below_one(size) else [factors, share]
+
+
+def _below_one(size: Value) -> bool:
+    return bool(size) and (abs(size) < 1 if isinstance(size, Fraction) else abs(size) < 1)
 
 
 def scalars(reference: Scalar, answer: Scalar) -> Outcome:
@@ -111,6 +118,7 @@ def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) ->
         return False  # math-verify takes `f'(4)` for `f(4)`
     if "\\infty" in (first.text.lstrip("-"), second.text.lstrip("-")):
         return False
+    first, second = _renamed_constant(first, second), _renamed_constant(second, first)
     letters, other_letters = set(_LETTERS.findall(first.text)), set(_LETTERS.findall(second.text))
     if (
         letters != other_letters
@@ -121,6 +129,17 @@ def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) ->
     if not _expression(first.text) or not _expression(second.text):
         return False
     return Ask(_multiplied(first, scale), _multiplied(second, other_scale))
+
+
+def _renamed_constant(scalar: Scalar, other: Scalar) -> Scalar:
+    """An antiderivative's `+ c` as `+ C`, where the other side writes it so and neither has another use of it."""
+    ends = [_CONSTANT.search(each.text) for each in (scalar, other)]
+    if not ends[0] or not ends[1] or not all(_ANTIDERIVATIVE.search(each.text) for each in (scalar, other)):
+        return scalar
+    heads = [each.text[: end.start()] for each, end in zip((scalar, other), ends, strict=True) if end]
+    if any(re.search(r"(?<![\\a-zA-Z])[aAbBcCkK](?![a-zA-Z])", head) for head in heads):
+        return scalar
+    return replace(scalar, text=f"{scalar.text[: ends[0].start()]}+ C")
 
 
 def _folded(letters: set[str]) -> set[str]:
