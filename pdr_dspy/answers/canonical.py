@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from pdr_dspy.answers.classify import squeezed
+from pdr_dspy.answers.blanks import squeezed
 from pdr_dspy.answers.nodes import Group, Named, Node, Nothing, Scalar, Words
 from pdr_dspy.answers.numbers import rational
 from pdr_dspy.answers.reading import read

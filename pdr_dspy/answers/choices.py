@@ -12,7 +12,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _CORRECT = re.compile(
-    r"[(\[]?([A-J])[)\]]? (?:is|would be) (?:the )?(?:correct|right|true|best|answer)(?: (?:answer|option|choice))?"
+    r"(?:(?:since|because|as) .{1,120}?, (?:so |only )?)?"
+    r"[(\[]?([A-J])[)\]]? (?:is|would be) (?:the )?(?:correct|right|true|best|answer)(?: (?:answer|option|choice))?",
+    re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
     r"(?:(?:option|choice|answer) )?(?:[(\[] ?([A-Ja-j]) ?[)\]][.:]?\s*|([A-J]) ?(?:[).:]\s*(?![A-Z]\.)|\s-\s)"
@@ -20,7 +22,7 @@ _WITH_TEXT = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _STATED = re.compile(
-    r"(?:.{1,120} )?(?:is|are|choose|select|pick|option|choice|be)\s+(?:option |choice "
+    r"(?:.{1,120} )?(?:is|are|choose|select|pick|go with|going with|option|choice|be)\s+(?:option |choice "
     r"|answer )?[(\[]?([A-J])[)\]]?(?:\.|$)",
     re.DOTALL,
 )

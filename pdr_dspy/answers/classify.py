@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pdr_dspy.answers.blanks import squeezed
 from pdr_dspy.answers.evaluate import close, evaluate
 from pdr_dspy.answers.literals import literal
 from pdr_dspy.answers.nodes import Group, Matrix, Named, Node, Nothing, Region, Relation, Scalar, Span, Words
@@ -23,7 +24,9 @@ _ASSIGNED = re.compile(r"(?P<name>[a-zA-Z](?:_\{?\w{1,8}\}?)?'?) ?= ?(?P<value>[
 _FENCED = re.compile(r"[(\[] ?(?P<array>\\begin ?\{array\}.*\\end ?\{array\}) ?[)\]]", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\s?\{([pbB]?matrix|array|cases)\}(?:\s?\{[lcr| ]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
 _BUILDER = re.compile(r"(?:\\\{|\{)\s*(?P<left>[^|:{}]{1,40}?)\s*(?:\||:)\s*(?P<right>.+?)(?:\\\}|\})", re.DOTALL)
-_IN = re.compile(r"(?P<name>[a-zA-Z]) ?(?:\\in(?![a-z])|in (?=[(\[\\])) ?(?P<set>.+)", re.DOTALL)
+_IN = re.compile(
+    r"(?P<name>[a-zA-Z]|\([a-z](?: ?, ?[a-z])+\))\s*(?:\\in(?![a-z])|in (?=[(\[\\]))\s*(?P<set>.+)", re.DOTALL
+)
 _REALS = re.compile(
     r"(?:\\mathbb ?\{ ?R ?\}|\\mathbb R|(?:the )?(?:set of )?(?:all )?(?:the )?real numbers|(?:all )?reals"
     r"|all real (?:values|[a-z]))",
@@ -32,7 +35,8 @@ _REALS = re.compile(
 _NAME = re.compile(
     r"\([a-zA-Z](?: ?, ?[a-zA-Z])+\)|(?:\\(?:angle|triangle|measuredangle|overline|mathbb|vec|hat"
     r"|bar) ?)?(?:\{?[A-Za-z]{1,3}\}?|\\(?:theta"
-    r"|alpha|beta|gamma|lambda|phi|omega|mu|sigma|Delta))'{0,2}(?:(?<=[A-Zfgh])\^ ?\{? ?(?:-1|T) ?\}?)?"
+    r"|alpha|beta|gamma|lambda|phi|omega|mu|sigma|Delta|zeta|Gamma|psi|rho|tau|epsilon|varepsilon|eta|kappa|nu|delta"
+    r"|Omega|Theta|Phi|Lambda|ell))'{0,2}(?:(?<=[A-Zfgh])\^ ?\{? ?(?:-1|T) ?\}?)?"
     r"(?:_\{?[a-zA-Z0-9+, ]{1,8}\}?)?'{0,2}(?: ?\([^()]{0,30}\))?|\|[A-Za-z]{1,3}\||\\(?:lim|int|sum|prod"
     r"|frac ?\{d|det|gcd|max|min|log|binom|iint|mathrm|oint).*"
 )
@@ -97,7 +101,7 @@ def _structured(text: str, depth: int) -> Node:
             return Named(of[1] if of else words(label).text, classify(value, depth + 1), of is not None)
     items = split(text)
     if 1 < len(items) <= _ITEMS and not any(len(words_in(item)) > 6 and not stated(item) for item in items):
-        parts = [classify(item, depth + 1) for item in items]
+        parts = [part for item in items for part in _signed(classify(item, depth + 1))]
         return _captioned(parts, items) or _grouped(text, parts)
     if prose:
         labelled = _LABELLED.fullmatch(text)
@@ -111,7 +115,8 @@ def _structured(text: str, depth: int) -> Node:
         return found if isinstance(found, Region) else _named(found, depth)
     if len(signs := _SIGNED.findall(text)) == 1 and len(text) < 200:
         return Group(
-            tuple(classify(text.replace(signs[0], sign).strip().removeprefix("+"), depth + 1) for sign in "+-")
+            tuple(classify(text.replace(signs[0], sign).strip().removeprefix("+"), depth + 1) for sign in "+-"),
+            signed=True,
         )
     return Scalar(text)
 
@@ -133,6 +138,11 @@ def split(text: str) -> list[str]:
         place = found.end()
     items.append(text[place:].strip())
     return [item for item in items if item]
+
+
+def _signed(part: Node) -> tuple[Node, ...]:
+    """Both values of the `\\pm 1` in an enumeration."""
+    return part.items if isinstance(part, Group) and not part.shape and part.signed else (part,)
 
 
 def _captioned(parts: list[Node], items: list[str]) -> Node | None:
@@ -236,9 +246,3 @@ def _matrix(text: str, depth: int) -> Node | None:
     lines = [line.strip() for line in re.split(r"\\\\(?:\[[^\]]*\])?", found[2])]
     rows = tuple(tuple(classify(cell, depth + 1) for cell in line.split("&")) for line in lines if line)
     return Matrix(rows) if rows and len({len(row) for row in rows}) == 1 else None
-
-
-def squeezed(text: str) -> str:
-    """A text without the blanks that say nothing: one stays between two digits, and between two words."""
-    text = " ".join(text.split())
-    return re.sub(r"(?<![0-9a-zA-Z]) | (?![0-9a-zA-Z])", "", text)

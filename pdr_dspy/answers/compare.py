@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
+from pdr_dspy.answers.blanks import same_text, squeezed
 from pdr_dspy.answers.choices import same_options
-from pdr_dspy.answers.classify import classify, squeezed
-from pdr_dspy.answers.linear import directions
+from pdr_dspy.answers.classify import classify
+from pdr_dspy.answers.grouping import components, labelled, ordered
 from pdr_dspy.answers.literals import tokens_equal
 from pdr_dspy.answers.nodes import (
     Group,
@@ -44,7 +43,7 @@ def compare(reference: Reading, answer: Reading) -> Outcome:
     """
     if isinstance(answer.node, Nothing) or isinstance(reference.node, Nothing):
         return isinstance(answer.node, Nothing) and isinstance(reference.node, Nothing)
-    if _same_text(reference.text, answer.text):
+    if same_text(reference.text, answer.text):
         return True
     if reference.letters and answer.letters:
         if same_options(reference.letters, answer.letters):
@@ -78,12 +77,6 @@ def _same_option_texts(one: str, other: str) -> Outcome:
     ):
         return True
     return nodes(classify(one), classify(other))
-
-
-def _same_text(one: str, other: str) -> bool:
-    """Whether two texts differ in blanks that say nothing; one behind a comma may part two numbers (`1, 234`)."""
-    one, other = (re.sub(r"(?<=[0-9]), (?=[0-9]{3}(?![0-9]))", "; ", " ".join(text.split())) for text in (one, other))
-    return squeezed(one) == squeezed(other)
 
 
 def _wordy(reading: Reading) -> bool:
@@ -190,7 +183,7 @@ def _matrix(matrix: Matrix, other: Node) -> Outcome:
         pairs = zip(matrix.rows, other.rows, strict=True)
         return every([nodes(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)])
     if isinstance(other, Scalar):
-        other = _components(other, max(len(matrix.rows), len(matrix.rows[0])))
+        other = components(other, max(len(matrix.rows), len(matrix.rows[0])))
     if isinstance(other, Group) and other.shape in ("(", "["):
         flat = [row[0] for row in matrix.rows] if all(len(row) == 1 for row in matrix.rows) else list(matrix.rows[0])
         if len(flat) != len(other.items) or (len(matrix.rows) > 1 and len(matrix.rows[0]) > 1):
@@ -203,7 +196,7 @@ def _group(group: Group, other: Node) -> Outcome:
     if isinstance(other, Scalar):
         if other.listed and len(other.listed) == len(group.items) and group.shape != "(":
             return _group(group, Group(tuple(Scalar(str(part), part) for part in other.listed)))
-        if group.shape == "(" and (vector := _components(other, len(group.items))) is not other:
+        if group.shape == "(" and (vector := components(other, len(group.items))) is not other:
             return nodes(group, vector)
         # One value in several spellings (`0.25 or 1/4`) is one answer.
         return (
@@ -217,27 +210,21 @@ def _group(group: Group, other: Node) -> Outcome:
         if (group.shape, other.shape) != ("{", "{") or len(once.items) != len(group.items):
             return False
         other = once
-    if other.either and not group.either and (_labelled(group) or any(isinstance(item, Words) for item in group.items)):
+    if other.either and not group.either and (labelled(group) or any(isinstance(item, Words) for item in group.items)):
         return False  # "red or blue" is not both; "2 or 3" may be the solutions
     names = [[item.name for item in each.items if isinstance(item, Named)] for each in (group, other)]
-    labelled = [_labelled(each) for each in (group, other)]
-    if all(labelled) and set(names[0]) == set(names[1]):
+    named = [labelled(each) for each in (group, other)]
+    if all(named) and set(names[0]) == set(names[1]):
         by_name = {item.name: item for item in other.items if isinstance(item, Named)}
         return every([nodes(item, by_name[item.name]) for item in group.items if isinstance(item, Named)])
-    ordered = any(labelled) or _ordered(group.shape, other.shape, len(group.items))
-    if ordered is None:
+    in_order = any(named) or ordered(group.shape, other.shape, len(group.items))
+    if in_order is None:
         return False
-    if ordered:
+    if in_order:
         return every([nodes(a, b) for a, b in zip(group.items, other.items, strict=True)])
     if len(group.items) > 100:
         return False
     return matching([[nodes(a, b) for b in other.items] for a in group.items])
-
-
-def _labelled(group: Group) -> bool:
-    """Whether each item has a name of its own."""
-    names = {item.name for item in group.items if isinstance(item, Named)}
-    return len(names) == len(group.items) > 1
 
 
 def _once(group: Group) -> Group:
@@ -246,17 +233,3 @@ def _once(group: Group) -> Group:
         if not any(nodes(one, item) is True for one in kept):
             kept.append(item)
     return Group((*kept, *group.items[_REPEATS:]), group.shape)
-
-
-def _components(scalar: Scalar, count: int) -> Node:
-    """`3i - j + 2k` as the vector it is; any other expression as it stands."""
-    parts = directions(scalar.text, count) if scalar.unit is None and scalar.value is None else None
-    return scalar if parts is None else Group(tuple(Scalar(str(part), part) for part in parts), "(")
-
-
-def _ordered(one: str, other: str, count: int) -> bool | None:
-    """Whether the order counts between two shapes; None where they exclude each other."""
-    shapes = {one, other}
-    if shapes == {"(", "{"} or (shapes in ({"[", "{"}, {"(", "["}) and count == 2):
-        return None
-    return "(" in shapes or shapes == {"["}

@@ -35,11 +35,13 @@ class Group:
         items: At least one.
         shape: `(`: a tuple, in order. `[`: a list. `{`: a set. Empty: a plain enumeration.
         either: Whether "or" joins them: the values of one thing (`x=2 or x=3`).
+        signed: Whether they are what one `\\pm` stands for.
     """
 
     items: tuple[Node, ...]
     shape: str = ""
     either: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,19 +46,21 @@ _SHORT_WORDS = frozenset(
     ]
 )
 _COMMAND = re.compile(r"\\[A-Za-z]+")
+_FACTORS = re.compile(r"(?<![A-Za-z])[A-Za-z]{1,3}(?=[\^_])|(?<=[})])[a-z]{1,2}(?![A-Za-z])")  # the `at` of `at^2`
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _QUALIFIED = re.compile(
     r"\b(?:not|no|never|negative|two|three|four|five|six|seven|eight|nine|ten|out of|wrong|incorrect|false"
     r"|cannot|neither|nor|except|without|or|either|maybe|perhaps|possibly|might"
-    r"|could|(?-i:may)|may be|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice|double"
-    r"|triple|times|squared|cubed|root|(?<![0-9] )(?:more|less|fewer)|hundred|thousand|million|billion|dozen|minus|plus"
+    r"|could|(?-i:may)|may be|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice"
+    r"|(?:double|triple)(?! (?:is|\())"
+    r"|times|squared|cubed|root|(?<![0-9] )(?:more|less|fewer)|hundred|thousand|million|billion|dozen|minus|plus"
     r"|divided|multiplied|guess|greater|exceeds?|almost|nearly|step|chapter|every|depends|unknown|unclear|up to|any"
     r"|from|retracted|per|half|only if|ruled|rejected|excluded|instead|rather|but)\b|n't\b|\?",
     re.IGNORECASE,
 )
 _STATED = re.compile(
-    r"(?P<label>.{0,160}?[^\s=<>])\s+(?:is|are|was|were|equals?|becomes|comes to|is given by|will be|must be"
-    r"|should be)\s+"
+    r"(?P<label>.{0,160}?[^\s=<>])\s+(?:is|are|was|were|equals?|becomes|comes to|is given by|will be|must be|should be"
+    r"|has (?:the )?equation)\s+"
     r"(?P<value>\S.{0,400})",
     re.DOTALL,
 )
@@ -81,10 +83,11 @@ _CALC = re.compile(
     r"|yields))\s+(?P<value>\S.{0,200})",
                    re.DOTALL | re.IGNORECASE)  # fmt: skip
 _POLAR = re.compile(r"(yes|no|true|false)(?:\s*[,.;:!\u2014]\s*|\s+-\s+)(\S.*)", re.IGNORECASE | re.DOTALL)
-_PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")  # of three variables
+_PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}|(?=[A-Za-z]{2,4}\Z)(?:[a-z]+[A-Z]|[A-Z]{2,}[a-z])[A-Za-z]*")
+"""Of variables: `abc`, `mgh`, `GMm`, `qvB`."""
 _SUBJECT = re.compile(r"\A(?:on|in|at|by) (?=\w)|\A(?:it|they|series?|sequence|integral|function|limit) (?=\w+\Z)")
 _ABSENT = re.compile(r"(?:it|limit|derivative|integral|sum|value|solution|inverse|such [a-z]+) (?=doe not exist\Z)")
-_INITIALS = re.compile(r"\b(?:[A-Za-z]\. ?){2,}(?=[\w, ]|\Z)|\b(?:[A-Z] ){2,}(?=[A-Z][a-z])")
+_INITIALS = re.compile(r"\b(?:[A-Za-z]\. ?)+[A-Za-z](?![A-Za-z])\.?|\b(?:[A-Z] ){2,}(?=[A-Z][a-z])")
 _ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
 _SYNONYMS = {
     "\\emptyset": "no solution", "empty set": "no solution", "infinitely many solution": "infinitely many",
@@ -93,7 +96,9 @@ _SYNONYMS = {
     "no real solution": "no real solution", "doe not exist": "dne", "not defined": "undefined",
 }  # fmt: skip
 _MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
-_TIMES = re.compile(r"(?<![\w.:])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?[ap]\.?m\b\.?)?(?![\w:])", re.IGNORECASE)
+_TIMES = re.compile(
+    r"(?<![\w.:])[0-9]{1,2}(?::[0-9]{2}(?::[0-9]{2})?(?: ?[ap]\.?m\b\.?)?| ?[ap]\.?m\b\.?)(?![\w:])", re.IGNORECASE
+)
 _COUNT = re.compile(r"\D{0,80}?\bare (?:exactly |precisely |only )?([0-9]{1,3}) [^\d:=]{1,80}:\s*(\S.*)", re.DOTALL)
 _NUMBERS = re.compile(
     r"(?<![\w.,^_{(/\\-])(?:\\?[$€£] ?)?[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+"
@@ -110,7 +115,7 @@ def qualified(text: str) -> bool:
 
 def words_in(text: str) -> list[str]:
     """The words of a text that are no names of functions, variables or commands."""
-    found = _WORD.findall(_COMMAND.sub(" ", text))
+    found = _WORD.findall(_FACTORS.sub(" ", _COMMAND.sub(" ", text)))
     capitals = 4 if any(c in "\\=^" for c in text) else 0  # of names of lines and angles: `\\angle ABC = 30`
     return [
         word
@@ -128,6 +133,7 @@ def words_in(text: str) -> list[str]:
 def stated(text: str) -> tuple[str, str] | None:
     """Of a sentence that states something, of what and what: "The mean is 10" states (`The mean`, `10`)."""
     found = None
+    text = re.sub(r"\A(it|that|he|she)'s ", r"\1 is ", text, flags=re.IGNORECASE)
     for pattern in (_DOES, _STATED, _CALC):
         place = 0
         while (match := pattern.match(text, place)) and len(text) - place > 2:
@@ -170,7 +176,7 @@ def words(text: str) -> Words:
     parts = [
         part[:-1] if len(part) > 3 and part[-1] == "s" and part[-2] not in "sui" else part for part in folded.split()
     ]
-    bare = _SUBJECT.sub("", " ".join(parts).strip(" ,;:-"), count=1)
+    bare = _SUBJECT.sub("", re.sub(r"\A- ", "", " ".join(parts).strip(" ,;:")).rstrip(" -"), count=1)
     bare = _ABSENT.sub("", bare, count=1)
     return Words(_SYNONYMS.get(bare, bare), head)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from pdr_dspy.answers.classify import squeezed
+from pdr_dspy.answers.blanks import squeezed
 from pdr_dspy.answers.evaluate import close, evaluate
 from pdr_dspy.answers.linear import asked_sum, same_equation
 from pdr_dspy.answers.nodes import Named, Node, Relation, Scalar

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
-from pdr_dspy.answers.classify import classify, squeezed
+from pdr_dspy.answers.blanks import squeezed
+from pdr_dspy.answers.classify import classify
 from pdr_dspy.answers.evaluate import Value, close, evaluate
 from pdr_dspy.answers.nodes import Scalar
 from pdr_dspy.answers.numbers import shortened
@@ -20,6 +21,10 @@ _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]+")
 _UNFINISHED = re.compile(
     r"[<>=]|\\(?:le|ge|ne|in|to|approx|mod|pmod|bmod|equiv|cup|cap|parallel|perp)(?![a-zA-Z])|[-+*/^_]\s*\Z|\A\s*[*/^_]"
 )
+_NAMESAKES = {
+    "sterling": re.compile(r" pounds?\Z"), "celsius": re.compile(r"[0-9] ?C\Z"),
+    "fahrenheit": re.compile(r"[0-9] ?F\Z"),
+}  # fmt: skip
 _CONSTANT = re.compile(r"\+ ?[cCkK]\Z")
 _ANTIDERIVATIVE = re.compile(r"(?<![\\a-zA-Z])[xtuyz](?![a-zA-Z])|\\theta")
 _ROUNDING = Fraction(1, 10**13)
@@ -39,6 +44,7 @@ def scalings(first: Scalar, second: Scalar) -> list[tuple[Fraction, Fraction]]:
 
     A plain number beside a percentage may be as many percent, or the share. Below 1 it is a share: 0.5 is not 0.5%.
     """
+    first, second = _alike(first, second), _alike(second, first)
     factors = scales(first.unit, second.unit)
     if factors is None:
         return []
@@ -51,8 +57,17 @@ def scalings(first: Scalar, second: Scalar) -> list[tuple[Fraction, Fraction]]:
     return [share] if size is not None and _below_one(size) else [factors, share]
 
 
+def _alike(scalar: Scalar, other: Scalar) -> Scalar:
+    """`350 pounds` as money beside `£350`, `25 C` as a temperature beside `25°C`."""
+    if other.unit is not None and len(other.unit.dimension) == 1:
+        name = _NAMESAKES.get(other.unit.dimension[0][0])
+        if name is not None and name.search(scalar.whole):
+            return replace(scalar, unit=other.unit)
+    return scalar
+
+
 def _below_one(size: Value) -> bool:
-    return bool(size) and (abs(size) < 1 if isinstance(size, Fraction) else abs(size) < 1)
+    return 0 < size**2 < 1 if isinstance(size, Fraction) else 0 < abs(size) < 1
 
 
 def scalars(reference: Scalar, answer: Scalar) -> Outcome:

@@ -21,7 +21,7 @@ _LEAD = re.compile(
     r"(?:\b(?:final |correct |right |best |my ){0,3}(?:answer|choice|result|option)\b(?: to (?:the"
     r"|this) (?:question|problem))?"
     r"(?:[*_`]{0,3}\s{0,3}(?:\bis\b(?: therefore| thus| then| option| choice| equal to)?(?![a-zA-Z'])|=(?!=)|:)"
-    r"|\s*\uff1a)"
+    r"|\s*(?:\uff1a|\u2192|[-=]>))"
     r"|(?:\u7b54\u6848|\u6545\u9009|\u6545\u7b54\u6848\u4e3a|\u6240\u4ee5\u9009|\u7b54\u3048?|\u6545\u586b"
     r"|\u9009)(?:\u662f|\u4e3a)?\s*[:\uff1a]?"
     r"|\bso it (?:must be|is)\b|(?:^|\n)[ \t]*####)[ \t]*:?",
@@ -55,6 +55,11 @@ _CLAUSE = re.compile(
     r"|so that|for which|which|due to|given that)\b"
     r"|\s+[\u2014#]\s|;? i\.e\.).*\Z",
     re.DOTALL,
+)
+_IS_IT = re.compile(
+    r"(?!if |whether |neither |unless )(.{1,80}?),? (?:is|are) (?:the|my|our)"
+    r" (?:final |correct |right )?(?:answers?|result|solutions?)",
+    re.IGNORECASE,
 )
 _SYMBOL = re.compile(r"[a-zA-Z](?:_\{?\w{1,8}\}?)?|\\[a-zA-Z]+")
 _SENTENCE = re.compile(r"\A([^\n]{1,60}?)[.!\u2026]\s+(?=[A-Z(])(.*)\Z", re.DOTALL)
@@ -189,8 +194,10 @@ def _shortened(text: str) -> str:
     note = _PARENTHESIS.search(text) if text.endswith((")", ").")) else None
     if note and _remark(note[1]) and not _OPERATOR.search(text[: note.start()]):
         # `5 (dogs)` counts dogs
-        counted = note[1].isalpha() and text[: note.start()].strip()[-1:].isdigit()
+        counted = note[1].isalpha() and not note[1].endswith("ly") and text[: note.start()].strip()[-1:].isdigit()
         text = text[: note.start()] + (f" {note[1]}" if counted else "")
+    if (told := _IS_IT.fullmatch(text)) and not _MORE.search(told[1]):
+        text = told[1]
     clause = _CLAUSE.search(text)
     if clause and not (clause[0].lstrip().startswith("\\approx") and _SYMBOL.fullmatch(text[: clause.start()])):
         text = text[: clause.start()] or text

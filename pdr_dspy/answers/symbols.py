@@ -61,6 +61,7 @@ _TYPESET = re.compile(
 _BLANK = re.compile(r"(?:(?<!\\)\\[,;: ]|\\(?:thinspace|medspace|enspace|hspace\{[^{}]*\})(?![a-zA-Z])|~)")
 _SHORT = re.compile(r"\\(frac|sqrt) ?([0-9a-zA-Z])(?: ?(?:([0-9a-zA-Z])|(?=\{)))?")
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|\\!,|,\\!)(?=[0-9]{3}(?![0-9]))")
+_CHOOSE = re.compile(r"(?<![\w.{\\])([0-9]{1,4}) choose ([0-9]{1,4})(?![\w.])")
 _COMMA = re.compile(r"(?<![0-9.,}])([0-9]+)\{,\}([0-9]+)(?![0-9.]|\{,\})")
 _RENAMED = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
@@ -75,6 +76,7 @@ _RENAMED = (
     (re.compile(r"\\(?:lbrace)(?![a-zA-Z])"), r"\\{"),
     (re.compile(r"\\(?:rbrace)(?![a-zA-Z])"), r"\\}"),
     (re.compile(r"\\(?:mid|[lr]?vert)(?![a-zA-Z])"), "|"),
+    (re.compile(r"\{ ?([^{}]{1,40}?) ?\\choose(?![a-zA-Z]) ?([^{}]{1,40}?) ?\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\\textcircled ?\{ ?([0-9]{1,2}) ?\}"), r"(\1)"),
     (re.compile(r"\\Delta(?= ?[A-Z]{3}(?![A-Za-z]))"), r"\\triangle"),
     (re.compile(r" ?\^ ?(?:\{ ?\\prime ?\\prime ?\}|\\prime ?\\prime(?![a-z]))"), "''"),
@@ -103,7 +105,7 @@ def commands(text: str) -> str:
     """LaTeX without what only sets it in type, and one name for each command."""
     # `{,}` keeps LaTeX from setting a blank behind a comma of a number: before three digits of thousands.
     text = _COMMA.sub(lambda m: m[0] if len(m[2]) == 3 and m[1] != "0" else f"{m[1]}.{m[2]}", text)
-    text = _THIN.sub(",", text)
+    text = _CHOOSE.sub(r"\\binom{\1}{\2}", _THIN.sub(",", text))
     if "\\" in text or "&" in text or "=" in text:
         for pattern, name in _RENAMED:
             text = pattern.sub(name, text)

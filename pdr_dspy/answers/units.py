@@ -88,6 +88,7 @@ _RATE = re.compile(r"\s*(?:/|(?<![A-Za-z])(?:per|each|every)(?![A-Za-z]))\s*")
 _OFTEN = re.compile(r"(?<=[A-Za-z%$€£¥₹]) (?:hour|dai|week|month|year|annual)ly\Z")
 _RATED = frozenset({"dollar", "euro", "sterling", "yen", "rupee", "yuan", "percent"})
 """What a rate is often said of without saying per what."""
+_SQUARED = re.compile(r"([a-z]{3,}) (squared|cubed)(?![a-z])")
 _OVER = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
 _PERIODS = {"daily": "day", "annually": "year"}
 
@@ -142,6 +143,7 @@ def unit(text: str) -> Unit | None:
         .strip()
     )
     text = _OVER.sub(r" \1/(\2)", text).strip()
+    text = _SQUARED.sub(lambda m: f"{'square' if m[2] == 'squared' else 'cubic'} {m[1]}", text)
     text = re.sub(r"[.\s]+$", "", text)
     if not text or len(text) > _LONGEST:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pdr_dspy.answers.classify import squeezed
+from pdr_dspy.answers.blanks import squeezed
 from pdr_dspy.answers.nodes import Group, Named, Node, Scalar, Words
 
 _POLAR = ("yes", "no", "true", "false")
