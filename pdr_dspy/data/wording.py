@@ -65,7 +65,7 @@ _HEADING = re.compile(r"(?:^| )(?:answer )?(?:options|choices)$")
 
 def normal_text(text: str) -> str:
     """The tokens of a text that count, with a blank between them."""
-    plain = _unicode(text)
+    plain = _unicode(text).strip()
     found = _LINE_MARKS.sub(" ", plain)
     if _LATEX.search(found):
         found = _THOUSANDS.sub("", found).replace("\\{", "(").replace("\\}", ")")

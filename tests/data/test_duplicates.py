@@ -7,7 +7,7 @@ import random
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pdr_dspy.data import Problem, normal_form, same_problems
@@ -59,6 +59,7 @@ def test_numbers_signs_and_drawings_count(one: str, other: str) -> None:
 
 
 @given(st.text())
+@example("*~0")
 def test_a_normal_form_is_blind_to_white_space_and_there_for_any_text(text: str) -> None:
     assert normal_text(f" {text}\n") == normal_text(text)
     assert (normal_text(text) == "") == (not normal_text(text).strip())

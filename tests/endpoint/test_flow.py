@@ -138,8 +138,12 @@ def test_a_call_cancelled_from_a_loop_of_its_own_reaches_the_server_too(fake_vll
     fake_vllm.answer = HANG
 
     async def cut() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(endpoint.lm.acall("hello", max_tokens=5), 0.3)
+        task = asyncio.ensure_future(endpoint.lm.acall("hello", max_tokens=5))
+        while not fake_vllm.calls:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     with open_endpoint(fake_vllm) as endpoint:
         asyncio.run(cut())

@@ -155,13 +155,16 @@ def test_cancelling_one_of_the_same_calls_leaves_the_others_alone(fake_vllm: Fak
 
         first = asyncio.ensure_future(one())
         second = asyncio.ensure_future(one())
-        await asyncio.sleep(0.3)
+        while not fake_vllm.calls:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         assert len(fake_vllm.calls) == 1
         first.cancel()
         return await second
 
     with open_endpoint(fake_vllm, store=MemoryStore()) as endpoint:
         assert bridge.run(both()) == ["second"]
+    assert len(fake_vllm.calls) == 2  # the one that was cancelled, and the other one's own
 
 
 def test_a_record_survives_reopening_and_other_processes_are_seen(tmp_path: Path) -> None:

@@ -341,7 +341,7 @@ def test_a_call_cut_off_after_its_first_request(start_fake: Start, waiting: bool
     def answer(call: Call) -> Reply:
         last = call.messages[-1]
         return (
-            HANG if last["content"] == "other" or last["role"] == "assistant" else replace(Thinker()(call), delay=0.2)
+            HANG if last["content"] == "other" or last["role"] == "assistant" else replace(Thinker()(call), delay=1.0)
         )
 
     server = start_fake(answer=answer)
@@ -349,7 +349,8 @@ def test_a_call_cut_off_after_its_first_request(start_fake: Start, waiting: bool
     async def cut(endpoint: Any) -> None:
         with tagged(TAG):
             task = asyncio.ensure_future(endpoint.lm.acall("hello", max_tokens=CAP + ROOM))
-            await asyncio.sleep(0.1)
+            while not server.calls:
+                await asyncio.sleep(0.01)
         other = asyncio.ensure_future(endpoint.lm.acall("other", max_tokens=5)) if waiting else None
         while len(server.calls) < 2:
             await asyncio.sleep(0.01)

@@ -155,12 +155,11 @@ def test_problems_that_all_meet_the_same_mistake_tell_it_once() -> None:
 
 
 async def test_cancelling_cancels_what_is_in_flight() -> None:
+    started: list[int] = []
     ended: list[int] = []
-    started = asyncio.Event()
-    caller = asyncio.get_running_loop()
 
     async def solve(number: int) -> int:
-        caller.call_soon_threadsafe(started.set)
+        started.append(number)
         try:
             await asyncio.sleep(30)
         finally:
@@ -168,8 +167,8 @@ async def test_cancelling_cancels_what_is_in_flight() -> None:
         return number
 
     task = asyncio.create_task(evaluate(Program(solve), dataset(20), concurrency=3))
-    await started.wait()
-    await asyncio.sleep(0.05)
+    while len(started) < 3:
+        await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -86,7 +86,7 @@ async def test_when_time_is_over_what_is_in_flight_is_asked_again(tmp_path: Path
         await asyncio.sleep(0 if suggestion.number < 2 else 60)
         return measured(0.5, 1.0)
 
-    ending, notes = await run(opened(tmp_path), work, seconds=0.5)
+    ending, notes = await run(opened(tmp_path), work, seconds=1.5)
     assert ending == "timeout" and notes.done == [0, 1] and len(notes.lost) == 2
     _, again = await run(opened(tmp_path), quick)
     assert len(again.done) == 4
