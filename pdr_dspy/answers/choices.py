@@ -55,7 +55,9 @@ def options(text: str) -> tuple[str, str]:
         letter = found[1] or found[2] or found[3]
         if found[1] or found[3] or letter.isupper():
             return letter.upper(), found[4].strip()
-    if (found := _STATED.fullmatch(text)) and not re.search(r"\b(?:not|n't|or|nor|either|wrong)\b|n't\b", text):
+    if (found := _STATED.fullmatch(text)) and not re.search(
+        r"\b(?:not|or|nor|either|wrong|could|might|may|maybe|perhaps|possibly|if)\b|n't\b", text
+    ):
         return found[1], ""
     return "", ""
 

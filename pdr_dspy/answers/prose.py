@@ -52,7 +52,7 @@ _QUALIFIED = re.compile(
     r"\b(?:not|no|never|negative|two|three|four|five|six|seven|eight|nine|ten|out of|wrong|incorrect|false"
     r"|cannot|neither|nor|except|without|or|either|maybe|perhaps|possibly|might"
     r"|could|(?-i:may)|may be|if|unless|when|whenever|than|least|most|between|over|under|half|twice|thrice"
-    r"|(?:double|triple)(?! (?:is|\())"
+    r"|double|triple(?! is\b| \(|\Z)"
     r"|times|squared|cubed|root|(?<![0-9] )(?:more|less|fewer)|hundred|thousand|million|billion|dozen|minus|plus"
     r"|divided|multiplied|guess|greater|exceeds?|almost|nearly|step|chapter|every|depends|unknown|unclear|up to|any"
     r"|from|retracted|per|half|only if|ruled|rejected|excluded|instead|rather|but)\b|n't\b|\?",

@@ -40,8 +40,8 @@ _WAIT = re.compile(
 )
 _SAYS = re.compile(r"(?:.*\b(?:is|are|be|equals|get|gives)\b|.*=)\s*(?=\S)", re.DOTALL | re.IGNORECASE)
 _EXPLAINS = re.compile(
-    r"\(|(?:[*_#]{0,4})(?:explanation|reason|because|since|note|check|proof|solution|here|this|that|verif|as "
-    r"|justif|rationale|work"
+    r"\((?=[^()]*[^\W\d_]{3})|(?:[*_#]{0,4})(?:explanation|reason|because|since|note|check|proof|solution|here|this|that|verif"
+    r"|as |justif|rationale|work"
     r"|steps?|i |we |to |so |thus|therefore|let|by |using|where|with|first|given|confidence|in |the |it |for )",
     re.IGNORECASE,
 )
@@ -51,7 +51,8 @@ _NUMBERED = re.compile(r"[0-9]{1,2}[.)] \S")
 _OPERATOR = re.compile(r"(?:\\[a-zA-Z]+|[-+*/^_=<>(,])\s*\Z")
 _CLAUSE = re.compile(
     r"(?:, (?:and )?not\b|,? (?:or|i\.e\.,?) (?:about|approximately|roughly)\b"
-    r"|\s*\\approx(?![a-z])(?<!\A\\approx)|\s+for (?:all|every|any) |\s--\s|,? (?:because|since|as (?!well)"
+    r"|\s*\\approx(?![a-z])(?<!\A\\approx)(?!.*\b(?:or|and|not)\b)|\s+for (?:all|every|any) |\s--\s"
+    r"|,? (?:because|since|as (?!well)"
     r"|so that|for which|which|due to|given that)\b"
     r"|\s+[\u2014#]\s|;? i\.e\.).*\Z",
     re.DOTALL,

@@ -145,7 +145,7 @@ def unit(text: str) -> Unit | None:
     text = _OVER.sub(r" \1/(\2)", text).strip()
     text = _SQUARED.sub(lambda m: f"{'square' if m[2] == 'squared' else 'cubic'} {m[1]}", text)
     text = re.sub(r"[.\s]+$", "", text)
-    if not text or len(text) > _LONGEST:
+    if not text or len(text) > _LONGEST or "n't" in text:
         return None
     text = re.sub(r"(?<=[a-z%$]) an? (?=(?:second|minute|hour|day|week|month|year)\b)", " per ", text)
     text = _OFTEN.sub(lambda m: f" per {_PERIODS.get(m[0].strip(), m[0].strip()[:-2])}", text)
