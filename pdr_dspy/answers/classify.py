@@ -43,6 +43,11 @@ _NAME = re.compile(
 _VALUE_OF = re.compile(r"(?:.*\b)?(?:values?|side|angle|variable) (?:of )?\$?([a-zA-Z])\$?", re.IGNORECASE)
 _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]{2,40}?)\s*[:=]\s*(\S.*)", re.DOTALL)
 _CAPTIONED = re.compile(r"([A-Za-z][A-Za-z ]{2,40}?) ((?:[-+.$\\]|[0-9])\S*)")
+_CALLED = re.compile(
+    r"(?:the )?(?:ordered )?(?:point|pair|triple|vector|vertex|interval|ratio|set|matrix)s?:?"
+    r" (?=[(\[{0-9]|\\(?:\{|left|begin))",
+    re.IGNORECASE,
+)
 _EITHER = re.compile(
     r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:))\s+(?=\S)", re.IGNORECASE
 )
@@ -76,6 +81,8 @@ def classify(text: str, depth: int = 0) -> Node:
         return MINUS
     if _LABELS.fullmatch(text):
         return Group(tuple(classify(label, depth + 1) for label in re.findall(r"[0-9]+", text)))
+    if called := _CALLED.match(text):
+        return classify(text[called.end() :], depth + 1)
     if either := _EITHER.match(text):
         text = text[either.end() :]
     return _structured(text, depth)

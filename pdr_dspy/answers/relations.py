@@ -14,6 +14,7 @@ _TURNED = {">": "<", ">=": "<="}
 VARIABLE = re.compile(
     r"[a-zA-Z]|\\(?:theta|alpha|beta|gamma|lambda|phi|omega|mu|sigma)|[a-zA-Z]_\{?[a-zA-Z0-9]{1,3}\}?|[a-zA-Z]'"
 )
+_ENVIRONMENT = re.compile(r"\\begin.{1,1000}?\\end ?\{[a-zA-Z]+\}", re.DOTALL)
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _CONSTANTS = re.compile(
     r"\\(?:infty|pi|sqrt|frac|cdot|times|ln|log|sin|cos|tan)(?![a-z])|(?<![a-zA-Z])e(?![a-zA-Z])"
@@ -32,7 +33,7 @@ PLUS, MINUS = Scalar("\\infty"), Scalar("-\\infty")
 
 
 def top_level(text: str) -> list[int]:
-    """How deep in brackets each character of a text stands; a half-open interval closes what it opened."""
+    """How deep in brackets and environments each character stands; a half-open interval closes what it opened."""
     depth, depths = 0, []
     for character in text:
         if character in ")]}":
@@ -40,6 +41,8 @@ def top_level(text: str) -> list[int]:
         depths.append(depth)
         if character in "([{":
             depth += 1
+    for found in _ENVIRONMENT.finditer(text):
+        depths[found.start() + 1 : found.end()] = [deep + 1 for deep in depths[found.start() + 1 : found.end()]]
     return depths
 
 

@@ -24,6 +24,12 @@ _WITHOUT = re.compile(
 )
 
 
+_ZERO = {"positive": ">", "negative": "<", "nonnegative": "\\ge", "nonpositive": "\\le"}
+_SIGNED = re.compile(
+    r"(?:the )?(?:set of )?(?:all )?(?:the )?(positive|negative|non-?negative|non-?positive) (?:real numbers|reals)"
+)
+
+
 def spoken(text: str) -> Region | None:
     """The region that a sentence of one variable, or a set of reals without some, describes; None where it is none."""
     if len(text) > 200:
@@ -31,6 +37,9 @@ def spoken(text: str) -> Region | None:
     if compared := _COMPARED.fullmatch(text):
         found = related(f"{compared[1]} {_SIGNS[compared[2]]} {compared[3]}")
         return found if isinstance(found, Region) else None
+    if signed := _SIGNED.fullmatch(text):
+        found = related(f"x {_ZERO[signed[1].replace('-', '')]} 0")
+        return Region(found.spans) if isinstance(found, Region) else None
     if without := _WITHOUT.fullmatch(text):
         points = [rational(part) for part in re.split(r",| and ", without["points"].strip("\\{}"))]
         ends = sorted({point for point in points if point is not None})

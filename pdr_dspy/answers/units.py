@@ -89,6 +89,7 @@ _OFTEN = re.compile(r"(?<=[A-Za-z%$€£¥₹]) (?:hour|dai|week|month|year|annu
 _RATED = frozenset({"dollar", "euro", "sterling", "yen", "rupee", "yuan", "percent"})
 """What a rate is often said of without saying per what."""
 _SQUARED = re.compile(r"([a-z]{3,}) (squared|cubed)(?![a-z])")
+_MICRO = re.compile(r"\\mu ?(?=[a-zA-ZΩ])|\u03bc")
 _OVER = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
 _PERIODS = {"daily": "day", "annually": "year"}
 
@@ -142,7 +143,7 @@ def unit(text: str) -> Unit | None:
         .replace("\\Omega", "Ω")
         .strip()
     )
-    text = _OVER.sub(r" \1/(\2)", text).strip()
+    text = _OVER.sub(r" \1/(\2)", _MICRO.sub("µ", text)).strip()
     text = _SQUARED.sub(lambda m: f"{'square' if m[2] == 'squared' else 'cubic'} {m[1]}", text)
     text = re.sub(r"[.\s]+$", "", text)
     if not text or len(text) > _LONGEST or "n't" in text:
