@@ -6,6 +6,7 @@ import re
 
 from pdr_dspy.answers.blanks import squeezed
 from pdr_dspy.answers.nodes import Group, Named, Node, Scalar, Words
+from pdr_dspy.answers.prose import words
 
 _POLAR = ("yes", "no", "true", "false")
 _KINDS = frozenset(
@@ -39,7 +40,8 @@ def said_in_words(said: Words, other: Node) -> bool:
             or _described(other.text, said.text)
         )
     if isinstance(other, Scalar):
-        return other.unit is None and _named(said.text) == _named(other.text.casefold())
+        # Initials (`U.S.A.`) are no product of variables beside words.
+        return other.unit is None and _named(said.text) in (_named(other.text.casefold()), words(other.text).text)
     if isinstance(other, Group):
         return said.text == "origin" and other.shape == "(" and all(_zero(item) for item in other.items)
     return False

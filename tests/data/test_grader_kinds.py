@@ -157,6 +157,18 @@ def test_hedging_between_two_numbers_is_never_right(one: int, other: int) -> Non
         ("words", "Paris", "The capital is Paris.", True),
         ("words", "Paris", "London", False),
         ("words", "Paris", "Paris or London", False),
+        ("words", "July 4, 1776", "4 July 1776", True),
+        ("words", "July 4, 1776", "July 14, 1776", False),
+        ("words", "apple banana cherry", "Apple, banana, cherry.", True),
+        ("words", "apple banana cherry", "banana, apple, cherry", False),
+        ("words", "J. K. Rowling", "JK Rowling", True),
+        ("words", "J. K. Rowling", "J. R. R. Tolkien", False),
+        ("integer", "42", "42%", True),
+        ("integer", "1", "0.01%", False),
+        ("number", "0.5", "0.5%", False),
+        ("all", "p=3, q=7", "q=7, p=3", True),
+        ("all", "p=3, q=7", "3 or 7", False),
+        ("all", "red; blue", "red or blue", False),
         ("all", "2; 3", "3 and 2", True),
         ("all", "2; 3", "3", False),
         ("number", "9.81", "9.81", True),
@@ -226,7 +238,15 @@ async def test_a_letter_and_a_text_beside_it_have_to_name_one_option(pool: MathP
         assert await grader.grade(speeds, {"answer": answer}), answer
     for answer in ("A) 15 m/s", "15 m/s (A)", "12 m/s (B)", "Option A: 15 m/s", "(A) C", "A, B"):
         assert not await grader.grade(speeds, {"answer": answer}), answer
-    for letter, answer in (("C", "1+x"), ("C", "C) 1+x"), ("D", "(D) C"), ("D", "D. C"), ("C", "C")):
+    for letter, answer in (
+        ("A", "A (12 m/s)"),
+        ("C", "C (1+x)"),
+        ("C", "1+x"),
+        ("C", "C) 1+x"),
+        ("D", "(D) C"),
+        ("D", "D. C"),
+        ("C", "C"),
+    ):
         assert await grader.grade(replace(speeds, answer=letter), {"answer": answer}), answer
 
 
@@ -253,11 +273,39 @@ async def test_votes_know_the_options_of_their_problem_and_never_its_reference()
         ("1%", "50%", "0.502", True),
         ("1%", "12", "12 or 13", False),
         ("0", "12", "12.0", True),
+        ("1e-2", "0.5", "0.5%", False),
+        ("1e-2", "0.5", "50%", True),
+        ("1e-2", "0.0821", r"R = 0.0821 \frac{L\cdot atm}{mol\cdot K}", True),
+        ("1e-2", "3.0e8", "c \u2248 3.00\u00d710^8", True),
     ],
 )
 async def test_a_number_within_a_tolerance(tolerance: str, reference: str, answer: str, right: bool) -> None:
     grader = make_grader("number", pool=NoPool(), tolerance=Tolerance.parse(tolerance))
     assert (await grader.grade(problem(reference), {"answer": answer})).correct is right
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "one", "other", "same"),
+    [("1e-2", "9.81", "9.8", True), ("1e-2", "9.8", "9.81", True), ("1e-2", "9.81", "9.6", False),
+     ("±0.5", "12 m", "1240 cm", True), ("±0.5", "1240 cm", "12 m", True), ("±0.5", "12", "12 or 13", False),
+     (None, "9.81", "9.8", False)],
+)  # fmt: skip
+async def test_votes_keep_to_the_tolerance(tolerance: str | None, one: str, other: str, same: bool) -> None:
+    grader = make_grader("number", pool=NoPool(), tolerance=Tolerance.parse(tolerance) if tolerance else None)
+    assert await grader.equal(one, other) is same
+
+
+@given(st.fractions(-1000, 1000), st.fractions(-1000, 1000), st.fractions(0, Fraction(9, 10)), st.booleans())
+def test_two_votes_are_one_where_either_would_be_right_by_the_other(
+    one: Fraction, other: Fraction, size: Fraction, relative: bool
+) -> None:
+    grader = make_grader("number", pool=NoPool(), tolerance=Tolerance(size, relative))
+
+    async def words() -> tuple[bool, bool, bool]:
+        right = [bool(await grader.grade(problem(str(a)), {"answer": str(b)})) for a, b in ((one, other), (other, one))]
+        return any(right), await grader.equal(str(one), str(other)), await grader.equal(str(other), str(one))
+
+    assert len(set(asyncio.run(words()))) == 1
 
 
 @given(st.fractions(-1000, 1000), st.fractions(0, 1).filter(lambda size: size < 1))

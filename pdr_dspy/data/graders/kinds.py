@@ -141,7 +141,7 @@ class Number:
         )
 
     async def same(self, first: str, second: str) -> bool:
-        """Whether two are the same answer: either would be right if the other were the reference.
+        """Whether two are the same answer: either would be right by the other.
 
         Raises:
             Undecided: math-verify could not say.
