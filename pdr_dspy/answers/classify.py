@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pdr_dspy.answers.blanks import squeezed
+from pdr_dspy.answers.enumerated import split
 from pdr_dspy.answers.evaluate import close, evaluate
 from pdr_dspy.answers.literals import literal
 from pdr_dspy.answers.nodes import Group, Matrix, Named, Node, Nothing, Region, Relation, Scalar, Span, Words
@@ -15,10 +16,6 @@ from pdr_dspy.answers.spoken import spoken
 
 _DEPTH = 5
 _ITEMS = 400
-_SEPARATOR = re.compile(
-    r"\s*(?:[,;\n]|\\q?quad(?![a-z]))\s*(?:(?:and|or)\b\s*)?|\s+(?:and|or|by|&|\\text ?\{ ?(?:and|or) ?\}"
-    r"|\\(?:lor|land|vee|wedge)(?![a-z]))\s+"
-)
 _APPROXIMATE = re.compile(r"(?P<name>\S{1,20}?)\s*\\approx(?![a-z])\s*(?P<value>\S.*)", re.DOTALL)
 _ASSIGNED = re.compile(r"(?P<name>[a-zA-Z](?:_\{?\w{1,8}\}?)?'?) ?= ?(?P<value>[^=<>]+)")
 _FENCED = re.compile(r"[(\[] ?(?P<array>\\begin ?\{array\}.*\\end ?\{array\}) ?[)\]]", re.DOTALL)
@@ -52,8 +49,6 @@ _EITHER = re.compile(
     r"(?:either|both|(?:the )?(?:answers?|solutions?|roots?|values?)(?: are|:))\s+(?=\S)", re.IGNORECASE
 )
 _SIGNED = re.compile(r"\\pm(?![a-z])|\\mp(?![a-z])|\+/-|\+-")
-_GROUPS = re.compile(r"(?<![0-9.])[1-9][0-9]{0,2}(?:,[0-9]{3})*\Z")  # the thousands before a comma
-_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _LABELS = re.compile(r"(?:\( ?[0-9]{1,2} ?\)\s*){2,}")  # of statements: (1)(3)
 _OPEN = {"(": ")", "[": "]", "\\{": "\\}", "{": "}", "\\langle": "\\rangle"}
 
@@ -126,25 +121,6 @@ def _structured(text: str, depth: int) -> Node:
             signed=True,
         )
     return Scalar(text)
-
-
-def split(text: str) -> list[str]:
-    """The parts of an enumeration: at commas, semicolons, lines, "and", "or", "by".
-
-    Where something else than a bare comma separates (`1,000; 2`, `1,000 and 2`), one between thousands does not.
-    """
-    depths = top_level(text)
-    separators = [found for found in _SEPARATOR.finditer(text) if not depths[found.start()]]
-    loose = any(found[0] != "," for found in separators)
-    items, place = [], 0
-    for found in separators:
-        item = text[place : found.start()]
-        if loose and found[0] == "," and _GROUPS.search(item) and _THREE.match(text, found.end()):
-            continue
-        items.append(item.strip())
-        place = found.end()
-    items.append(text[place:].strip())
-    return [item for item in items if item]
 
 
 def _signed(part: Node) -> tuple[Node, ...]:
