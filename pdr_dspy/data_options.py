@@ -56,7 +56,7 @@ def add_reading(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--skip-empty",
         action="store_true",
-        help="leave rows out whose inputs or answer are empty (default: they are an error)",
+        help="leave rows out whose inputs are all empty, or whose answer is (default: they are an error)",
     )
     group.add_argument("--limit", type=int, metavar="N", help="read the file's first N problems alone")
 

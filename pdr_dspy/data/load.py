@@ -62,7 +62,7 @@ def load_data(
         signature: A signature of your own, or DSPy's notation of one; its last output field is graded where it has no
             field of the answer's name. Default: the data set's own, or `inputs -> answer`.
         instruction: What the signature is to say instead of its own words.
-        skip_empty: Leave rows out whose inputs or answer are empty, instead of refusing them.
+        skip_empty: Leave rows out whose inputs are all empty, or their answer, instead of refusing them.
         limit: Only the first problems; no more than these are read.
 
     Returns:

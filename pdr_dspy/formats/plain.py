@@ -53,7 +53,12 @@ class PlainAdapter(Adapter):
         main_request: bool = False,
     ) -> str:
         """The inputs, then what is to be done, then the form of the answer."""
-        given = {name: field for name, field in signature.input_fields.items() if name in inputs}
+        # A context that this problem does not have is left out: a label with nothing behind it says less.
+        given = {
+            name: field
+            for name, field in signature.input_fields.items()
+            if name in inputs and (role_of(field) or not isinstance(inputs[name], str) or inputs[name])
+        }
         users = [name for name, field in given.items() if not role_of(field)]
         blocks: list[str] = []
         bounds: list[str] = []

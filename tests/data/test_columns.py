@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdr_dspy.data import load_data
+from pdr_dspy.data import load_data, side_of
 from pdr_dspy.data.columns.names import field_name, usable
 from pdr_dspy.data.columns.paths import MISSING, find
 from pdr_dspy.errors import DataError
@@ -142,6 +142,44 @@ def test_a_damaged_text_that_is_not_used_does_no_harm(file: Any) -> None:
     data = load_data(file('{"problem": "?", "answer": 1, "note": "\\ud83d", "n": NaN}'))
     assert data.problems[0].extra["note"] == "�"
     assert data.fingerprint
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  ", [], float("nan")])
+@pytest.mark.parametrize("skip_empty", [False, True])
+def test_an_input_that_few_problems_have_is_an_empty_text(nothing: Any, skip_empty: bool, file: Any) -> None:
+    rows = [{"context": nothing, "question": "What is 8?", "answer": 8},
+            {"context": "s is 3", "question": "What is s?", "answer": 3},
+            {"context": "What is 2?", "question": nothing, "answer": 2}]  # fmt: skip
+    data = load_data(file(*rows), inputs="context,question", skip_empty=skip_empty)
+    assert [p.inputs for p in data.problems] == [
+        {"context": "", "question": "What is 8?"}, {"context": "s is 3", "question": "What is s?"},
+        {"context": "What is 2?", "question": ""},
+    ]  # fmt: skip
+    told = [note for note in data.notes if "empty text" in note]
+    assert [note.split(" (")[0] for note in told] == ["1 row has no context", "1 row has no question"]
+    assert "line 1" in told[0] and "line 3" in told[1]
+
+
+def test_a_problem_with_no_input_at_all_is_still_refused(file: Any) -> None:
+    rows = [{"context": "s is 3", "question": "What is s?", "answer": 3}, {"context": None, "question": "", "answer": 2}]
+    with pytest.raises(DataError, match="line 2: columns 'context', 'question' are all empty"):
+        load_data(file(*rows), inputs="context,question")
+    data = load_data(file(*rows), inputs="context,question", skip_empty=True)
+    assert len(data) == 1 and "1 row is left out: context and question is empty there" in data.notes
+
+
+def test_an_empty_input_moves_no_problem_to_another_side(file: Any) -> None:
+    rows = [{"question": f"What is {number}?", "answer": number} for number in range(40)]
+    alone = load_data(file(*rows), inputs="question")
+    beside = load_data(file(*({**row, "context": None} for row in rows)), inputs="context,question")
+    assert [side_of(p) for p in alone.problems] == [side_of(p) for p in beside.problems]
+    assert alone.forms == beside.forms
+
+
+def test_options_stand_below_the_last_input_that_has_a_text(file: Any) -> None:
+    row = {"question": "Which?", "context": None, "choices": ["x", "y"], "answer": "A"}
+    (problem,) = load_data(file(row), inputs="question,context", options="choices").problems
+    assert problem.inputs == {"question": "Which?\n\nA) x\nB) y", "context": ""}
 
 
 def test_empty_rows_can_be_left_out_and_are_counted(file: Any) -> None:

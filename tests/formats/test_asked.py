@@ -62,6 +62,14 @@ def test_plain_asks_as_a_person_would() -> None:
         assert "Notes from earlier attempts (they may be wrong):\nwork\nAnswer: 42\n" in refine.prompt
 
 
+@pytest.mark.parametrize(("question", "context"), [(PROBLEM, ""), ("", PROBLEM)])
+def test_plain_leaves_out_an_input_that_a_problem_does_not_have(question: str, context: str) -> None:
+    with FakeVLLM(answer=ANSWERS["plain"]) as server:
+        asked = program("plain", "question, context -> answer: int")
+        assert served(server, lambda: asked(question=question, context=context)).answer == 42
+        assert server.calls[0].prompt.startswith(f"{PROBLEM}\n\n")
+
+
 def test_several_inputs_are_labelled_and_demonstrations_are_turns() -> None:
     asked = program("plain", "question, context -> answer, sure: Literal['yes', 'no']")
     asked.draft.demos = [{"question": "q1", "context": "c1", "solution": "s1", "answer": "a1", "sure": "no"}]

@@ -25,7 +25,7 @@ class Columns:
         options: The options of a multiple-choice problem: one column with all of them, or one column each. Empty: it
             is none.
         answer_optional: Do without an answer where the column is not there or a cell is empty.
-        skip_empty: Leave rows out whose inputs or answer are empty, instead of refusing them.
+        skip_empty: Leave rows out whose inputs are all empty, or their answer, instead of refusing them.
         fields: Names for the inputs' fields, where they are given.
     """
 

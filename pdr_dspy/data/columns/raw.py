@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class Raw:
     Attributes:
         where: The file and the place in it.
         id: The problem's id.
-        inputs: In the order of the columns.
+        inputs: In the order of the columns; an empty text where nothing stands.
         answer: None where there is none.
         options: In the order of the columns; null where an option is not there.
         extra: All columns that are none of these.
@@ -44,6 +44,8 @@ class Raw:
 def raw_row(row: Row, columns: Columns, number: int, source: str) -> Raw | str:
     """A row's cells; or, where it is to be left out (`columns.skip_empty`), the column that is empty.
 
+    Of several inputs some may be empty, as a context that few problems have.
+
     Args:
         row: The row.
         columns: Which cells.
@@ -51,18 +53,17 @@ def raw_row(row: Row, columns: Columns, number: int, source: str) -> Raw | str:
         source: The table's name.
 
     Raises:
-        DataError: a cell is not there, is empty, is no number or text that could be sent.
+        DataError: a cell is not there, or is no number or text that could be sent; the answer or all inputs are empty.
     """
     where = f"{source}, {row.place}"
-    cells = []
-    for name in columns.inputs:
-        value = _cell(row.cells, name, "inputs", where, columns)
-        if is_missing(value):
-            if columns.skip_empty:
-                return name
-            raise _empty(value, name, "inputs", where)
-        check_text(value, name, "inputs", where)
-        cells.append(value)
+    cells = [_cell(row.cells, name, "inputs", where, columns) for name in columns.inputs]
+    if all(map(is_missing, cells)):
+        if columns.skip_empty:
+            return " and ".join(columns.inputs)
+        raise _empty(cells[0], columns.inputs, "inputs", where)
+    for name, value in zip(columns.inputs, cells, strict=True):
+        if not is_missing(value):
+            check_text(value, name, "inputs", where)
     answer = _answer(row.cells, columns, where)
     if answer is MISSING:
         return str(columns.answer)
@@ -79,7 +80,7 @@ def raw_row(row: Row, columns: Columns, number: int, source: str) -> Raw | str:
     return Raw(
         where,
         str(number) if id_column is None else as_text(row.cells[id_column]),
-        tuple(cells),
+        tuple("" if is_missing(value) else value for value in cells),
         answer,
         tuple(options),
         {name: whole_json(plain(value)) for name, value in row.cells.items() if name not in used},
@@ -99,7 +100,7 @@ def _answer(cells: Mapping[str, Any], columns: Columns, where: str) -> Any:
         if is_missing(value):
             if columns.skip_empty:
                 return MISSING
-            raise _empty(value, columns.answer, "answer", where)
+            raise _empty(value, (columns.answer,), "answer", where)
     check_text(value, columns.answer, "answer", where)
     return value
 
@@ -118,10 +119,12 @@ def _cell(cells: Mapping[str, Any], name: str, field: str, where: str, columns: 
     return value
 
 
-def _empty(value: Any, name: str, field: str, where: str) -> DataError:
-    what = "null" if value is None else "NaN" if isinstance(value, float | NotFinite) else "empty"
+def _empty(value: Any, names: Sequence[str], field: str, where: str) -> DataError:
     mend = "Fill it in, or leave such rows out with --skip-empty."
-    return DataError(field, f"{where}: column {name!r} is {what}", mend)
+    if len(names) > 1:
+        return DataError(field, f"{where}: columns {', '.join(map(repr, names))} are all empty", mend)
+    what = "null" if value is None else "NaN" if isinstance(value, float | NotFinite) else "empty"
+    return DataError(field, f"{where}: column {names[0]!r} is {what}", mend)
 
 
 def check_text(value: Any, name: str, field: str, where: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pdr_dspy.data.cells import as_text
+from pdr_dspy.data.cells import as_text, is_missing
 from pdr_dspy.data.columns.answers import Answers
 from pdr_dspy.data.columns.choices import NoOptions, Options, in_columns, options_of
 from pdr_dspy.data.columns.columns import Columns
@@ -95,6 +95,7 @@ class _Reader:
     def table(self, there: tuple[str, ...], left_out: Counter[str]) -> Table:
         for name, count in left_out.items():
             self.notes.append(f"{count} {'rows are' if count > 1 else 'row is'} left out: {name} is empty there")
+        self._tell_empty()
         fields = self._fields()
         answer = field_name(self.columns.answer or "answer", fields, answer=True)
         if self.columns.answer and answer != self.columns.answer:
@@ -103,7 +104,7 @@ class _Reader:
         options = self._options(texts) if self.columns.options else None
         if options is not None:
             for row, offered in zip(texts, options, strict=True):
-                row[-1] = offered.below(row[-1])
+                row[_last(row)] = offered.below(row[_last(row)])
         answers, kind = self.answers.read(options, self.several)
         whole = kind == "all"
         problems = tuple(
@@ -128,6 +129,13 @@ class _Reader:
             if made[-1] != path:
                 self.notes.append(f"column {path} is the field {made[-1]}")
         return tuple(made)
+
+    def _tell_empty(self) -> None:
+        for number, name in enumerate(self.columns.inputs):
+            empty = [raw.where for raw in self.raws if is_missing(raw.inputs[number])]
+            if empty:
+                what = "row has" if len(empty) == 1 else "rows have"
+                self.notes.append(f"{len(empty)} {what} no {name} (the first: {empty[0]}): it is an empty text there")
 
     def _texts(self) -> list[list[str]]:
         """Each row's inputs as texts; of chats, what they ask."""
@@ -172,13 +180,18 @@ class _Reader:
         for raw, row in zip(self.raws, texts, strict=True):
             try:
                 found = options_of(raw.options[0]) if len(names) == 1 else in_columns(raw.options)
-                made.append(found.in_hashed_order(row[-1]) if hashed else found)
+                made.append(found.in_hashed_order(row[_last(row)]) if hashed else found)
             except NoOptions as error:
                 mend = 'Name a column with a list of options, {"text": [...], "label": [...]}, or one column an option.'
                 raise DataError("options", f"{raw.where}: column {', '.join(names)!r}: {error}", mend) from None
         if hashed:
             self.notes.append("the right option has a column of its own: the order is by a hash of the problem")
-        shown = sum(options.shown_in(row[-1]) for options, row in zip(made, texts, strict=True))
+        shown = sum(options.shown_in(row[_last(row)]) for options, row in zip(made, texts, strict=True))
         if shown:
             self.notes.append(f"{shown} problems show their options already: they are not shown twice")
         return made
+
+
+def _last(texts: Sequence[str]) -> int:
+    """The place of the last input that has a text: options stand below it."""
+    return max(place for place, text in enumerate(texts) if text)
