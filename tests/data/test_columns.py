@@ -161,7 +161,10 @@ def test_an_input_that_few_problems_have_is_an_empty_text(nothing: Any, skip_emp
 
 
 def test_a_problem_with_no_input_at_all_is_still_refused(file: Any) -> None:
-    rows = [{"context": "s is 3", "question": "What is s?", "answer": 3}, {"context": None, "question": "", "answer": 2}]
+    rows = [
+        {"context": "s is 3", "question": "What is s?", "answer": 3},
+        {"context": None, "question": "", "answer": 2},
+    ]
     with pytest.raises(DataError, match="line 2: columns 'context', 'question' are all empty"):
         load_data(file(*rows), inputs="context,question")
     data = load_data(file(*rows), inputs="context,question", skip_empty=True)
