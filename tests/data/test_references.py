@@ -65,6 +65,36 @@ def test_a_worked_solution_ends_with_its_answer(answers: list[str], work: str) -
 
 
 @pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"We get \boxed{0}.", "0"),
+        (r"\boxed{7}", "7"),
+        (r"$f(1)=\frac{6}{4}=\boxed{\frac{3}{2}}$", r"\frac{3}{2}"),
+        (r"so it is $-\boxed{5}$", "-5"),
+        (r"it is \boxed{42} inches", "42"),
+        (r"it is $\boxed{\frac{3}{2}}$, or $\boxed{1.5}$", "1.5"),
+        (r"$\boxed{(1,2)}, -\boxed{3}$, and $\boxed{4}$", "(1,2); -3; 4"),
+        (r"As $x^2=1$, the roots are $\boxed{1}$ and $\boxed{-1}$.", "1, -1"),
+        (r"First \boxed{3}. Of the four that are left one more falls away, so it is \boxed{4}", "4"),
+        (r"\fbox{8}", "8"),
+        (r"that is $\boxed 15$.", "15"),
+        (r"that is $\boxed\frac{1}{2}$", r"\frac{1}{2}"),
+        (r"that is \boxed 5.", "5"),
+    ],
+)
+def test_an_answer_in_a_box_is_taken_out_however_short_the_text(text: str, answer: str) -> None:
+    found = worked([text, text, "no box here"])
+    assert found is not None and found.answers == (answer, answer, "no box here") and found.without == (2,)
+    assert worked(["1", "2", text]) is None
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=4), st.integers(0, 30))
+def test_boxes_in_all_rows_leave_none_without(answers: list[int], words: int) -> None:
+    found = worked([f"{'so ' * words}${{x}} = \\boxed{{{{{answer}}}}}$." for answer in answers])
+    assert found is not None and found.without == ()
+
+
+@pytest.mark.parametrize(
     ("text", "texts"),
     [
         ("['A', 'C']", ("A", "C")),

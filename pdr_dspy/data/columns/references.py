@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pdr_dspy.answers import read
-from pdr_dspy.answers.boxed import last_boxed
+from pdr_dspy.answers.boxed import boxes
 from pdr_dspy.answers.nodes import Group, Named, Node, Scalar
 from pdr_dspy.data.cells import as_text, is_missing
 from pdr_dspy.data.columns.paths import structure
@@ -19,6 +19,9 @@ Several = Literal["any", "all"]
 
 MARK = "####"
 BOX = "\\boxed{}"
+_UNBRACED = re.compile(r"\\boxed\s*((?:\\[A-Za-z]+|\{[^{}]*\}|[^\s{}$\\])+)")
+_AND = re.compile(r"[\s$.]*(?:[,;]\s*(?:and\b)?|\band\b)[\s$]*-?")
+_MINUS = re.compile(r"(?:^|[=$(]|\band|[,;])\s*-\Z")
 _LIST = re.compile(r"\s*\[\s*['\"]")
 _NUMBER = re.compile(r"([+−-]?)(\d+|\d{1,3}(?:\.\d{3})+)(?:,(\d+))?((?: ?[%€$£°]| [A-Za-z]{1,3})?)")  # noqa: RUF001
 
@@ -78,9 +81,26 @@ def worked(texts: Sequence[str]) -> Worked | None:
     marked = [end.strip() if mark else "" for _, mark, end in (text.rpartition(MARK) for text in texts)]
     if any(marked):
         return _taken(texts, marked, MARK, f"what is behind {MARK}")
-    boxed = [(last_boxed(text) or "").strip() if len(text.split()) > 8 else "" for text in texts]
-    found = _taken(texts, boxed, BOX, f"what is in the last {BOX}")
+    found = _taken(texts, [_in_box(text) for text in texts], BOX, f"what is in the last {BOX}")
     return found if found.taken else None  # graders read a box by themselves
+
+
+def _in_box(text: str) -> str:
+    r"""What stands in the last box, with a sign before it; all of the boxes at the end that only commas or "and" are
+    between. Also where a box has no braces: `\boxed 5`."""
+    closed = boxes(text)
+    if not closed:
+        bare = _UNBRACED.findall(text)
+        return bare[-1].rstrip(".,;:!") if bare else ""
+    last = len(closed) - 1
+    while last and _AND.fullmatch(text, closed[last - 1].end, closed[last].start):
+        last -= 1
+    contents = [
+        ("-" if _MINUS.search(text[max(0, box.start - 8) : box.start]) else "") + box.content.strip()
+        for box in closed[last:]
+        if box.content.strip()
+    ]
+    return joined(contents)
 
 
 def _taken(texts: Sequence[str], found: Sequence[str], mark: str, how: str) -> Worked:
