@@ -26,7 +26,7 @@ from optimize.searching.sources import Problems, as_begun, embedded_card, load_p
 from optimize.searching.spending import parse_spend
 from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
-from optimize.studies.fingerprint import begun
+from optimize.studies.fingerprint import Begun, begun
 from optimize.studies.state import StateDir, default_name
 from optimize.studies.storages import is_shared, open_storage, present_storage
 from optimize.studies.study import Study
@@ -34,9 +34,11 @@ from optimize.weighing.criteria import parse_objectives
 from optimize.weighing.limits import Limits, duration, parse_limits
 from optimize.weighing.loads import check_loads, parse_loads
 from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.data.showing import described
 from pdr_dspy.data_options import wording
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.errors import InputError
+from pdr_dspy.formats import DEFAULT
 
 
 def search(options: argparse.Namespace) -> int:
@@ -56,15 +58,18 @@ def search(options: argparse.Namespace) -> int:
     limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
     check_loads(parse_loads(options.load), objectives, budget)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
-    problems = load_problems(options, sizes)
     name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
+    problems = load_problems(options, sizes, lambda: _present(options, name))
     if options.dry_run:
-        if ask is not None:
-            print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
-        storage = present_storage(options.storage, options.runs / name)
-        if storage is not None and (before := begun(storage, name)):
+        if before := _present(options, name):
             problems = as_begun(options, sizes, problems, before)
-        return _dry_run(options, budget, sizes, topologies, problems, name)
+        try:
+            if ask is not None:
+                print(foreseen(ask, options, make_space(budget, None, topologies=topologies)))
+            return _dry_run(options, budget, sizes, topologies, problems, name)
+        except InputError:  # an endpoint that is not there yet, most of all: the problems need none
+            print(described(problems.whole, style=asked[0] if asked else DEFAULT, rule=problems.rule))
+            raise
     with ExitStack() as stack:
         state = StateDir(options.runs / name, shared=is_shared(options.storage))
         stack.callback(state.close)
@@ -156,6 +161,12 @@ def fingerprint(
         "seed": options.seed,
         "space": space.fingerprint(),
     }
+
+
+def _present(options: argparse.Namespace, name: str) -> Begun | None:
+    """What the study of this name holds to; None where there is none. Nothing is made."""
+    storage = present_storage(options.storage, options.runs / name)
+    return None if storage is None else begun(storage, name)
 
 
 def _kind(options: argparse.Namespace) -> str:

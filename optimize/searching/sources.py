@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from pdr_dspy.data import GRADERS, RULE, RULES, Dataset, Rule, split
 from pdr_dspy.data_options import load_asked
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
 from pdr_dspy.endpoint.recommended import recommendation
-from pdr_dspy.errors import EndpointError
+from pdr_dspy.errors import DataError, EndpointError
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,26 @@ class Problems:
     whole: Dataset
 
 
-def load_problems(options: argparse.Namespace, sizes: Sizes) -> Problems:
-    """Load and cut the data set.
+def load_problems(
+    options: argparse.Namespace, sizes: Sizes, before: Callable[[], Begun | None] = lambda: None
+) -> Problems:
+    """Load and cut the data set, by today's rule; where that leaves a side empty, by the rule of the study there is.
+
+    Args:
+        options, sizes: What is asked for.
+        before: Looks what a study that is there already holds to. Called only where today's rule does not do.
 
     Raises:
         DataError: it can't be read, or one side is empty.
     """
-    return _cut(options, load_asked(options, quiet=options.dry_run), sizes, RULE)  # a dry run shows all of it
+    whole = load_asked(options, quiet=options.dry_run)  # a dry run shows all of it
+    try:
+        return _cut(options, whole, sizes, RULE)
+    except DataError:
+        begun = before()
+        if begun is None or _rule(begun) == RULE:
+            raise
+        return _cut(options, whole, sizes, _rule(begun))
 
 
 def as_begun(options: argparse.Namespace, sizes: Sizes, problems: Problems, begun: Begun) -> Problems:
@@ -60,7 +73,7 @@ def as_begun(options: argparse.Namespace, sizes: Sizes, problems: Problems, begu
     Raises:
         DataError: it can't be read so, or one side is empty.
     """
-    rule = next((rule for rule in RULES if rule == begun.rule), problems.rule)
+    rule = _rule(begun)
     kind = (begun.grader or "").partition(" within ")[0]
     now = problems.search
     other = now.guessed and kind in GRADERS and kind != now.guessed and (kind == "number" or not options.tolerance)
@@ -72,6 +85,10 @@ def as_begun(options: argparse.Namespace, sizes: Sizes, problems: Problems, begu
         options.grader = kind
     whole = load_asked(options, quiet=True) if other else problems.whole  # told before
     return _cut(options, whole, sizes, rule)
+
+
+def _rule(begun: Begun) -> Rule:
+    return next((rule for rule in RULES if rule == begun.rule), RULE)
 
 
 def _cut(options: argparse.Namespace, data: Dataset, sizes: Sizes, rule: Rule) -> Problems:

@@ -16,10 +16,11 @@ from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
 from optimize.searching import opening
-from optimize.searching.options import INTERRUPTED
+from optimize.searching.options import INTERRUPTED, REFUSED
 from optimize.searching.sources import Problems, as_begun, load_problems
 from optimize.studies.fingerprint import Begun
-from pdr_dspy.data import RULES, load_data, split
+from pdr_dspy.data import RULES, Problem, load_data, side_of, split
+from pdr_dspy.data.__main__ import main
 from pdr_dspy.workflow import load_workflow
 
 SMALL = ("--budget", "tokens=4k", "--problems", "6", "--report-problems", "8", "--front", "2", "--study", "s")
@@ -140,7 +141,7 @@ def test_a_study_goes_on_with_the_rule_that_cut_its_problems_and_its_grader(
 ) -> None:
     written = opening.fingerprint
 
-    def read(options: Any, sizes: Any) -> Problems:
+    def read(options: Any, sizes: Any, _: Any) -> Problems:
         return as_begun(options, sizes, load_problems(options, sizes), Begun(1, "math"))
 
     def unnamed(*given: Any) -> dict[str, Any]:  # before a grader was guessed, none was written down
@@ -179,6 +180,39 @@ def test_a_dry_run_sends_nothing(
     for word in ("topology", "kappa", "16-8-4-1", "long_cot", "calls, at most", "nothing was generated", "say "):
         assert word in out
     assert model.calls == [] and not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_without_its_endpoint_shows_the_problems_all_the_same(
+    command: Command, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("search", *SMALL, "--endpoint", "http://127.0.0.1:9/v1", "--data", data, "--dry-run") == REFUSED
+    out, err = capsys.readouterr()
+    assert main([str(data)]) == 0
+    assert out == capsys.readouterr().out and "say 3" in out
+    assert err.splitlines()[-1].startswith("error: ") and "unreachable" in err
+
+
+def test_a_study_whose_problems_only_its_own_rule_can_cut_goes_on(
+    command: Command, model: FakeVLLM, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    sides = {rule: [side_of(Problem(row["answer"], {"problem": row["problem"]}), rule=rule) for row in rows]
+             for rule in (1, 3)}  # fmt: skip
+    alone = [row for row, first, today in zip(rows, sides[1], sides[3], strict=True) if today == "search"]
+    assert {first for first, today in zip(sides[1], sides[3], strict=True) if today == "search"} == {"search", "report"}
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in alone), encoding="utf-8")
+    given = arguments(model, data, "--trials", 3, "--grader", "math")
+    assert command("search", *given) == REFUSED  # nobody began it under another rule
+    assert "on the report side" in capsys.readouterr().err
+    with monkeypatch.context() as older:
+        older.setattr(opening, "load_problems", lambda o, s, _: load_problems(o, s, lambda: Begun(1, "math")))
+        assert command("search", *given) == 0
+    before = len(model.calls)
+    assert command("search", *given, "--dry-run") == 0
+    counts = [[first for first, today in zip(sides[1], sides[3], strict=True) if today == "search"].count(side)
+              for side in ("search", "report")]  # fmt: skip
+    assert f"{counts[0]} for a search, {counts[1]} for its report" in capsys.readouterr().out
+    assert command("search", *given) == 0 and len(model.calls) == before
 
 
 def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(
