@@ -165,6 +165,27 @@ def test_a_wrong_row_is_named(file: Any) -> None:
         load_data(file({"problem": "?", "choices": ["x"], "answer": 0}), options="choices")
 
 
+@pytest.mark.parametrize(
+    ("texts", "answer", "letter"),
+    [
+        (("Rome", "Paris"), "paris", "B"),
+        (("Rome", "Paris", "paris"), "paris", "C"),
+        (("red one", "GREEN  Two"), "green two", "B"),
+        (("b", "a"), "A", "A"),
+    ],
+)
+def test_an_options_text_in_another_case(texts: tuple[str, ...], answer: str, letter: str) -> None:
+    assert as_letters([Options(texts)], [answer])[0] == [letter]
+
+
+def test_a_text_that_two_options_have_in_another_case_is_refused_and_so_is_the_row_that_is_wrong(file: Any) -> None:
+    with pytest.raises(NoLetter, match="'PARIS' is the text of 2 options"):
+        as_letters([Options(("Paris", "paris"))], ["PARIS"])
+    rows = [{"problem": answer, "choices": ["Paris", "Rome"], "answer": answer} for answer in ("paris", "Berlin")]
+    with pytest.raises(DataError, match="line 2: the answer 'Berlin' is none of the 2 options"):
+        load_data(file(*rows), options="choices")
+
+
 def test_several_right_options_are_one_answer(file: Any) -> None:
     rows = [
         {"problem": "?", "choices": list(TEXTS), "answer": [0, 2]},

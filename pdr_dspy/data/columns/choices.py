@@ -133,9 +133,18 @@ def as_letter(options: Options, answer: str) -> int | None:
 
 
 def as_option(options: Options, answer: str) -> int | None:
-    """The place of the one option with this text."""
-    found = [place for place, text in enumerate(options.texts) if _words(text) == _words(answer)]
+    """The place of the one option with this text; where none has it to the letter, but for upper and lower case."""
+    found = with_text(options, answer)
     return found[0] if len(found) == 1 else None
+
+
+def with_text(options: Options, answer: str) -> list[int]:
+    """The places of the options with this text, as `as_option` compares them."""
+    found = [place for place, text in enumerate(options.texts) if _words(text) == _words(answer)]
+    if found or len(answer.strip()) == 1:  # of single letters, `A` is the first option, and no other way to write `a`
+        return found
+    folded = _words(answer.casefold())
+    return [place for place, text in enumerate(options.texts) if _words(text.casefold()) == folded]
 
 
 def as_index(options: Options, answer: str, first: int = 0) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from pdr_dspy.data.columns.choices import LETTERS, Options, as_index, as_label, as_letter, as_option
+from pdr_dspy.data.columns.choices import LETTERS, Options, as_index, as_label, as_letter, as_option, with_text
 
 Reading = Callable[[Options, str], int | None]
 
@@ -96,7 +96,7 @@ def as_letters(options: Sequence[Options], answers: Sequence[str]) -> tuple[list
 
 
 def _why_not(offered: Options, answer: str) -> str:
-    same = sum(text.split() == answer.split() for text in offered.texts)
+    same = len(with_text(offered, answer))
     if same > 1:
         return f"the answer {answer!r} is the text of {same} options"
     return f"the answer {answer!r} is none of the {len(offered.texts)} options"
