@@ -11,6 +11,7 @@ from pdr_dspy.answers import read
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.graders.kinds import number
 from pdr_dspy.data.problem import Problem
+from pdr_dspy.data.typed import fits, type_name
 
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?:\s*[,;&/]\s*|\s+(?:and|or)\s+|)\(?[A-Z]\)?)*\.?")
 _LETTER = re.compile(r"\(?[A-Z]\)?\.?")
@@ -31,8 +32,14 @@ def misfits(data: Dataset) -> list[str]:
         said += _told(objects, graded, "is an object", "are objects", mend)
         graded = [problem for problem in graded if not _is_object(problem.answer or "")] if objects else graded
     if expected := _EXPECTED.get(kind):
-        fits, one, many, mend = expected
-        said += _told([problem for problem in graded if not fits(problem)], graded, one, many, mend)
+        expects, one, many, mend = expected
+        said += _told([problem for problem in graded if not expects(problem)], graded, one, many, mend)
+    field = data.signature.output_fields.get(data.graded_field or "")
+    if kind in _TEXTS and field is not None and field.annotation is not str:
+        wanted = f"no value of the type {type_name(field.annotation)}"
+        mend = f"no answer can be it; give {data.graded_field} another type in the signature"
+        off = [problem for problem in graded if not fits(problem, field.annotation)]
+        said += _told(off, graded, f"is {wanted}", f"are {wanted}", mend)
     lettered = [problem for problem in graded if not problem.options and _LETTERS.fullmatch(problem.answer or "")]
     if kind == "choice" or (kind in _TEXTS and 2 * len(lettered) > len(graded)):
         unseen = [problem for problem in lettered if not _shows_options(problem)]

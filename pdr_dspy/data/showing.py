@@ -12,6 +12,7 @@ from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.misfits import misfits
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.data.split import RULE, Rule, split
+from pdr_dspy.data.typed import type_name
 from pdr_dspy.errors import DataError
 from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.modules.signatures import stage_signature
@@ -58,7 +59,7 @@ def as_asked(data: Dataset, problem: Problem, style: Format = DEFAULT) -> str:
 def _asked(data: Dataset) -> list[str]:
     def fields(given: dict[str, object]) -> str:
         return ", ".join(
-            name if annotation is str else f"{name}: {getattr(annotation, '__name__', annotation)}"
+            name if annotation is str else f"{name}: {type_name(annotation)}"
             for name, field in given.items()
             for annotation in [getattr(field, "annotation", str)]
         )

@@ -16,6 +16,7 @@ from pdr_dspy.data.__main__ import main
 from pdr_dspy.data.checks import remarks
 from pdr_dspy.data.columns.unused import unused_options
 from pdr_dspy.data.misfits import misfits
+from pdr_dspy.data.showing import described
 from pdr_dspy.errors import DataError
 
 GPQA = ["Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"]
@@ -132,3 +133,56 @@ def test_integers_fit_their_graders(numbers: list[int]) -> None:
     problems = tuple(Problem(str(i), {"problem": "?"}, str(number)) for i, number in enumerate(numbers))
     for grader in ("integer", "number"):
         assert not misfits(Dataset("d", usual_signature(["problem"], "answer"), problems, make_grader(grader)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "off"),
+    [
+        ("int", ["3", "3.5", "12 apples", "1,000"], "3.5"),
+        ("float", ["3", "1/2", "$-2.5$"], None),
+        ("float", ["3", "Paris"], "Paris"),
+        ("bool", ["yes", "False", "perhaps not"], "perhaps not"),
+        ("Literal['red', 'blue']", ["red", "Blue", "green"], "green"),
+        ("list[int]", ["1, 2", "[3]", "x"], "x"),
+        ("str", ["3.5", "Paris"], None),
+    ],
+)
+def test_a_reference_that_is_no_value_of_the_answers_type_is_told(
+    kind: str, answers: list[str], off: str | None, tmp_path: Path
+) -> None:
+    rows = [{"problem": str(number), "answer": answer} for number, answer in enumerate(answers)]
+    data = loaded(tmp_path, rows, signature=f"problem -> answer: {kind}", grader="exact")
+    told = [doubt for doubt in misfits(data) if "no value of the type" in doubt]
+    assert len(told) == (off is not None)
+    if off is not None:
+        place = answers.index(off) + 1
+        assert f"1 of {len(answers)} " in told[0] and f"(problem {place}: {off!r})" in told[0] and kind in told[0]
+
+
+def test_an_option_fits_by_its_letter_or_by_its_text(tmp_path: Path) -> None:
+    rows = [{"problem": "p", "choices": ["red", "blue"], "answer": 0}]
+    for kind, doubted in (("Literal['A', 'B']", False), ("Literal['red', 'blue']", False), ("int", True)):
+        data = loaded(tmp_path, rows, options="choices", signature=f"problem -> answer: {kind}")
+        assert any("no value of the type" in doubt for doubt in misfits(data)) == doubted
+
+
+def test_a_type_is_shown_whole(tmp_path: Path) -> None:
+    rows = [{"problem": "p", "answer": "1"}]
+    for kind in ("int", "list[str]", "Literal['1', '2']"):
+        assert f"-> answer: {kind}\n" in described(loaded(tmp_path, rows, signature=f"problem -> answer: {kind}"))
+
+
+@pytest.mark.parametrize(
+    ("splits", "told"),
+    [
+        (["train", "test", "train"], "column split is not used (train 2, test 1): every row is read"),
+        (["search", "report", "test"], "puts 1 on the search side and 1 on the report side; 1 row names none (test 1)"),
+        (["search", "report", None], "; 1 row names none (empty): by a hash there"),
+        (["search", "report", "report"], "column split puts 1 on the search side and 2 on the report side"),
+        (["test", "test", "test"], None),
+    ],
+)
+def test_what_a_column_split_does_is_told(splits: list[str | None], told: str | None, tmp_path: Path) -> None:
+    rows = [{"problem": str(n), "answer": n, "split": split} for n, split in enumerate(splits)]
+    notes = [note for note in loaded(tmp_path, rows).notes if "column split" in note]
+    assert len(notes) == (told is not None) and all(told in note for note in notes if told)

@@ -15,6 +15,7 @@ from pdr_dspy.data.columns.names import field_name
 from pdr_dspy.data.columns.paths import paths
 from pdr_dspy.data.columns.raw import Raw, raw_row
 from pdr_dspy.data.columns.references import Several, joined
+from pdr_dspy.data.columns.sides import SPLIT, told_sides
 from pdr_dspy.data.files import Rows
 from pdr_dspy.data.problem import Problem
 from pdr_dspy.errors import DataError
@@ -96,6 +97,8 @@ class _Reader:
         for name, count in left_out.items():
             self.notes.append(f"{count} {'rows are' if count > 1 else 'row is'} left out: {name} is empty there")
         self._tell_empty()
+        if said := told_sides([raw.extra.get(SPLIT) for raw in self.raws]):
+            self.notes.append(said)
         fields = self._fields()
         answer = field_name(self.columns.answer or "answer", fields, answer=True)
         if self.columns.answer and answer != self.columns.answer:
