@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from string import ascii_uppercase
 
 from pdr_dspy.answers import read
+from pdr_dspy.data.columns.columns import as_words
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.graders.kinds import number
 from pdr_dspy.data.problem import Problem
@@ -17,6 +19,8 @@ _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?:\s*[,;&/]\s*|\s+(?:and|or)\s+|)\(?[A-Z]
 _LETTER = re.compile(r"\(?[A-Z]\)?\.?")
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _WIDTH = 60
+_VALUES = ("ground_truth", "answer", "final_answer", "value", "text", "target", "label", "solution")
+"""What the value in an object is usually called, the likeliest first."""
 _TEXTS = ("integer", "number", "math", "choice", "words", "exact", "any", "all")
 """Kinds that compare a reference's text."""
 
@@ -28,7 +32,7 @@ def misfits(data: Dataset) -> list[str]:
     graded = [problem for problem in data.problems if problem.answer is not None]
     if kind in _TEXTS:
         objects = [problem for problem in graded if _is_object(problem.answer or "")]
-        mend = "name the value in it, as --answer answer.value"
+        mend = f"name the value in it, as --answer {_value_path(data, objects[0]) if objects else ''}"
         said += _told(objects, graded, "is an object", "are objects", mend)
         graded = [problem for problem in graded if not _is_object(problem.answer or "")] if objects else graded
     if expected := _EXPECTED.get(kind):
@@ -49,6 +53,28 @@ def misfits(data: Dataset) -> list[str]:
         mend = "all of them are wanted; see to it that the problem or --instruction says so"
         said += _told(several, graded, "names several letters", "name several letters", mend)
     return said
+
+
+def _value_path(data: Dataset, problem: Problem) -> str:
+    """The path of a value in a reference that is an object: one that the table has, as far as that is known."""
+    found = json.loads(problem.answer or "")
+    place = ""
+    if isinstance(found, list):
+        number = next(number for number, each in enumerate(found) if isinstance(each, dict))
+        place, found = f"{number}.", found[number]
+    names = list(found)
+    if not names:
+        return "COLUMN.NAME"
+    key = next((name for name in _VALUES if name in names), names[0])
+    above = [path.removesuffix(f".{key}") for path in data.columns if path.endswith(f".{key}")]
+    field = data.graded_field or "answer"
+    held = [name for name in above if all(any(_at(path, f"{name}.{each}") for path in data.columns) for each in names)]
+    column = held[0] if held and not place else field if field in data.columns else "COLUMN"
+    return shlex.quote(as_words([f"{column}.{place}{key}"]))
+
+
+def _at(path: str, start: str) -> bool:
+    return path == start or path.startswith(f"{start}.")
 
 
 def _told(found: list[Problem], graded: list[Problem], one: str, many: str, mend: str) -> Iterable[str]:

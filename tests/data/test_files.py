@@ -94,11 +94,18 @@ def test_one_problem_that_is_an_object(tmp_path: Path) -> None:
     [
         ("a.json", b'{"a": [{"x": 1}], "b": [{"x": 1}]}', r"several lists of objects \(a, b\)"),
         ("a.json", b'{"problem": {"0": "?"}, "answer": {"0": "1"}}', "by columns.*records"),
+        ("a.json", b'{"7": {"problem": "?", "answer": "1"}}', r"an object for each of the names \(7\).*one a problem"),
+        ("a.jsonl", b"[1,2]\n3", "does not parse.*one JSON object a line"),
         ("a.json", b"[1]", "item 1 is a number"),
         ("a.json", b"3", "holds a number"),
         ("a.json", b'[{"problem": "?"', "does not parse"),
         ("a.json", b"\xff\xfe[", "not UTF-8"),
         ("a.jsonl", b'{"problem": "?", "answer": 1, "answer": 2}', "line 1 does not parse .*'answer' comes twice"),
+        (
+            "a.jsonl",
+            b'{"problem": "?", "answer": 1}\n{"problem": "?"\n',
+            r"line 2 does not parse \([^(),]*,[^(),]*, column 16\)",
+        ),
         ("a.jsonl", "{}".encode("utf-16"), "UTF-16"),
         (
             "a.jsonl",

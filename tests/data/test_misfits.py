@@ -186,3 +186,23 @@ def test_what_a_column_split_does_is_told(splits: list[str | None], told: str | 
     rows = [{"problem": str(n), "answer": n, "split": split} for n, split in enumerate(splits)]
     notes = [note for note in loaded(tmp_path, rows).notes if "column split" in note]
     assert len(notes) == (told is not None) and all(told in note for note in notes if told)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "path"),
+    [
+        ("reward_model", {"style": "rule", "ground_truth": "4"}, "reward_model.ground_truth"),
+        ("extra.checked", {"by": "x", "value": 4}, "extra.checked.value"),
+        ("answer", [{"text": "4"}], "answer.0.text"),
+        ("the answer", {"n": 4}, "'the answer.n'"),
+    ],
+)
+def test_the_advice_for_an_object_is_a_path_that_the_file_has(
+    column: str, value: Any, path: str, tmp_path: Path
+) -> None:
+    outer, _, inner = column.partition(".")
+    rows = [{"problem": "?", "style": "x", outer: {inner: value} if inner else value}]
+    told = [doubt for doubt in misfits(loaded(tmp_path, rows, answer=column)) if "is an object" in doubt]
+    assert len(told) == 1 and told[0].endswith(f"--answer {path}")
+    (problem,) = loaded(tmp_path, rows, answer=shlex.split(path)[0]).problems
+    assert problem.answer == "4"

@@ -13,6 +13,7 @@ from pdr_dspy.data.files.row import Row, Rows
 from pdr_dspy.errors import DataError
 
 _MEND = 'Write one JSON object a line: {"problem": "...", "answer": "..."}.'
+_SHOWN = 8
 
 
 class _Twice(ValueError):
@@ -59,7 +60,8 @@ def read_json(path: Path) -> Rows:
     except (ValueError, RecursionError) as error:
         if text.lstrip()[:1] == "{" and len(text.strip().splitlines()) > 1 and _is_object(text):
             return Rows(str(path), _lines(path))
-        raise DataError("data", f"{path} does not parse ({_reason(error)})", "Write a JSON list of objects.") from None
+        mend = "Write a JSON list of objects." if ".json" in path.suffixes else _MEND
+        raise DataError("data", f"{path} does not parse ({_reason(error)})", mend) from None
     return _within(value, path)
 
 
@@ -78,7 +80,10 @@ def _within(value: Any, path: Path) -> Rows:
         raise DataError("data", f"{path} has several lists of objects ({', '.join(lists)})", mend)
     if value and all(isinstance(kept, dict | list) for kept in value.values()):
         mend = 'Write a list of objects, one a problem (in pandas: to_json(orient="records", lines=True)).'
-        raise DataError("data", f"{path} is written by columns ({', '.join(value)})", mend)
+        names = ", ".join([*value][:_SHOWN]) + ", ..." * (len(value) > _SHOWN)
+        rows = [kept for kept in value.values() if isinstance(kept, dict) and not all(map(str.isdecimal, kept))]
+        how = "holds an object for each of the names" if len(rows) == len(value) else "is written by columns"
+        raise DataError("data", f"{path} {how} ({names})", mend)
     return Rows(str(path), iter([Row("line 1", value)]))
 
 
@@ -105,7 +110,7 @@ def _lines(path: Path) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                row = parse_json(line)
+                row = parse_json(line.rstrip())  # a reason that names a column means this line's, never the next one's
             except (ValueError, RecursionError) as error:
                 raise DataError("data", f"{path}, line {number} does not parse ({_reason(error)})", _MEND) from None
             if not isinstance(row, dict):
