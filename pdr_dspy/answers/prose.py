@@ -86,14 +86,20 @@ _POLAR = re.compile(r"(yes|no|true|false)(?:\s*[,.;:!\u2014]\s*|\s+-\s+)(\S.*)",
 _PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}|(?=[A-Za-z]{2,4}\Z)(?:[a-z]+[A-Z]|[A-Z]{2,}[a-z])[A-Za-z]*")
 """Of variables: `abc`, `mgh`, `GMm`, `qvB`."""
 _SUBJECT = re.compile(r"\A(?:on|in|at|by) (?=\w)|\A(?:it|they|series?|sequence|integral|function|limit) (?=\w+\Z)")
-_ABSENT = re.compile(r"(?:it|limit|derivative|integral|sum|value|solution|inverse|such [a-z]+) (?=doe not exist\Z)")
+_ABSENT = re.compile(r"(?:it|limit|derivative|integral|sum|value|solution|inverse|such [a-z]+) (?=does not exist\Z)")
 _INITIALS = re.compile(r"\b(?:[A-Za-z]\. ?)+[A-Za-z](?![A-Za-z])\.?|\b(?:[A-Z] ){2,}(?=[A-Z][a-z])")
-_ARTICLE = re.compile(r"\b(?:an?|the)\b ?")
+_ARTICLE = re.compile(
+    r"(?<![\w'-])(?:an?|the) (?=[^\W_])(?!(?:and|or|is|are|was|were|of|in|to|vs|with)\b)(?-i:(?<!\w A )|(?![a-z]))",
+    re.IGNORECASE,
+)
+"""Before a word. The `A` of `Vitamin A` is none, nor that of `Hepatitis A virus`: an article would be small there."""
+_TERMS = re.compile(r"(solution|integer|number|triangle|function|line|point|root)s")
+"""Of mathematics, in the singular in a phrase. The last letter of a name belongs to it."""
 _SYNONYMS = {
     "\\emptyset": "no solution", "empty set": "no solution", "infinitely many solution": "infinitely many",
     "infinite": "infinitely many", "infinite number": "infinitely many", "infinite solution": "infinitely many",
     "infinite number of solution": "infinitely many", "null set": "no solution", "\\{\\}": "no solution",
-    "no real solution": "no real solution", "doe not exist": "dne", "not defined": "undefined",
+    "no real solution": "no real solution", "does not exist": "dne", "not defined": "undefined",
 }  # fmt: skip
 _MATHS = re.compile(r"\$([^$]{1,300})\$|\\\((.{1,300}?)\\\)")
 _TIMES = re.compile(
@@ -166,17 +172,17 @@ def polar(text: str) -> str:
 
 
 def words(text: str) -> Words:
-    """A text as words: folded, without articles and sentence marks, nouns in the singular."""
+    """A text as words: folded, without articles and sentence marks, terms of mathematics in the singular."""
     head = polar(text)
     text = _INITIALS.sub(lambda m: re.sub(r"[. ]", "", m[0]) + " ", text)
-    folded = text.replace("$", "").replace("*", "").casefold()
+    folded = text.replace("$", "").replace("*", "")
     folded = re.sub(r"(?<=[^\W\d])[.](?=\s|$)|[\"`!?]", "", folded)
     folded = re.sub(r"'(?=\s|$)", "", folded)
     folded = _ARTICLE.sub("", re.sub(r"\s*[,;:]\s*", ", ", " ".join(folded.split())))
-    parts = [
-        part[:-1] if len(part) > 3 and part[-1] == "s" and part[-2] not in "sui" else part for part in folded.split()
-    ]
-    bare = _SUBJECT.sub("", re.sub(r"\A- ", "", " ".join(parts).strip(" ,;:")).rstrip(" -"), count=1)
+    parts = folded.casefold().split()
+    if len(parts) > 1:
+        parts = [found[1] if (found := _TERMS.fullmatch(part)) else part for part in parts]
+    bare = _SUBJECT.sub("", re.sub(r"\A- ", "", " ".join(parts).strip(" ,;:")), count=1)
     bare = _ABSENT.sub("", bare, count=1)
     return Words(_SYNONYMS.get(bare, bare), head)
 

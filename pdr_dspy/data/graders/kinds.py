@@ -65,8 +65,10 @@ async def same_words(first: str, second: str) -> bool:
     """Whether two say the same words, an explanation and a sentence around one of them aside."""
     one, other = await reading(first), await reading(second)
     said, also = (_HYPHEN.sub(" ", as_words(each.text).text) for each in (one, other))
-    if not said or said == also:
-        return said == also
+    if not said:
+        return bool(one.text) and one.text == other.text
+    if said == also:
+        return True
     if said.replace(",", "") == also.replace(",", ""):
         return True
     return isinstance(one.node, Words | Named | Token) and compare(one, other) is True

@@ -98,11 +98,13 @@ class FieldGrader:
     typed: bool = False
 
     async def grade(self, problem: Problem, outputs: Mapping[str, Any]) -> Verdict:
-        """Judge the field; an output without it is wrong, and says so."""
+        """Judge the field; an output without it is wrong, and says so. An empty text answers nothing."""
         value = outputs.get(self.field)
         if value is None:
             given = ", ".join(outputs) or "nothing"
             return Verdict(False, "missing", f"the program gave no {self.field!r} (it gave: {given})")
+        if not self.typed and not str(value).strip():
+            return Verdict(False)
         return await self.judge(problem, value if self.typed else str(value))
 
     async def equal(self, first: Any, second: Any, problem: Problem | None = None) -> bool:

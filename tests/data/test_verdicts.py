@@ -1,0 +1,62 @@
+"""What stays apart that differs in a letter or a mark, and what is one answer however a chat model sets it out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pdr_dspy.data import Problem, make_grader
+
+SPEEDS = ("12 m/s", "15 m/s", "20 m/s")
+
+NAMES = {  # reference: what names the same, what does not
+    "Williams": (["williams", "Williams."], ["William", "Williamss"]),
+    "Smith": (["smith"], ["Smiths"]),
+    "New York": (["new york", "the New York"], ["News York", "New Yorks"]),
+    "Kevin Powers": (["kevin powers"], ["Kevin Power"]),
+    "1960s": (["the 1960s"], ["1960"]),
+    "Vitamin A": (["vitamin a", "the vitamin A"], ["Vitamin", "a vitamin"]),
+    "Hepatitis A virus": (["the Hepatitis A virus"], ["Hepatitis virus"]),
+    "Plan A": (["Plan A."], ["the plan", "plan"]),
+    "Group A": (["group A"], ["Groups", "Group"]),
+    "Once Upon a Time": (["once upon a time", "Once Upon A Time"], ["Once Upon Times"]),
+    "the Beatles": (["Beatles", "The Beatles"], ["the Beatle"]),
+    "two real solutions": (["Two real solution"], ["two solutions"]),
+    "O": (["o"], ["O-", "O+"]),
+    "?": (["?"], ["!", "the", r"\boxed{}"]),
+    "a": (["A"], ["the", "an"]),
+}
+
+
+async def right(kind: str, reference: str | tuple[str, ...], answer: str, options: tuple[str, ...] = ()) -> bool:
+    answers = (reference,) if isinstance(reference, str) else reference
+    problem = Problem("p", {"q": ""}, answers[0], options, answers if len(answers) > 1 else ())
+    return bool(await make_grader(kind).grade(problem, {"answer": answer}))
+
+
+def rows(table: dict[Any, tuple[list[str], list[str]]]) -> list[tuple[Any, str, bool]]:
+    return [
+        (key, each, same)
+        for key, sides in table.items()
+        for same, side in zip((True, False), sides, strict=True)
+        for each in side
+    ]
+
+
+@pytest.mark.parametrize(("reference", "answer", "same"), rows(NAMES))
+async def test_a_letter_or_a_mark_makes_another_name(reference: str, answer: str, same: bool) -> None:
+    assert await right("words", reference, answer) is same
+
+
+async def test_names_in_lists_are_names() -> None:
+    assert not await right("all", ("Adams", "Peters"), "Adam, Peter")
+    assert await right("all", ("Adams", "Peters"), "Peters and Adams")
+    assert not await right("math", "Williams", "William")
+
+
+@pytest.mark.parametrize("kind", ["words", "math", "integer", "number", "choice", "exact", "any", "all"])
+@pytest.mark.parametrize("reference", ["A", "The", "?", "-", ""])
+async def test_an_empty_answer_is_never_right(kind: str, reference: str) -> None:
+    assert not await right(kind, reference, "")
+    assert not await right(kind, reference, " \n")
