@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from pdr_dspy.answers.blanks import same_text, squeezed
 from pdr_dspy.answers.choices import same_options
 from pdr_dspy.answers.classify import classify
+from pdr_dspy.answers.figures import same_points
 from pdr_dspy.answers.grouping import components, labelled, ordered
 from pdr_dspy.answers.literals import tokens_equal
 from pdr_dspy.answers.nodes import (
@@ -45,6 +48,8 @@ def compare(reference: Reading, answer: Reading) -> Outcome:
         return isinstance(answer.node, Nothing) and isinstance(reference.node, Nothing)
     if same_text(reference.text, answer.text):
         return True
+    if (points := same_points(reference.text, answer.text)) is not None:
+        return points
     if reference.letters and answer.letters:
         if same_options(reference.letters, answer.letters):
             return _same_option_texts(reference.option, answer.option)
@@ -108,7 +113,7 @@ def nodes(reference: Node, answer: Node) -> Outcome:
             return _token(reference, answer)
         case Scalar(), Token():
             # In a base that nobody asked for, but the common one.
-            return answer.key[-1:] == (10,) and _token(answer, reference)
+            return answer.sort == "base" and answer.key[-1:] == (10,) and _token(answer, reference)
         case Matrix(), _:
             return _matrix(reference, answer)
         case _, Matrix():
@@ -149,9 +154,11 @@ def _named(reference: Named, answer: Node) -> Outcome:
 
 
 def _token(token: Token, number: Scalar) -> Outcome:
-    """A number without its base says the digits alone."""
+    """A number without its base says the digits alone; a fraction may say a ratio of two."""
     if token.sort == "base" and number.unit is None:
         return squeezed(number.text).upper() == token.loose[0]
+    if token.sort == "ratio" and number.unit is None and re.search(r"/|\\frac", number.text) and number.value:
+        return token.key == (number.value.numerator, number.value.denominator)
     return False
 
 

@@ -45,7 +45,7 @@ def literal(text: str) -> Token | None:
 def _clock(text: str) -> Token | None:
     if named := _NOON.fullmatch(text):
         hour = 0 if named[1].casefold() == "midnight" else 12
-        return Token("clock", (hour, 0, 0), (hour, 0, 0))
+        return Token("clock", (hour, 0, 0), (12, 0, 0))
     found = _CLOCK.fullmatch(text)
     if found is None or not (found[2] or found[4]):
         return None
@@ -55,8 +55,8 @@ def _clock(text: str) -> Token | None:
         return _ratio(text)
     if half in ("a", "p"):
         return Token("clock", (hour % 12 + (12 if half == "p" else 0), minute, second), (hour, minute, second))
-    # `17:00` can only be one time; `5:00` may be either.
-    return Token("clock", (hour, minute, second) if hour > 12 else (), (hour, minute, second))
+    # `17:00` and `0:30` can only be one time; `5:00` may be either.
+    return Token("clock", () if 0 < hour <= 12 else (hour, minute, second), (hour, minute, second))
 
 
 def _ratio(text: str) -> Token | None:
@@ -114,14 +114,23 @@ def tokens_equal(first: Token, second: Token) -> bool:
     if {first.sort, second.sort} == {"clock", "ratio"}:
         ratio, clock = (first, second) if first.sort == "ratio" else (second, first)
         hour, minute, _ = clock.loose
-        return isinstance(hour, int) and isinstance(minute, int) and not clock.key and same_ratio(ratio, hour, minute)
+        return (
+            isinstance(hour, int) and isinstance(minute, int) and not _halved(clock) and same_ratio(ratio, hour, minute)
+        )
     if first.sort != second.sort:
         return False
     if first.sort == "clock" and not (first.key and second.key):
-        return _hands(first) == _hands(second)
+        # `1:30` is no `13:30` where neither side tells morning and evening apart: both may be ratios or durations.
+        return first.loose == second.loose or ((_halved(first) or _halved(second)) and _hands(first) == _hands(second))
     if first.sort == "date" and 0 in (first.key[2], second.key[2]):
         return first.loose == second.loose
     return first.key == second.key
+
+
+def _halved(clock: Token) -> bool:
+    """Whether a time says AM or PM, noon or midnight."""
+    hour = clock.loose[0]
+    return bool(clock.key) and isinstance(hour, int) and 0 < hour <= 12
 
 
 def _hands(clock: Token) -> tuple[object, ...]:

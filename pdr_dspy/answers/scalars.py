@@ -9,6 +9,7 @@ from fractions import Fraction
 from pdr_dspy.answers.blanks import squeezed
 from pdr_dspy.answers.classify import classify
 from pdr_dspy.answers.evaluate import Value, close, evaluate
+from pdr_dspy.answers.figures import same_figure
 from pdr_dspy.answers.nodes import Scalar
 from pdr_dspy.answers.numbers import shortened
 from pdr_dspy.answers.outcomes import Ask, Outcome, matching
@@ -27,8 +28,8 @@ _NAMESAKES = {
 }  # fmt: skip
 _CONSTANT = re.compile(r"\+ ?[cCkK]\Z")
 _ANTIDERIVATIVE = re.compile(r"(?<![\\a-zA-Z])[xtuyz](?![a-zA-Z])|\\theta")
-_ROUNDING = Fraction(1, 10**13)
-_DIGITS = 15  # of a decimal that a machine wrote
+_ROUNDING = Fraction(1, 10**14)
+_DIGITS = 15  # of a decimal that a machine wrote; two of them are compared to the last digit
 
 
 def expressions(reference: str, answer: str) -> Outcome:
@@ -116,11 +117,12 @@ def _plain(first: Scalar, second: Scalar, factors: tuple[Fraction, Fraction]) ->
     if first.value is not None and second.value is not None:
         one, other = first.value * scale, second.value * other_scale
         return one == other or (
-            (_machine(first.text) or _machine(second.text))
-            and abs(one - other) <= _ROUNDING * max(abs(one), abs(other))
+            _machine(first.text) != _machine(second.text) and abs(one - other) <= _ROUNDING * max(abs(one), abs(other))
         )
     if scale == other_scale and squeezed(first.text) == squeezed(second.text):
         return True
+    if (same := same_figure(first.text, second.text)) is not None:
+        return same
     for number, short in ((first, second), (second, first)):
         if number.value is not None and (long := shortened(short.text)) is not None:
             return number.value == long

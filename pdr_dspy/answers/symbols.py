@@ -53,7 +53,7 @@ _BOXLESS = (
 _WRAPPED = re.compile(rf"\\({_BOXLESS})\s*\{{([^{{}}]*)\}}")
 _COLOURED = re.compile(r"\\(?:color|textcolor)\s*\{[a-zA-Z]+\}\s*(?:\{([^{}]*)\})?")
 _COLOUR = re.compile(r"\\(?:color|textcolor)\s*\{[a-zA-Z]+\}")
-_SEGMENT = re.compile(r"\\(?:overline|overrightarrow|overleftrightarrow|widehat)\s*\{\s*([A-Z]{2,3})\s*\}")
+_SEGMENT = re.compile(r"\\(?:overline|overleftrightarrow|widehat)\s*\{\s*([A-Z]{2,3})\s*\}")
 _TYPESET = re.compile(
     r"\\(?:displaystyle|textstyle|limits|nolimits|left|right|[bB]igg?[lrm]?|mathrm|mathbf|mathit|boldsymbol|rm|bf|it)"
     r"(?![a-zA-Z])|\\!"

@@ -60,3 +60,29 @@ async def test_names_in_lists_are_names() -> None:
 async def test_an_empty_answer_is_never_right(kind: str, reference: str) -> None:
     assert not await right(kind, reference, "")
     assert not await right(kind, reference, " \n")
+
+
+FIGURES = {
+    "1:30": (["01:30", "1:30 PM", "3:90"], ["13:30"]),
+    "5:12": (["5:12 AM"], ["17:12", "12:5"]),
+    "3:20 PM": (["15:20", "3:20"], ["3:20 AM", "03:20 am"]),
+    "0:30": (["12:30 AM", "00:30"], ["12:30 PM", "12:30"]),
+    "1:2": (["2:4", "1/2", r"\frac{2}{4}"], ["2/1", "2:1", "0.2"]),
+    r"\angle ABC": ([r"\angle CBA", "∠ABC"], [r"\angle BAC", "∠ACB"]),
+    r"\overrightarrow{AB}": ([r"$\overrightarrow{AB}$"], [r"\overrightarrow{BA}"]),
+    r"\overline{AB}": ([r"\overline{BA}"], [r"\overline{AC}"]),
+    "ABCD": (["**ABCD**"], ["ABDC", "DCBA", "BACD"]),
+    "xy": (["yx"], ["xz"]),
+    "10.0.0.1": (["10.0.0.1"], ["10.0.0.2", "0", "10.0.1.0"]),
+    "3.14159265358979": ([], ["3.14159265358978", "3.1415926535897"]),
+    "0.3": (["0.30000000000000004", "0.2999999999999999889"], ["0.3000000001"]),
+    "H2O": (["H_2O", "H₂O", r"\text{H}_2\text{O}", r"\mathrm{H_{2}O}"], ["HO2", "HO_2", "H3O"]),
+    "Fe2O3": ([r"\text{Fe}_2\text{O}_3"], ["Fe3O2"]),
+    "Ca(OH)2": (["Ca(OH)_2"], ["CaOH2", "Ca(HO)2"]),
+    "P_1V_1": (["V_1P_1"], ["P_1V_2"]),
+}
+
+
+@pytest.mark.parametrize(("reference", "answer", "same"), rows(FIGURES))
+async def test_what_is_spelled_in_an_order_is_no_product(reference: str, answer: str, same: bool) -> None:
+    assert await right("math", reference, answer) is same
