@@ -44,9 +44,8 @@ def same_figure(one: str, other: str) -> bool | None:
     bare, also = (_DRESS.sub("", text) for text in (one, other))
     if (angle := _ANGLE.fullmatch(bare)) and (beside := _ANGLE.fullmatch(also)):
         return beside[1] in (angle[1], angle[1][::-1])
-    if (ray := _RAY.fullmatch(bare)) and (beside := _RAY.fullmatch(also)):
-        if ray[1] or beside[1]:
-            return ray[2] == beside[2]
+    if (ray := _RAY.fullmatch(bare)) and (beside := _RAY.fullmatch(also)) and (ray[1] or beside[1]):
+        return ray[2] == beside[2]
     if _DOTTED.fullmatch(bare) or _DOTTED.fullmatch(also):
         return bare == also
     if _FORMULA.fullmatch(bare) and _FORMULA.fullmatch(also):

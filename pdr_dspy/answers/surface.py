@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from pdr_dspy.answers.bullets import listed, single
 from pdr_dspy.answers.marked import FENCE, LONGEST, boxed, tagged
 from pdr_dspy.answers.symbols import characters, commands
 
@@ -24,7 +25,8 @@ _LEAD = re.compile(
     r"|\s*(?:\uff1a|\u2192|[-=]>))"
     r"|(?:\u7b54\u6848|\u6545\u9009|\u6545\u7b54\u6848\u4e3a|\u6240\u4ee5\u9009|\u7b54\u3048?|\u6545\u586b"
     r"|\u9009)(?:\u662f|\u4e3a)?\s*[:\uff1a]?"
-    r"|\bso it (?:must be|is)\b|(?:^|\n)[ \t]*####)[ \t]*:?",
+    r"|\bso it (?:must be|is)\b|(?:^|\n)[ \t]*####"
+    r"|(?:^|\n)[ \t]*(?:#{1,6} )?[*_]{0,3}(?:the )?(?:final |correct )?answers?:?[*_]{0,3}[ \t]*(?=\n))[ \t]*:?",
     re.IGNORECASE,
 )
 _CHECK = re.compile(
@@ -161,7 +163,9 @@ def _written(text: str) -> str:
         if not _CHECK.match(text, lead.end()) and text[lead.end() : lead.end() + 40].strip(" *_`$\n"):
             last = lead
     if last is not None:
-        text = text[last.end() :]
+        text = single(text[last.end() :])
+    if (items := listed(text)) is not None:
+        return "\n".join(peeled(item) for item in items.split("\n"))
     waits = list(_WAIT.finditer(text))
     if waits and text[: waits[0].start()].strip():
         rest = text[waits[-1].end() :].strip().split("\n", 1)[0]

@@ -86,3 +86,36 @@ FIGURES = {
 @pytest.mark.parametrize(("reference", "answer", "same"), rows(FIGURES))
 async def test_what_is_spelled_in_an_order_is_no_product(reference: str, answer: str, same: bool) -> None:
     assert await right("math", reference, answer) is same
+
+
+@pytest.mark.parametrize("sign", ["- {}", "* {}", "• {}", "{n}. {}", "{n}) {}", "({n}) {}", "- **{}**", "  - ${}$"])
+@pytest.mark.parametrize("head", ["", "The answers are:\n\n", "**Answer:**\n", "## Answer\n\n", "The roots are:\n"])
+async def test_a_list_in_markdown_lists_its_items(sign: str, head: str) -> None:
+    def listing(*items: str) -> str:
+        return head + "\n".join(sign.format(item, n=n) for n, item in enumerate(items, 1))
+
+    assert await right("all", ("5", "7"), listing("5", "7"))
+    assert await right("math", "7, 5", listing("5", "7"))
+    assert await right("words", "red, blue", listing("red", "blue"))
+    assert await right("all", ("-1", "-2"), listing("-1", "-2"))
+    assert not await right("all", ("-1", "-2"), listing("1", "2"))
+    assert not await right("all", ("1", "2"), listing("5", "7"))
+    assert not await right("all", ("5", "7"), listing("5", "7", "9"))
+    for kind in ("math", "integer", "number"):
+        assert not await right(kind, "5", listing("5", "7"))
+
+
+async def test_one_item_below_its_heading() -> None:
+    assert await right("integer", "5", "The answer is:\n\n- 5")
+    assert await right("integer", "-5", "The answer is: - 5")
+    assert await right("all", ("-1", "-2"), "-1\n-2")
+
+
+@pytest.mark.parametrize(
+    "heading", ["**Answer**", "**Answer:**", "### Answer", "**Final Answer**", "Answer", "__Answer__"]
+)
+async def test_what_stands_below_a_heading_is_the_answer(heading: str) -> None:
+    assert await right("math", "5", f"{heading}\n5")
+    assert await right("math", "5", f"We add 2 and 3.\n\n{heading}\n\n**5**")
+    assert await right("words", "Paris", f"{heading}\n\nParis")
+    assert not await right("words", "answer", f"{heading}\n\nParis")
