@@ -34,6 +34,26 @@ _ELSE = re.compile(
     r"|.*(?<![A-Za-z\\])[(\[][A-J][)\]]",
     re.IGNORECASE | re.DOTALL,
 )
+_CHOSEN = re.compile(
+    r"(?:I|we)(?:'d|'ll| would| will)? (?:choose|pick|select|go with|think|believe|say)(?: that)?"
+    r"(?: (?:it is|it's|the answer is))? (?:option |choice |answer )?(?=\S)",
+    re.IGNORECASE,
+)
+_X = r"[(\[]?[A-J][)\]]?"
+_REJECTED = re.compile(
+    rf"(?:(?:(?:it is |it's )?not|it (?:cannot|can't) be|it isn't) {_X}"
+    rf"|{_X}(?:(?:,? and|,) {_X}){{0,8}} (?:is|are) (?:also )?"
+    r"(?:wrong|incorrect|false|impossible|(?:much |far )?too [a-z]+|not (?:right|correct|it)))"
+    r"[.,;]?\s+(?:(?:and|but|so|therefore|thus|hence|then|it must be|it is|it's|the answer is),? ){0,4}(?=\S)",
+    re.IGNORECASE,
+)
+_ROUNDS = 10
+
+
+def chosen(text: str) -> str:
+    """What a text says that it chooses: `(B) 15 m/s` of "I would choose (B) 15 m/s"; the text where it says no so."""
+    found = _CHOSEN.match(text)
+    return text[found.end() :] if found else text
 
 
 def options(text: str) -> tuple[str, str]:
@@ -42,6 +62,11 @@ def options(text: str) -> tuple[str, str]:
     >>> [options(t) for t in ("(B)", "B) 12", "A and C", "CA", "A or B", "12")]
     [('B', ''), ('B', '12'), ('AC', ''), ('CA', ''), ('', ''), ('', '')]
     """
+    text = chosen(text)
+    left, rejected = _without_rejected(text)
+    if rejected:
+        letters, option = options(left)
+        return (letters, option) if not rejected & set(letters) else ("", "")
     for pattern in (_LETTER, _NAMED, _CORRECT):
         if found := pattern.fullmatch(text):
             return found[1].upper(), ""
@@ -60,6 +85,17 @@ def options(text: str) -> tuple[str, str]:
     ):
         return found[1], ""
     return "", ""
+
+
+def _without_rejected(text: str) -> tuple[str, set[str]]:
+    """A text without the options that it begins by calling wrong, and those: "A is wrong. B is right."."""
+    rejected: set[str] = set()
+    for _ in range(_ROUNDS):
+        if (found := _REJECTED.match(text)) is None:
+            break
+        rejected |= set(re.findall(r"(?<![A-Za-z])[A-J](?![A-Za-z])", found[0]))
+        text = text[found.end() :]
+    return text, rejected
 
 
 def same_options(reference: str, answer: str) -> bool:

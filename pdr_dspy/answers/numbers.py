@@ -134,6 +134,8 @@ def worded(text: str) -> Fraction | None:
     """The number that words name: `twelve`, `Twenty-one`, `three quarters`,
     `2.5 million`; None where they name none."""
     words = text.casefold().replace("-", " ").split()
+    if len(words) > 1 and words[0] == "a" and words[1] in ("hundred", *_SCALES):
+        words[0] = "one"
     if len(words) > 1 and words[0] in ("negative", "minus"):
         value = worded(" ".join(words[1:])) if words[1] not in ("negative", "minus") else None
         return None if value is None else -value

@@ -48,6 +48,12 @@ _EXPLAINS = re.compile(
     re.IGNORECASE,
 )
 _PARENTHESIS = re.compile(r"(?<=\S)\s+\(([^()]*(?:\([^()]*\)[^()]*){0,6})\)\s*\.?\Z")
+_OTHER = re.compile(r"(?:and )?not [-$]?[0-9][^\s()]{0,20}")  # `5 (not 6)`
+_NOT_BUT = re.compile(
+    r"(?:it is |it's )?not (?:(?:[-$]?[0-9]\S{0,20}) but"
+    r"|[^\s,.;]{1,40}(?: [^\s,.;]{1,40})?[,;.] (?:but )?(?:it is|it's)) (?=\S)",
+    re.IGNORECASE,
+)
 _TITLE = re.compile(r"#{1,6} [A-Za-z ]{1,40}:?")
 _NUMBERED = re.compile(r"[0-9]{1,2}[.)] \S")
 _OPERATOR = re.compile(r"(?:\\[a-zA-Z]+|[-+*/^_=<>(,])\s*\Z")
@@ -170,7 +176,7 @@ def _written(text: str) -> str:
     if waits and text[: waits[0].start()].strip():
         rest = text[waits[-1].end() :].strip().split("\n", 1)[0]
         says = _SAYS.match(rest[:LONGEST])
-        plain = re.search(r"[0-9]", rest) and not re.search(r"[^\W\d_]{2,}", rest)
+        plain = re.search(r"[0-9]|\A[(\[]?[A-J][)\]]?\.?\Z", rest) and not re.search(r"[^\W\d_]{2,}", rest)
         return rest[says.end() :] if says else rest if plain else f"retracted: {rest}"
     lines = [line.strip() for line in text.split("\n")]
     lines = [line for line in lines if line.strip("-*_=#`$ ")]
@@ -195,12 +201,14 @@ def _explains(line: str) -> bool:
 
 
 def _shortened(text: str) -> str:
-    """Without a reason that stands behind the answer: `42 (since 6*7=42)`, "B because A is wrong"."""
+    """Without a reason behind the answer (`42 (since 6*7=42)`, "B because A is wrong"), or what it is not before it."""
     note = _PARENTHESIS.search(text) if text.endswith((")", ").")) else None
     if note and _remark(note[1]) and not _OPERATOR.search(text[: note.start()]):
         # `5 (dogs)` counts dogs
         counted = note[1].isalpha() and not note[1].endswith("ly") and text[: note.start()].strip()[-1:].isdigit()
         text = text[: note.start()] + (f" {note[1]}" if counted else "")
+    if (other := _NOT_BUT.match(text)) is not None:
+        text = text[other.end() :]
     if (told := _IS_IT.fullmatch(text)) and not _MORE.search(told[1]):
         text = told[1]
     clause = _CLAUSE.search(text)
@@ -222,6 +230,8 @@ def _told(sentence: re.Match[str]) -> bool:
 
 def _remark(inner: str) -> bool:
     """Whether what stands in parentheses is said about the answer, and is no part of it."""
+    if _OTHER.fullmatch(inner):
+        return True
     if re.match(r"\W*(?:or|mod|and|not|if|when|but|for)\b", inner, re.IGNORECASE):
         return False
     return re.search(r"(?<![\\a-zA-Z])[^\W\d_]{3,}", inner) is not None

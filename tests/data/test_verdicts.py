@@ -119,3 +119,43 @@ async def test_what_stands_below_a_heading_is_the_answer(heading: str) -> None:
     assert await right("math", "5", f"We add 2 and 3.\n\n{heading}\n\n**5**")
     assert await right("words", "Paris", f"{heading}\n\nParis")
     assert not await right("words", "answer", f"{heading}\n\nParis")
+
+
+CHOSEN = [  # all say B
+    "I choose (B) 15 m/s", "I think (B) 15 m/s", "I would choose 15 m/s", "I would go with 15 m/s", "We choose B",
+    "A is wrong. B is right.", "Not A. So B.", "A. Wait, B.", "A and C are wrong, so B", "(A) is too small so (B)",
+    "A is wrong. C is also wrong. B", "It is not A, it is B.",
+]  # fmt: skip
+UNDECIDED = [
+    "A or B", "B? maybe C", "I think A or B", "I would choose B or C", "I think (A) 15 m/s",
+    "I would not choose 15 m/s",
+    "B is wrong. B", "A is wrong.", "A is wrong. B is wrong.", "A is wrong. B or C.", "A. Wait, A or B.", "Not B",
+    "I would choose 15 m/s or 20 m/s", "A is wrong. B?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", CHOSEN)
+async def test_a_choice_in_a_sentence(answer: str) -> None:
+    assert await right("choice", "B", answer, SPEEDS)
+    assert not await right("choice", "A", answer, SPEEDS)
+    assert not await right("choice", "C", answer, SPEEDS)
+
+
+@pytest.mark.parametrize("answer", UNDECIDED)
+async def test_no_option_is_paid_for_a_hedge(answer: str) -> None:
+    for letter in "ABC":
+        assert not await right("choice", letter, answer, SPEEDS)
+
+
+CONTRASTED = {
+    "5": (["5 (not 6)", "5 (and not 6)", "not 6 but 5", "It's not 6, it's 5."], ["6 (not 5)", "not 5 but 6", "not 5",
+          "5 (not correct)", "not 6 but 5 or 7"]),
+    "Paris": (["It is not London, it is Paris."], ["It is not Paris, it is London.", "It is not Paris"]),
+    "1000": (["a thousand", "one thousand"], ["a hundred", "a million"]),
+    "12": ([r"\boxed{12", r"\boxed{12}"], [r"\boxed{1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "answer", "same"), rows(CONTRASTED))
+async def test_what_an_answer_is_not_is_told_from_what_it_is(reference: str, answer: str, same: bool) -> None:
+    assert await right("math", reference, answer) is same

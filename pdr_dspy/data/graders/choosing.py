@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pdr_dspy.answers import Undecided, read
+from pdr_dspy.answers.choices import chosen
 from pdr_dspy.answers.compare import compare
 from pdr_dspy.answers.equality import settled
 from pdr_dspy.answers.mathpool import MathPool
@@ -56,6 +57,8 @@ class Choice:
         Raises:
             Undecided: math-verify could not say.
         """
+        if (rest := chosen(given.text)) != given.text:
+            return await self.letters(read(rest), options)
         last = chr(ord("A") + len(options) - 1) if options else "Z"
         for letter, text in _both(given) if options else ():
             said = await self._saying(read(text), options)
