@@ -65,8 +65,8 @@ def options(text: str) -> tuple[str, str]:
     text = chosen(text)
     left, rejected = _without_rejected(text)
     if rejected:
-        letters, option = options(left)
-        return (letters, option) if not rejected & set(letters) else ("", "")
+        said, option = options(left)
+        return (said, option) if not rejected & set(said) else ("", "")
     for pattern in (_LETTER, _NAMED, _CORRECT):
         if found := pattern.fullmatch(text):
             return found[1].upper(), ""
