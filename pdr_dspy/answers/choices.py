@@ -42,9 +42,9 @@ _CHOSEN = re.compile(
 _X = r"[(\[]?[A-J][)\]]?"
 _REJECTED = re.compile(
     rf"(?:(?:(?:it is |it's )?not|it (?:cannot|can't) be|it isn't) {_X}"
-    rf"|{_X}(?:(?:,? and|,) {_X}){{0,8}} (?:is|are) (?:also )?"
+    rf"|{_X}(?:(?:,? and|,) {_X}){{0,8}} (?:is|are) (?:also |all |both )?"
     r"(?:wrong|incorrect|false|impossible|(?:much |far )?too [a-z]+|not (?:right|correct|it)))"
-    r"[.,;]?\s+(?:(?:and|but|so|therefore|thus|hence|then|it must be|it is|it's|the answer is),? ){0,4}(?=\S)",
+    r"[.,;:]?\s+(?:(?:and|but|so|therefore|thus|hence|then|it must be|it is|it's|the answer is),? ){0,4}(?=\S)",
     re.IGNORECASE,
 )
 _ROUNDS = 10
@@ -65,8 +65,8 @@ def options(text: str) -> tuple[str, str]:
     text = chosen(text)
     left, rejected = _without_rejected(text)
     if rejected:
-        said, option = options(left)
-        return (said, option) if not rejected & set(said) else ("", "")
+        rest = options(left)
+        return rest if not rejected & set(rest[0]) else ("", "")
     for pattern in (_LETTER, _NAMED, _CORRECT):
         if found := pattern.fullmatch(text):
             return found[1].upper(), ""
