@@ -185,8 +185,9 @@ def test_four_workers_one_killed(
         until(lambda: any(cluster.asked_by("w1", c) for c in model.calls[asked:]), 120, "w1 had no trial to die in")
         victim = cluster.kill("w1")
         study = optuna.load_study(study_name="four", storage=open_storage(storage, tmp_path))
-        running = [t for t in study.get_trials() if t.state.name == "RUNNING" and of(victim, t)]
-        assert running
+        # On a busy machine another worker may already have found its last sign of life too old.
+        lost = [t for t in study.get_trials() if t.state.name in ("RUNNING", "FAIL") and of(victim, t)]
+        assert lost
         for name in four:
             if name != "w1":
                 cluster.wait(name)
@@ -198,9 +199,9 @@ def test_four_workers_one_killed(
         keys = [t.user_attrs[KEY] for t in complete]
         assert len(keys) == len(set(keys)) == TRIALS
         assert {t.state.name for t in trials} <= {"COMPLETE", "FAIL", "WAITING"}
-        for lost in running:
-            assert trials[lost.number].state.name == "FAIL"
-            mine = next(t for t in complete if t.user_attrs[KEY] == lost.user_attrs[KEY])
+        for each in lost:
+            assert trials[each.number].state.name == "FAIL"
+            mine = next(t for t in complete if t.user_attrs[KEY] == each.user_attrs[KEY])
             assert not of(victim, mine)
         logs = {name: cluster.log(name) for name in four}
         reporters = [name for name in four if "accuracy [95 %]" in logs[name]]
