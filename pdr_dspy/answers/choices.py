@@ -98,6 +98,11 @@ def _without_rejected(text: str) -> tuple[str, set[str]]:
     return text, rejected
 
 
+def offered(letters: str, count: int) -> bool:
+    """Whether these are letters, and among those of so many options; 0: it is not known how many there are."""
+    return bool(letters) and max(letters) <= (chr(ord("A") + count - 1) if count else "Z")
+
+
 def same_options(reference: str, answer: str) -> bool:
     """Whether two name the same options. Three and more that are not in the alphabet's order are an order."""
     if len(reference) > 2 and list(reference) != sorted(reference):

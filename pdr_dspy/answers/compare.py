@@ -74,12 +74,10 @@ def compare(reference: Reading, answer: Reading) -> Outcome:
 
 def _same_option_texts(one: str, other: str) -> Outcome:
     """Whether what stands behind the same letter, where it does in both, is the same: "B) 12" and "B) 13" differ."""
-    if (
-        not one
-        or not other
-        or words(one).text.startswith(words(other).text)
-        or words(other).text.startswith(words(one).text)
-    ):
+    if not one or not other:
+        return True
+    said, also = words(one).text, words(other).text
+    if said.startswith(also) or also.startswith(said):
         return True
     return nodes(classify(one), classify(other))
 

@@ -73,7 +73,7 @@ _DOES = re.compile(
     r"(?P<label>it|he|she|they|the [a-z]{3,15}) (?:(?:is|are|was|were) )?(?:now )?"
     r"(?:fac(?:es?|ed|ing)|points?|pointing|heads?|heading|goes|moves?|moving|travels?|traveling|lies|lands|becomes?"
     r"|falls?|fell|remains?|stays?|forms?|represents?"
-    r"|diverges?|converges?|tends?|goes|approaches)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
+    r"|diverges?|converges?|tends?|approaches)(?: (?:towards?|to|on|in|at))? (?P<value>\S.{0,80})",
     re.IGNORECASE | re.DOTALL,
 )
 _PER = re.compile(r"(?<=[0-9a-z]) per (?=[a-z]{3,}\b)")

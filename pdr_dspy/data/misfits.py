@@ -6,9 +6,9 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from string import ascii_uppercase
 
 from pdr_dspy.answers import read
+from pdr_dspy.answers.choices import offered
 from pdr_dspy.data.columns.columns import as_words
 from pdr_dspy.data.dataset import Dataset
 from pdr_dspy.data.graders.kinds import number
@@ -17,6 +17,7 @@ from pdr_dspy.data.typed import fits, type_name
 
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?:\s*[,;&/]\s*|\s+(?:and|or)\s+|)\(?[A-Z]\)?)*\.?")
 _LETTER = re.compile(r"\(?[A-Z]\)?\.?")
+_DIGITS = re.compile(r"-?\d{1,15}", re.ASCII)
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _WIDTH = 60
 _VALUES = ("ground_truth", "answer", "final_answer", "value", "text", "target", "label", "solution")
@@ -102,9 +103,7 @@ def _is_number(problem: Problem) -> bool:
 
 
 def _is_integer(problem: Problem) -> bool:
-    if _PLAIN.fullmatch(problem.answer or "") and "." not in (
-        problem.answer or ""
-    ):  # most are, and reading takes its time
+    if _DIGITS.fullmatch(problem.answer or ""):  # most are, and reading takes its time
         return True
     found = number(read(problem.answer or ""))
     return found is not None and found.value is not None and found.value.denominator == 1
@@ -114,9 +113,7 @@ def _names_options(problem: Problem) -> bool:
     answer = problem.answer or ""
     if any(" ".join(answer.split()) == " ".join(option.split()) for option in problem.options):
         return True
-    letters = read(answer).letters
-    last = ascii_uppercase[len(problem.options) - 1] if problem.options else "Z"
-    return bool(letters) and max(letters) <= last
+    return offered(read(answer).letters, len(problem.options))
 
 
 _EXPECTED: dict[str, tuple[Callable[[Problem], bool], str, str, str]] = {

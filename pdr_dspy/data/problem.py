@@ -26,3 +26,15 @@ class Problem:
     options: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def right(self) -> tuple[str, ...]:
+        """The reference answers of which each alone is right."""
+        if self.answer is None:
+            return ()
+        return self.answers if self.answers[:1] == (self.answer,) else (self.answer,)
+
+    def option(self, letter: str) -> str | None:
+        """The text of the option that a capital letter names; None where it names none."""
+        place = ord(letter) - ord("A") if len(letter) == 1 else -1
+        return self.options[place] if 0 <= place < len(self.options) else None

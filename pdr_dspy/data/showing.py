@@ -106,12 +106,10 @@ def _doubts(found: Doubts, misfitting: list[str]) -> list[str]:
 def _reference(problem: Problem) -> list[str]:
     if problem.answer is None:
         return ["--- no reference answer: the grader decides from the problem"]
-    if problem.options and len(problem.answer) == 1:
-        place = ord(problem.answer) - ord("A")
-        if 0 <= place < len(problem.options):
-            return [f"--- reference answer: {problem.answer} ({_cut(problem.options[place])})"]
-    each_is_right = problem.answers[:1] == (problem.answer,)
-    return [f"--- reference answer: {' | '.join(problem.answers) if each_is_right else problem.answer}"]
+    option = problem.option(problem.answer)
+    if option is not None:
+        return [f"--- reference answer: {problem.answer} ({_cut(option)})"]
+    return [f"--- reference answer: {' | '.join(problem.right)}"]
 
 
 def _row(head: str, lines: Iterable[str]) -> list[str]:

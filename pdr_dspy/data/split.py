@@ -103,9 +103,8 @@ def _text(problem: Problem, salt: str, rule: Rule) -> str:
 
 
 def _keyed(form: str, salt: str) -> str:
-    return json.dumps(
-        [salt, 2, form], ensure_ascii=False
-    )  # 2 in later rules as well: most problems stay where they are
+    # 2 in later rules as well: most problems stay where they are.
+    return json.dumps([salt, 2, form], ensure_ascii=False)
 
 
 def _hashed(text: str, report_share: float) -> Side:

@@ -21,11 +21,8 @@ def fits(problem: Problem, annotation: Any) -> bool:
         problem: One with a reference.
         annotation: The graded field's type.
     """
-    answer = problem.answer or ""
-    each_is_right = problem.answers[:1] == (answer,)
-    texts = list(problem.answers) if each_is_right else [answer]
-    if problem.options and len(answer) == 1 and 0 <= (place := ord(answer) - ord("A")) < len(problem.options):
-        texts.append(problem.options[place])
+    option = problem.option(problem.answer or "")
+    texts = problem.right if option is None else (*problem.right, option)
     return any(_reads(text, annotation) for text in texts)
 
 

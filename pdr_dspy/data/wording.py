@@ -104,10 +104,8 @@ def normal_answer(problem: Problem) -> str | None:
     answer = problem.answer
     if answer is None:
         return None
-    letter = answer.strip(" ().").upper()
-    if problem.options and len(letter) == 1 and 0 <= (place := ord(letter) - ord("A")) < len(problem.options):
-        answer = problem.options[place]
-    return normal_text(answer)
+    option = problem.option(answer.strip(" ().").upper())
+    return normal_text(answer if option is None else option)
 
 
 def _unicode(text: str) -> str:

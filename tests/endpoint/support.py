@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from fakes.vllm import FakeVLLM
 
 from pdr_dspy import bridge
@@ -72,6 +73,22 @@ def burst(endpoint: Endpoint, tags: Sequence[CallTag], **config: Any) -> tuple[l
     with open_ledger() as ledger:
         results = bridge.run(every())
     return results, ledger
+
+
+async def arrived(server: FakeVLLM, count: int = 1) -> None:
+    """Wait until a server has been asked so many times."""
+    while len(server.calls) < count:
+        await asyncio.sleep(0.01)
+
+
+async def cut_off(endpoint: Endpoint, server: FakeVLLM, tag: CallTag | None = None) -> None:
+    """Cancel a call that the server has received."""
+    with tagged(tag or CallTag()):
+        task = asyncio.ensure_future(endpoint.lm.acall("hello", max_tokens=5))
+    await arrived(server)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 def drafts(width: int, sample: int = 0) -> list[CallTag]:

@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pdr_dspy import bridge
-from pdr_dspy.calls import CallTag, tagged
+from pdr_dspy.calls import CallTag
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.replicas import Replicas
 from pdr_dspy.errors import EndpointError, ServerFailure
 from pdr_dspy.ledger import open_ledger
 
-from .support import burst, call, drafts, open_endpoint, outcome
+from .support import arrived, burst, call, cut_off, drafts, open_endpoint, outcome
 
 
 class Clock:
@@ -116,18 +116,9 @@ def test_a_reset_connection_is_tried_elsewhere_or_again(start_fake: Callable[...
 def test_a_cancelled_call_is_dropped_by_the_server_and_recorded(fake_vllm: FakeVLLM) -> None:
     fake_vllm.answer = HANG
 
-    async def cut() -> None:
-        with tagged(CallTag(stage="draft")):
-            task = asyncio.ensure_future(endpoint.lm.acall("hello", max_tokens=5))
-        while not fake_vllm.calls:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
     with open_endpoint(fake_vllm, load=1) as endpoint:
         with open_ledger() as ledger:
-            bridge.run(cut())
+            bridge.run(cut_off(endpoint, fake_vllm, CallTag(stage="draft")))
         assert [(r.outcome, r.reported) for r in ledger.records] == [("cutoff", False)]
         fake_vllm.wait(lambda f: f.disconnects == 1)
         fake_vllm.answer = "ok"
@@ -137,16 +128,8 @@ def test_a_cancelled_call_is_dropped_by_the_server_and_recorded(fake_vllm: FakeV
 def test_a_call_cancelled_from_a_loop_of_its_own_reaches_the_server_too(fake_vllm: FakeVLLM) -> None:
     fake_vllm.answer = HANG
 
-    async def cut() -> None:
-        task = asyncio.ensure_future(endpoint.lm.acall("hello", max_tokens=5))
-        while not fake_vllm.calls:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
     with open_endpoint(fake_vllm) as endpoint:
-        asyncio.run(cut())
+        asyncio.run(cut_off(endpoint, fake_vllm))
         fake_vllm.wait(lambda f: f.disconnects == 1)
         fake_vllm.wait(lambda f: endpoint.in_flight == 0)
 
@@ -156,8 +139,7 @@ def test_a_call_cancelled_in_the_queue_was_never_sent(fake_vllm: FakeVLLM) -> No
 
     async def cut() -> None:
         tasks = [asyncio.ensure_future(endpoint.lm.acall(str(i), max_tokens=5)) for i in range(3)]
-        while not fake_vllm.calls:
-            await asyncio.sleep(0.01)
+        await arrived(fake_vllm)
         await asyncio.sleep(0.05)
         for task in reversed(tasks):
             task.cancel()

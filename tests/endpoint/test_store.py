@@ -25,7 +25,7 @@ from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.requests import Extras, store_key
 from pdr_dspy.errors import EmptyAnswer, InputError, ServerFailure, Truncated
 
-from .support import KEY, burst, call, drafts, open_endpoint, outcome, recorded
+from .support import KEY, arrived, burst, call, drafts, open_endpoint, outcome, recorded
 
 ONE = StoredCompletion({"choices": [], "é🙂": None}, 1.5, None, 10.0, 20, "http://h/v1")
 
@@ -155,8 +155,7 @@ def test_cancelling_one_of_the_same_calls_leaves_the_others_alone(fake_vllm: Fak
 
         first = asyncio.ensure_future(one())
         second = asyncio.ensure_future(one())
-        while not fake_vllm.calls:
-            await asyncio.sleep(0.01)
+        await arrived(fake_vllm)
         await asyncio.sleep(0.1)
         assert len(fake_vllm.calls) == 1
         first.cancel()

@@ -23,7 +23,7 @@ from pdr_dspy.ledger import meters, open_ledger
 from pdr_dspy.modules import PDR
 from pdr_dspy.workflow import Round, Workflow
 
-from .support import burst, open_endpoint, recorded
+from .support import arrived, burst, open_endpoint, recorded
 
 CAP, ROOM = 8, 6  # tokens of thinking, and of what follows
 TAG = CallTag(stage="draft", thinking=CAP, answer=ROOM)
@@ -349,11 +349,9 @@ def test_a_call_cut_off_after_its_first_request(start_fake: Start, waiting: bool
     async def cut(endpoint: Any) -> None:
         with tagged(TAG):
             task = asyncio.ensure_future(endpoint.lm.acall("hello", max_tokens=CAP + ROOM))
-            while not server.calls:
-                await asyncio.sleep(0.01)
+            await arrived(server)
         other = asyncio.ensure_future(endpoint.lm.acall("other", max_tokens=5)) if waiting else None
-        while len(server.calls) < 2:
-            await asyncio.sleep(0.01)
+        await arrived(server, 2)
         await asyncio.sleep(0.1)
         for each in filter(None, (task, other)):
             each.cancel()

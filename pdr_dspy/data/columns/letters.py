@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from pdr_dspy.answers.choices import offered
 from pdr_dspy.data.columns.choices import LETTERS, Options, as_index, as_label, as_letter, as_option, with_text
 
 Reading = Callable[[Options, str], int | None]
@@ -49,7 +50,7 @@ def separate(options: Options, answer: str) -> tuple[str, ...]:
     text = answer.strip()
     if any(read(options, text) is not None for read in (as_label, as_letter, as_option)):
         return (answer,)
-    if _RUN.fullmatch(text) and len(set(text)) == len(text) and max(text) <= LETTERS[len(options.texts) - 1]:
+    if _RUN.fullmatch(text) and len(set(text)) == len(text) and offered(text, len(options.texts)):
         return tuple(text)
     found = [part.strip() for part in _BETWEEN.split(text.strip("()[]{} "))]
     same = {name for name, read in _READINGS.items() if all(read(options, part) is not None for part in found)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pdr_dspy.answers import Undecided, read
-from pdr_dspy.answers.choices import chosen
+from pdr_dspy.answers.choices import chosen, offered
 from pdr_dspy.answers.compare import compare
 from pdr_dspy.answers.equality import settled
 from pdr_dspy.answers.mathpool import MathPool
@@ -59,12 +59,11 @@ class Choice:
         """
         if (rest := chosen(given.text)) != given.text:
             return await self.letters(read(rest), options)
-        last = chr(ord("A") + len(options) - 1) if options else "Z"
         for letter, text in _both(given) if options else ():
             said = await self._saying(read(text), options)
-            if said and letter <= last:
+            if said and offered(letter, len(options)):
                 return letter if letter in said else ""
-        if given.letters and max(given.letters) <= last:
+        if offered(given.letters, len(options)):
             return given.letters
         said = await self._saying(given, options)
         return said if len(said) == 1 else ""

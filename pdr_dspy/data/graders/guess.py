@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pdr_dspy.answers import read
+from pdr_dspy.answers.choices import offered
 from pdr_dspy.answers.nodes import Group, Named, Node, Scalar, Words
 from pdr_dspy.data.problem import Problem
 
@@ -32,7 +33,7 @@ def guess(problems: Sequence[Problem]) -> Guess:
     if not graded:
         return Guess("math", "there are no reference answers to go by")
     if several := [problem for problem in graded if problem.answers]:
-        if all(problem.answer != problem.answers[0] for problem in several):
+        if all(problem.right != problem.answers for problem in several):
             return Guess("all", "some problems have several answers that are wanted together")
         return Guess("any", "some problems have several right answers")
     sorts = Counter(_sort(problem) for problem in graded)
@@ -63,7 +64,7 @@ _PLURAL = {
 
 def _sort(problem: Problem) -> str:
     given = read(problem.answer or "")
-    if problem.options and given.letters and max(given.letters) < chr(ord("A") + len(problem.options)):
+    if problem.options and offered(given.letters, len(problem.options)):
         return "option"
     if given.letters and max(given.letters) <= "J" and given.letters.isupper() and given.text.strip("()[]. ").isupper():
         return "letter"
