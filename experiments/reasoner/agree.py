@@ -1,7 +1,11 @@
-"""Whether transformers and OpenVINO GenAI decode the shipped files alike, greedily, token by token."""
+"""Whether transformers and OpenVINO GenAI decode the files of a folder alike, greedily, token by token.
+
+python -m experiments.reasoner.agree pdr_dspy/embedded/weights
+"""
 
 from __future__ import annotations
 
+import argparse
 import random
 from pathlib import Path
 
@@ -69,3 +73,14 @@ def compare(folder: Path, prompts: int = 10) -> str:
             if len(found) != len(expected):
                 raise ValueError(f"prompt {number}: {len(expected)} tokens against {len(found)}")
     return f"transformers and OpenVINO agree on {prompts} prompts, {tokens} tokens"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="a folder that the embedded server loads")
+    print(compare(parser.parse_args().folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,8 +2,9 @@
 
     python -m experiments.reasoner.export --folder runs/reasoner --to pdr_dspy/embedded/weights
 
-Afterwards it compares greedy decoding by transformers and by OpenVINO GenAI, token by token, and fails if they differ
-anywhere but at a tie.
+A model of the shipped one's shape gets its network with other numbers; another shape is converted, which needs optimum
+(`requirements.txt`). Afterwards greedy decoding by transformers and by OpenVINO GenAI is compared, token by token; it
+fails if they differ anywhere but at a tie.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,14 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from experiments.reasoner.model import Reasoner, Shape, to_hf
+from experiments.reasoner.network import SHIPPED, same_shape, write_network
 from experiments.reasoner.tokenizer import END, PAD, SPECIAL
+from pdr_dspy.embedded.model import CARD, NETWORK
+from pdr_dspy.errors import InputError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-OPENVINO_FILES = ("openvino_model.xml", "openvino_model.bin")
+ASKED = {"format": "markers", "prompts": "reasoner", "switchable": True}
+"""How it wants to be asked: the format and the prompts that it is trained in; it can be told not to think."""
 
 
 def load(checkpoint: Path) -> Reasoner:
@@ -69,7 +75,7 @@ def write_openvino(target: Path) -> None:
         command += ["--task", "text-generation-with-past", "--weight-format", "fp16", "--disable-convert-tokenizer"]
         command.append(scratch)
         subprocess.run(command, check=True)
-        for name in OPENVINO_FILES:
+        for name in NETWORK:
             shutil.copy(Path(scratch) / name, target / name)
     _keep_angles(target)
 
@@ -102,7 +108,7 @@ def _keep_angles(target: Path) -> None:
             input_.replace_source_output(constant.output(0))
     with tempfile.TemporaryDirectory() as scratch:
         openvino.save_model(model, Path(scratch) / "openvino_model.xml", compress_to_fp16=False)
-        for name in OPENVINO_FILES:
+        for name in NETWORK:
             shutil.copy(Path(scratch) / name, target / name)
 
 
@@ -110,14 +116,40 @@ def _write(path: Path, values: dict[str, object]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
+def write_all(model: Reasoner, origin: Path, target: Path) -> None:
+    """Writes everything that the library ships of a model; how it wants to be asked (`pdr.json`) comes last.
+
+    Args:
+        model: The model.
+        origin: A folder with its tokenizer.
+        target: Where to.
+
+    Raises:
+        InputError: the model is of another shape than the shipped one, and nothing here can convert it.
+    """
+    write_hf(model, origin, target)
+    if same_shape(SHIPPED, target):
+        write_network(SHIPPED, target)
+    elif find_spec("optimum") is None:
+        mend = (
+            "In an environment with experiments/reasoner/requirements.txt, run: "
+            f"python -m experiments.reasoner.export --folder {origin} --to {target}; then go on here"
+        )
+        raise InputError(
+            "environment", "the model has another shape than the shipped one, and no optimum is here", mend
+        )
+    else:
+        write_openvino(target)
+    _write(target / CARD, ASKED)
+
+
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--to", type=Path, default=Path("pdr_dspy/embedded/weights"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="the training's folder")
+    parser.add_argument("--to", type=Path, default=SHIPPED, help="what the library ships (default: %(default)s)")
     options = parser.parse_args()
-    write_hf(load(options.folder / "checkpoint.pt"), options.folder, options.to)
-    write_openvino(options.to)
+    write_all(load(options.folder / "checkpoint.pt"), options.folder, options.to)
     from experiments.reasoner.agree import compare  # needs what was just written, and transformers
 
     print(compare(options.to))

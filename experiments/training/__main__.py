@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         help="stop after so long, where a checkpoint is due; the same command goes on",
     )
     found.add_argument("--steps", type=_count, help="rollout steps instead of the configuration's; more go on later")
+    found.add_argument("--seed", type=_seed, help="of everything drawn, instead of the configuration's")
     found.add_argument("--groups", type=_count, default=24, help="groups of each mode that --stage signal measures")
     found.add_argument("--dry-run", action="store_true", help="say tokens, memory and hours, and end")
     return found
@@ -61,6 +62,12 @@ def parser() -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**31 - 1}")
     return int(text)
 
 
@@ -89,6 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
+    if options.seed is not None:
+        config = config.model_copy(update={"seed": options.seed})
     stage: RL | TeacherSFT | None = None if options.stage == "signal" else getattr(config, options.stage)
     if options.steps is not None:
         if not isinstance(stage, RL):

@@ -12,12 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from experiments.reasoner.network import WEIGHTS, write_network
 from pdr_dspy.embedded.model import NETWORK
-from pdr_dspy.errors import EndpointError
 
-WEIGHTS = "model.safetensors"
 BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json", "pdr.json")
 """What belongs to a model besides its weights and shape, as far as the origin has it."""
 
@@ -70,48 +67,3 @@ def save_folder(write: Callable[[Path], None], origin: Path | None, target: Path
         (made / WEIGHTS).chmod(0o644)  # safetensors writes them for their owner alone
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
-
-
-def write_network(origin: Path, target: Path) -> None:
-    """Put the embedded server's network beside a model of the same shape.
-
-    Both files of the target then hold the same numbers, rounded to fp16 once.
-
-    Args:
-        origin: A folder that the embedded server loads.
-        target: A folder with `model.safetensors` of the same names and shapes.
-
-    Raises:
-        EndpointError: the shapes differ.
-    """
-    import openvino
-    from openvino import opset13 as opset
-    from safetensors.numpy import load_file, save_file
-
-    old, new = load_file(origin / WEIGHTS), load_file(target / WEIGHTS)
-    tied = {name: value for name, value in new.items() if name in old}
-    if {k: v.shape for k, v in old.items()} != {k: v.shape for k, v in tied.items()}:
-        mend = "Convert it with experiments.reasoner.export"
-        raise EndpointError("weights", f"{target} has another shape than {origin}", mend)
-    rounded = {name: value.astype(np.float16) for name, value in tied.items()}
-    network = openvino.Core().read_model(origin / NETWORK[0])
-    left = dict(old)
-    for op in network.get_ops():
-        if op.get_type_name() != "Constant" or op.get_element_type() != openvino.Type.f16:
-            continue
-        data = op.get_data()
-        name = next((n for n, v in left.items() if np.array_equal(v.ravel(), data.ravel())), None)
-        if name is None:
-            continue
-        del left[name]
-        constant = opset.constant(rounded[name].reshape(data.shape), dtype=np.float16)
-        constant.set_friendly_name(op.get_friendly_name())
-        for use in op.output(0).get_target_inputs():
-            use.replace_source_output(constant.output(0))
-    if left:
-        raise EndpointError("weights", f"{origin} has a network without {sorted(left)[0]}", "Use the shipped weights")
-    save_file(rounded, target / WEIGHTS, metadata={"format": "pt"})
-    with tempfile.TemporaryDirectory() as scratch:  # the network read may be the one that is replaced
-        openvino.save_model(network, Path(scratch) / NETWORK[0], compress_to_fp16=False)
-        for file in NETWORK:
-            shutil.copy(Path(scratch) / file, target / file)

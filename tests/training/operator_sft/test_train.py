@@ -293,3 +293,19 @@ def test_rates_warm_up_and_fall_to_nothing() -> None:
     assert factors[0] < factors[1]
     assert factors[1] > factors[2] > factors[3] > factors[4] == 0.0
     assert max(factors) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("can", "kept"),
+    [({"avx2": True}, "float32"), ({"avx512_bf16": True}, "bfloat16"), ({"amx_tile": True}, "bfloat16")],
+)
+def test_products_are_in_the_precision_that_the_cpu_is_fast_in(
+    can: dict[str, bool], kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can)
+    run = begun(tmp_path, minutes=1e-9)
+    assert not train.teach(run)
+    assert run.folder.notes()["products"] == kept
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": kept == "float32"})
+    assert not train.teach(run)  # goes on elsewhere: in the precision it was begun in
+    assert run.folder.notes()["products"] == kept
