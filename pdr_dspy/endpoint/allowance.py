@@ -2,9 +2,9 @@
 
 Before a request is sent its `max_tokens` are set aside; when it ends, what was really generated is booked instead. So
 the limit holds at every instant, whatever is killed when. Not counted: prompts. Counted in full, because nobody knows
-better: a request that was cut off, timed out, or was in flight when its process died. Once a request was refused, so is
-every other: the refusal ends the run, and what was sent after it would be cut off by that end, paid for and lost. Knows
-nothing of calls.
+better: a request that was cut off, timed out, failed in any way but one that is known to come before the first token
+(`delivery`), or was in flight when its process died. Once a request was refused, so is every other: the refusal ends
+the run, and what was sent after it would be cut off by that end, paid for and lost. Knows nothing of calls.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pdr_dspy.endpoint.allowance import Allowance, Hold
+from pdr_dspy.endpoint.booking import bounds_of, generated
 from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
@@ -22,6 +23,7 @@ from pdr_dspy.endpoint.retry import Failure, delay
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.endpoint.transport import Transport
+from pdr_dspy.errors import InputError
 from pdr_dspy.ledger import REFUSED
 
 Failed = Callable[[Mapping[str, Any], Failure, CallLog], None]
@@ -40,6 +42,7 @@ class Attempts:
         transport: The way there.
         failed: Told of every failed attempt before it is tried again.
         allowance: What may be generated in all; None: anything.
+        context: The model's length in tokens, or None where nobody says.
 
     Attributes:
         limiter: The gate before the server.
@@ -47,7 +50,12 @@ class Attempts:
     """
 
     def __init__(
-        self, settings: EndpointSettings, transport: Transport, failed: Failed, allowance: Allowance | None = None
+        self,
+        settings: EndpointSettings,
+        transport: Transport,
+        failed: Failed,
+        allowance: Allowance | None = None,
+        context: int | None = None,
     ) -> None:
         self.limiter = Limiter(settings.load)
         self.replicas = Replicas(settings.urls)
@@ -55,6 +63,7 @@ class Attempts:
         self._transport = transport
         self._failed = failed
         self._allowance = allowance
+        self._context = context
         self._chance = random.Random()
 
     async def sent(self, body: Mapping[str, Any], log: CallLog) -> StoredCompletion:
@@ -64,6 +73,7 @@ class Attempts:
             CallError: what the last attempt came to.
             EndpointError: the endpoint can't be used.
             SpendExhausted: nothing more may be generated.
+            InputError: what may be generated in all is limited, and this request is not.
         """
         result = await self.tried(body, log)
         if isinstance(result, Failure):
@@ -106,16 +116,20 @@ class Attempts:
         """
         if self._allowance is None:
             return await self._attempt(body, log, preferred)
+        bounds = bounds_of(body, self._context)
+        if bounds.most is None:
+            problem = "a request without a cap can't be held to what may be generated in all"
+            raise InputError("max_tokens", problem, "Give a number of tokens; the server does not state the context")
         hold: Hold | None = None
-        while (hold := self._allowance.hold(int(body.get("max_tokens") or 0))) is None:
+        while (hold := self._allowance.hold(bounds.most)) is None:
             await asyncio.sleep(_LOOK)
-        generated: int | None = None
+        booked: int | None = None
         try:
             result = await self._attempt(body, log, preferred)
-            generated = _generated(result)
+            booked = generated(result, bounds)
             return result
         finally:
-            self._allowance.settle(hold, generated)
+            self._allowance.settle(hold, booked)
 
     async def _attempt(
         self, body: Mapping[str, Any], log: CallLog, preferred: str | None
@@ -164,12 +178,3 @@ class Attempts:
             return failure
         assert not isinstance(result, Failure)
         return StoredCompletion(result, seconds, None, started, cap, replica.url)
-
-
-def _generated(result: StoredCompletion | Failure) -> int | None:
-    """Tokens that an attempt generated; None where nobody knows."""
-    if isinstance(result, StoredCompletion):
-        usage = usage_of(result.body)
-        return usage.completion if usage.reported else None
-    # Not reached, or refused: nothing was generated. A connection that broke or an answer that came too late may have.
-    return 0 if result.connection or (result.status or 200) >= 400 else None

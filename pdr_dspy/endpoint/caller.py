@@ -69,7 +69,7 @@ class Caller:
         self._identity = identity
         self._store = store
         self._tally = tally
-        attempts = Attempts(settings, transport, self._failed, allowance)
+        attempts = Attempts(settings, transport, self._failed, allowance, identity.context)
         self.limiter, self.replicas = attempts.limiter, attempts.replicas
         fitting = Fitting(identity.context, counter, tokenizer, self.warn)
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)

@@ -53,7 +53,9 @@ def broken_off(body: Mapping[str, Any]) -> Failure | None:
     finish = finish_of(body)
     if finish not in ("abort", "error"):
         return None
-    return Failure("server", f"the server broke the answer off (finish reason {finish!r})", status=200)
+    usage = usage_of(body)
+    said = usage.completion if usage.reported else None
+    return Failure("server", f"the server broke the answer off (finish reason {finish!r})", status=200, generated=said)
 
 
 def response_of(body: Mapping[str, Any]) -> Response:

@@ -19,6 +19,7 @@ import httpx
 
 from pdr_dspy import bridge
 from pdr_dspy.endpoint.chat_body import checked
+from pdr_dspy.endpoint.delivery import sent_once
 from pdr_dspy.endpoint.proxies import Proxy
 from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import EndpointError
@@ -114,7 +115,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
         Raises:
             MalformedBody: a success that is JSON, but no chat completion.
+            Unsent, Broken: the connection failed, before and after the request began to be sent.
         """
+        with sent_once():
+            return await self._answered(request)
+
+    async def _answered(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
         if response.status_code != httpx.codes.OK:
             return response

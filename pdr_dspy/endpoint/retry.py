@@ -28,6 +28,8 @@ class Failure:
         connection: The connection failed: the replica, not the request, is at fault.
         refuses_thinking: The server named the thinking cap as what is wrong with the request.
         refuses_schema: It named the schema of the answer.
+        costless: Nothing was generated for it, as is known (`delivery`); False where nobody knows.
+        generated: Tokens that were generated for it, as the server says, or None where it does not.
     """
 
     kind: Kind
@@ -39,6 +41,8 @@ class Failure:
     connection: bool = False
     refuses_thinking: bool = False
     refuses_schema: bool = False
+    costless: bool = False
+    generated: int | None = None
 
     @property
     def passing(self) -> bool:

@@ -21,6 +21,7 @@ import httpx
 from pdr_dspy.endpoint.chat_body import MalformedBody
 from pdr_dspy.endpoint.completion import response_of
 from pdr_dspy.endpoint.connections import litellm_client
+from pdr_dspy.endpoint.delivery import REFUSALS, Unsent
 from pdr_dspy.endpoint.overflow import has_overflow_code, is_overflow
 from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
 from pdr_dspy.endpoint.requests import THINKING_FIELD
@@ -112,8 +113,8 @@ def read_failure(error: BaseException, key: Secret) -> Failure:
     if (malformed := next((e for e in chain if isinstance(e, MalformedBody)), None)) is not None:
         why = key.scrub(str(malformed)[:_READ])[:_SHOWN]
         return Failure("server", f"a body that is not a chat completion ({why})", status=200)
-    if any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout | ConnectionRefusedError) for e in chain):
-        return Failure("server", f"no connection ({detail})", connection=True)
+    if any(isinstance(e, Unsent) for e in chain):
+        return Failure("server", f"no connection ({detail})", connection=True, costless=True)
     if any(isinstance(e, httpx.TimeoutException) for e in chain):
         return Failure("timeout", detail)
     if any(isinstance(e, httpx.TransportError) for e in chain):
@@ -122,7 +123,10 @@ def read_failure(error: BaseException, key: Secret) -> Failure:
     if status == 200 or any(isinstance(e, json.JSONDecodeError) for e in chain):
         return Failure("server", f"a body that is not a chat completion ({detail})", status=status)
     too_long = is_overflow(said) or has_overflow_code(str(error)[:_READ])
-    return _refusal(int(status or 500), said, detail, too_long, _retry_after(chain))
+    # LiteLLM gives errors of its own a status, too; what the server answered says what it may have cost.
+    answered = next((e.response.status_code for e in chain if isinstance(e, httpx.HTTPStatusError)), None)
+    failure = _refusal(int(answered or status or 500), said, detail, too_long, _retry_after(chain))
+    return replace(failure, costless=answered in REFUSALS)
 
 
 def _refusal(status: int, said: str, detail: str, too_long: bool, retry_after: float | None) -> Failure:

@@ -117,7 +117,7 @@ def test_nothing_is_sent_that_the_end_of_the_run_would_cut_off(fake_vllm: FakeVL
 def test_what_was_refused_costs_nothing_and_what_was_cut_off_its_cap(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
     allowance = FileAllowance(tmp_path, 10_000)
     with open_endpoint(fake_vllm, allowance=allowance, retries=1, timeout=2.0) as endpoint:
-        fake_vllm.answer = lambda c: Reply(status=503)
+        fake_vllm.answer = lambda c: Reply(status=429)
         assert isinstance(outcome(endpoint), ServerFailure) and allowance.spent == 0
         fake_vllm.answer = lambda c: HANG
         assert isinstance(outcome(endpoint), TimedOut) and allowance.spent == 2 * 50

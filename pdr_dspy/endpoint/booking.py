@@ -1,0 +1,76 @@
+"""What a request generated, and what it may have: the two numbers between which the server's own count is.
+
+An answer's usage is believed as far as it can be true. One that can't (more tokens than the model's context has room
+for, or far too few for the text that came with them) says nothing, and then the request counts with all it was allowed.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pdr_dspy.endpoint.completion import usage_of
+from pdr_dspy.endpoint.retry import Failure
+from pdr_dspy.endpoint.store import StoredCompletion
+
+_LONGEST, _WORD = 16, 64
+"""Bytes a token of a text has at most on average (English has 4, indented code 6), and a single one."""
+_CAPS = ("max_tokens", "max_completion_tokens")
+_COPIES = ("n", "best_of")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Tokens that a request may generate, its choices together; None where nobody can say.
+
+    Attributes:
+        most: As many as it asks for; where it states no cap, as the model's context has room for.
+        room: As many as the model's context has room for, whatever was asked.
+    """
+
+    most: int | None
+    room: int | None
+
+
+def bounds_of(body: Mapping[str, Any], context: int | None) -> Bounds:
+    """What a request may generate.
+
+    Args:
+        body: The request.
+        context: The model's length in tokens, or None where nobody says.
+    """
+    # Servers differ in which of two caps they take, and in how they read one that is no number of tokens.
+    caps = [cap for name in _CAPS if (cap := body.get(name)) is not None]
+    capped = bool(caps) and all(isinstance(cap, int) and not isinstance(cap, bool) and cap > 0 for cap in caps)
+    copies = max([1, *(number for name in _COPIES if isinstance(number := body.get(name), int))])
+    room = None if context is None else context * copies
+    return Bounds(max(caps) * copies if capped else room, room)
+
+
+def generated(result: StoredCompletion | Failure, bounds: Bounds) -> int | None:
+    """Tokens that an attempt generated; None where nobody knows, so that it may be as many as it was allowed."""
+    if isinstance(result, Failure):
+        said = 0 if result.costless else result.generated
+        return None if said is None or said > (bounds.most or said) else said
+    return reported(result.body, bounds)
+
+
+def reported(body: Mapping[str, Any], bounds: Bounds) -> int | None:
+    """Tokens that an answer generated, as its usage says; None where that is missing or can't be true."""
+    usage, size = usage_of(body), _bytes(body)
+    if not usage.reported or usage.completion * _LONGEST + min(usage.completion, 1) * _WORD < size:
+        return None
+    if bounds.most is None or usage.completion <= bounds.most:
+        return usage.completion
+    # Beyond what was asked: by a server that ignores the cap, or false. No model goes beyond its context, and where
+    # nobody knows that, a token has at least a byte.
+    return usage.completion if usage.completion <= (bounds.room or size) else None
+
+
+def _bytes(body: Mapping[str, Any]) -> int:
+    messages = [choice.get("message") or {} for choice in body.get("choices") or []]
+    texts = [m.get("content") or "" for m in messages]
+    texts += [m.get("reasoning_content") or m.get("reasoning") or "" for m in messages]
+    return sum(len(str(text).encode("utf-8", "surrogatepass")) for text in texts)
