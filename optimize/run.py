@@ -58,6 +58,7 @@ def measure(options: argparse.Namespace) -> int:
     from optimize.searching.sources import embedded_card, opened
     from optimize.searching.supervise import supervised
     from optimize.showing.diagnosis import remarks
+    from optimize.showing.lost import lost, reading
     from optimize.showing.progress import Progress
     from optimize.showing.table import Report, Row, as_text, mean_in_flight
     from optimize.weighing.criteria import parse_objectives
@@ -91,6 +92,7 @@ def measure(options: argparse.Namespace) -> int:
     with opened(options, FileStore(options.runs / "run-store")) as endpoint:
         for workflow in workflows:
             plan(workflow, budget, context=endpoint.context)
+        before_all = reading(endpoint)
         asked = [w.prompts.format or endpoint.identity.recommended.format or DEFAULT for w in workflows]
         bench = Bench(endpoint, budget, options.seed, options.samples)
 
@@ -159,6 +161,8 @@ def measure(options: argparse.Namespace) -> int:
         print(f"\n{as_text(report)}")
         for line in remarks([(row.name, row.measured) for row in report.rows], asked):
             print(f"\n{line}")
+        if line := lost(before_all, reading(endpoint)):
+            print(f"\nnot in the table's totals: {line}")
     return 0
 
 

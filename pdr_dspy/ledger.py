@@ -6,8 +6,9 @@ times thinking budget, what its plots use), generated tokens apart, and seconds 
 
 What is on the accepted path: of every sequential step the call that took the most tokens (the parallel ones beside it
 cost no latency), so a path is at least as long as the one whose answer was returned. What is not counted: tokens of a
-cancelled or failed attempt when the server did not report them (vLLM reports none); `unreported` says how many such
-attempts there were. Time spent waiting for the client's own limiter is not latency.
+cancelled or failed attempt when the server did not report them (vLLM reports none). `unreported` says how many such
+attempts there were, and `uncounted_at_most` how many tokens they may have generated: what the server generated is
+between `fresh_generated` and both together. Time spent waiting for the client's own limiter is not latency.
 
 A call whose thinking was stopped at its cap and continued by a second request is one call (the nominal meters count its
 thinking budget once) with the tokens and seconds of both requests.
@@ -58,6 +59,8 @@ class CallRecord:
         detail: What went wrong, in words (never a secret).
         part: Which part of the call's answer: 0, or 1 for the request that continued a thinking stopped at its cap.
             Both parts together are one call and one answer.
+        uncounted: Tokens it may have generated beyond `completion_tokens`: what was left of its cap where it was cut
+            off, or where its answer was lost on the way; 0 where the server has said, or has refused it.
     """
 
     call: str
@@ -87,6 +90,7 @@ class CallRecord:
     replayed: bool
     detail: str = ""
     part: int = 0
+    uncounted: int = 0
 
     @property
     def tokens(self) -> int:
@@ -117,6 +121,7 @@ class Meters:
         prompt_tokens, cached_tokens: Over every attempt (`cached_tokens` 0 where the server does not say).
         fresh_generated: Out over attempts that were not replayed from the store.
         replayed: Calls answered from the store.
+        uncounted_at_most: Tokens that attempts may have generated though nobody was told of them.
     """
 
     b_seq: int = 0
@@ -135,6 +140,7 @@ class Meters:
     cached_tokens: int = 0
     fresh_generated: int = 0
     replayed: int = 0
+    uncounted_at_most: int = 0
 
 
 def meters(records: Iterable[CallRecord]) -> Meters:
@@ -165,6 +171,7 @@ def meters(records: Iterable[CallRecord]) -> Meters:
         cached_tokens=sum(r.cached_tokens or 0 for r in rows),
         fresh_generated=sum(r.completion_tokens for r in rows if not r.replayed),
         replayed=sum(r.replayed for r in rows),
+        uncounted_at_most=sum(r.uncounted for r in rows),
     )
 
 

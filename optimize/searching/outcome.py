@@ -15,6 +15,7 @@ from optimize.searching.options import UI_COMMAND
 from optimize.showing import load_plot
 from optimize.showing.diagnosis import diagnosis, remarks
 from optimize.showing.drawings import FRONT, drawings, front_name, label, trial_dot
+from optimize.showing.lost import lost, reading
 from optimize.showing.pages import Page, as_page
 from optimize.showing.plots import Dot, as_html, as_png
 from optimize.showing.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
@@ -100,6 +101,8 @@ class Outcome:
         )
         whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
         print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
+        if line := lost(self.session.opened, reading(self.session.endpoint)):
+            print(f"among them, in this run: {line}")
         if any(row.measured.accuracy for row in rows):  # else `_nobody` has it
             for line in remarks([(row.name, row.measured) for row in rows], self.session.space.formats):
                 print(line)

@@ -24,6 +24,7 @@ from optimize.searching.spending import reporting, spent_text
 from optimize.searching.supervise import supervised
 from optimize.searching.together import await_turn, elsewhere, end_tracking, meet, say, scattered
 from optimize.searching.track import Tracking
+from optimize.showing.lost import reading
 from optimize.showing.progress import Progress
 from optimize.showing.table import Row, mean_in_flight
 from optimize.studies.crew import Turn
@@ -72,6 +73,7 @@ class Session:
             meet(crew, self.state)
             if self.allowance.limit is not None and self.scattered:
                 say(f"--spend is kept by the workers in {self.state.path}; those elsewhere count for themselves")
+        self.opened = reading(self.endpoint)
         began = time.monotonic()
         outcome = supervised(self._work)
         if outcome is None:

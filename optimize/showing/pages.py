@@ -19,6 +19,7 @@ from optimize.showing.drawings import drawings, label, metrics
 from optimize.showing.mishaps import mishaps
 from optimize.showing.selfcontained import document, rows_table, section
 from optimize.showing.standing import counts, share
+from optimize.showing.table import amount
 from optimize.studies.trials import WORKFLOW
 from optimize.weighing.criteria import COSTS, Objectives
 from optimize.weighing.front import Point, front
@@ -171,14 +172,15 @@ def _table(page: Page) -> str:
     return "<h2>All trials</h2>" + rows_table(head, rows, text=(0, len(head) - 1))
 
 
-_BESIDE = ("failed", "fallbacks", "read leniently")
-"""Problems that failed, the share of those where something else was used, and the share of drafts."""
+_BESIDE = ("failed", "fallbacks", "read leniently", "lost at most")
+"""Problems that failed, the share of those where something else was used, the share of drafts, and the tokens of
+calls that were cut off or whose answer was lost, at most."""
 
 
 def _beside(kept: Mapping[str, Any]) -> tuple[str, ...]:
     numbers = kept.get("metrics", {})
     shares = (share(numbers.get(name, 0.0)) for name in ("fallbacks", "read_leniently"))
-    return (counts(kept.get("failures", {})) or "0", *shares)
+    return (counts(kept.get("failures", {})) or "0", *shares, amount(numbers.get("sum_uncounted_at_most", 0.0)))
 
 
 def _workflows(page: Page) -> str:

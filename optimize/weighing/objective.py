@@ -149,7 +149,7 @@ def measurement(evaluation: Evaluation, given_up: str = "") -> Measurement:
     )
 
 
-SUMS = ("total_generated", "fresh_generated", "replayed", "unreported", "calls")
+SUMS = ("total_generated", "fresh_generated", "replayed", "unreported", "uncounted_at_most", "calls")
 """Meters of which the sum over problems is kept; of all meters the mean is."""
 
 

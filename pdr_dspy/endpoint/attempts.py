@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pdr_dspy.endpoint.allowance import Allowance, Hold
-from pdr_dspy.endpoint.booking import bounds_of, generated
+from pdr_dspy.endpoint.booking import Bounds, bounds_of, generated, uncounted
 from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
@@ -114,9 +114,9 @@ class Attempts:
         In a place of the limiter's already: a request that waits for one is not in flight, and where this process is
         killed only what was in flight counts as spent.
         """
-        if self._allowance is None:
-            return await self._attempt(body, log, preferred)
         bounds = bounds_of(body, self._context)
+        if self._allowance is None:
+            return await self._attempt(body, log, preferred, bounds)
         if bounds.most is None:
             problem = "a request without a cap can't be held to what may be generated in all"
             raise InputError("max_tokens", problem, "Give a number of tokens; the server does not state the context")
@@ -125,14 +125,14 @@ class Attempts:
             await asyncio.sleep(_LOOK)
         booked: int | None = None
         try:
-            result = await self._attempt(body, log, preferred)
+            result = await self._attempt(body, log, preferred, bounds)
             booked = generated(result, bounds)
             return result
         finally:
             self._allowance.settle(hold, booked)
 
     async def _attempt(
-        self, body: Mapping[str, Any], log: CallLog, preferred: str | None
+        self, body: Mapping[str, Any], log: CallLog, preferred: str | None, bounds: Bounds
     ) -> StoredCompletion | Failure:
         cap = int(body.get("max_tokens") or 0)
         replica = self.replicas.take(preferred)
@@ -153,6 +153,7 @@ class Attempts:
                 seconds=time.perf_counter() - clock,
                 started=started,
                 detail="the time limit of the call passed" if late else "cancelled by the caller",
+                uncounted=bounds.most or 0,
             )
             raise
         finally:
@@ -174,6 +175,7 @@ class Attempts:
                 seconds=seconds,
                 started=started,
                 detail=failure.detail,
+                uncounted=uncounted(failure, bounds),
             )
             return failure
         assert not isinstance(result, Failure)

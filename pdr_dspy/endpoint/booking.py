@@ -49,6 +49,11 @@ def bounds_of(body: Mapping[str, Any], context: int | None) -> Bounds:
     return Bounds(max(caps) * copies if capped else room, room)
 
 
+def bounds_sent(completion: StoredCompletion) -> Bounds:
+    """What the request of an answer was allowed to generate, as far as the answer tells."""
+    return Bounds(completion.max_tokens * max(1, len(completion.body.get("choices") or [])) or None, None)
+
+
 def generated(result: StoredCompletion | Failure, bounds: Bounds) -> int | None:
     """Tokens that an attempt generated; None where nobody knows, so that it may be as many as it was allowed."""
     if isinstance(result, Failure):
@@ -67,6 +72,14 @@ def reported(body: Mapping[str, Any], bounds: Bounds) -> int | None:
     # Beyond what was asked: by a server that ignores the cap, or false. No model goes beyond its context, and where
     # nobody knows that, a token has at least a byte.
     return usage.completion if usage.completion <= (bounds.room or size) else None
+
+
+def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
+    """Tokens that an attempt may have generated beyond those that the ledger counts for it."""
+    if generated(result, bounds) is not None:
+        return 0
+    counted = (result.generated or 0) if isinstance(result, Failure) else usage_of(result.body).completion
+    return max(0, (bounds.most or 0) - counted)
 
 
 def _bytes(body: Mapping[str, Any]) -> int:

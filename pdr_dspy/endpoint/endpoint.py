@@ -24,6 +24,7 @@ from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, Endpoi
 from pdr_dspy.endpoint.preflight import Identity, identify
 from pdr_dspy.endpoint.proxies import proxies_of
 from pdr_dspy.endpoint.secret import Secret
+from pdr_dspy.endpoint.served import served
 from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.settings import EndpointSettings, key_from_environment, split_urls
 from pdr_dspy.endpoint.stats import EndpointStats, Tally
@@ -186,6 +187,10 @@ class Endpoint:
     def stats(self) -> EndpointStats:
         """The numbers so far."""
         return self._tally.snapshot(*self._caller.limiter.usage())
+
+    def served(self) -> int | None:
+        """Tokens that the servers say they have generated since they started, for whomever; None where one does not."""
+        return served(self._http, self.settings.urls, self.identity.model)
 
     def warn(self, text: str) -> None:
         """Note what was worked around in the stats and, the first time, in the log."""

@@ -8,6 +8,7 @@ import uuid
 
 from pdr_dspy import ledger
 from pdr_dspy.calls import CallTag
+from pdr_dspy.endpoint.booking import bounds_sent, uncounted
 from pdr_dspy.endpoint.completion import Usage, finish_of, usage_of
 from pdr_dspy.endpoint.stats import Tally
 from pdr_dspy.endpoint.store import StoredCompletion
@@ -61,6 +62,7 @@ class CallLog:
             started=completion.started,
             replayed=replayed,
             detail=detail,
+            uncounted=0 if replayed else uncounted(completion, bounds_sent(completion)),
         )
 
     def attempt(
@@ -76,6 +78,7 @@ class CallLog:
         started: float | None = None,
         replayed: bool = False,
         detail: str = "",
+        uncounted: int = 0,
     ) -> None:
         """Record one attempt; without a replica it was never sent."""
         tag = self.tag
@@ -109,6 +112,7 @@ class CallLog:
             replayed=replayed,
             detail=detail,
             part=self.part,
+            uncounted=uncounted,
         )
         self._tally.add(entry, again=self.attempts > self._first)
         self.attempts += 1

@@ -240,5 +240,6 @@ def _foreign_usage(own: bool, lm: Any, tag: CallTag, caps: Caps, mine: ledger.Le
                     requested_tokens=caps.total, thinking_budget=caps.thinking,
                     seconds=time.perf_counter() - clock, first_token_seconds=None, started=started,
                     replayed=not entries and outcome == "ok",
+                    uncounted=0 if entries or outcome == "ok" else caps.total,
                 )
             )  # fmt: skip

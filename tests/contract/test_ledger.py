@@ -11,6 +11,7 @@ import pytest
 
 from pdr_dspy import bridge
 from pdr_dspy.data.worksheets import Worksheet, worksheets
+from pdr_dspy.endpoint.served import crossed
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules import PDR
@@ -96,12 +97,15 @@ def test_a_cut_call_stops_on_the_server_and_is_on_record(server: Served) -> None
 
     before = server.metrics()
     with server.endpoint() as endpoint, open_ledger() as ledger:
+        start = endpoint.served()
         bridge.run(cut(lambda: server.metrics()["num_requests_running"] > 0))
+        deadline = time.monotonic() + 10
+        while server.metrics()["num_requests_running"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        end = endpoint.served()
     (record,) = ledger.records
-    assert (record.outcome, record.reported, record.tokens) == ("cutoff", False, 0)
-    deadline = time.monotonic() + 10
-    while server.metrics()["num_requests_running"] and time.monotonic() < deadline:
-        time.sleep(0.02)
+    assert (record.outcome, record.reported, record.tokens, record.uncounted) == ("cutoff", False, 0, room)
     prompt, completion = counted(server.since(before))
     assert prompt in (0, len(server.tokens(messages)))
     assert completion < room
+    assert crossed(start, end, 0, record.uncounted) == completion

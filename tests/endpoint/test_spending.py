@@ -130,10 +130,13 @@ def test_booked_is_at_least_generated(server: CountingVLLM, calls: list[Asked], 
             server, allowance=allowance, load=load, retries=2, timeout=0.3, thinking="continue"
         ) as endpoint:
             bridge.run(every(endpoint.lm))
-            failures = endpoint.stats.failures
+            stats, failures = endpoint.stats, endpoint.stats.failures
         watch()
         assert not short
         used = {fault for asked in calls for fault in asked.faults}
+        if "far too many" not in used:
+            assert allowance.spent == stats.fresh_tokens + stats.uncounted_at_most
+            assert stats.fresh_tokens <= server.generated
         # Of an answer with several choices DSPy can't read any.
         lost = any(asked.cancelled or asked.choices > 1 for asked in calls)
         if used <= ARRIVES and not lost and not failures.get("timeout"):

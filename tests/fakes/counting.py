@@ -57,6 +57,10 @@ class CountingVLLM(FakeVLLM):
         self.generated = 0
         self.watch: Callable[[], None] = lambda: None
 
+    def metrics(self) -> dict[str, float]:
+        """As vLLM's: what was generated, whoever was told of it."""
+        return {**super().metrics(), "vllm:generation_tokens_total": self.generated}
+
     async def _reply(self, call: Call) -> Reply:
         if (refusal := self._refusal(call)) is not None:
             return refusal

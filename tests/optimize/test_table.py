@@ -37,17 +37,18 @@ def test_the_caption_states_load_model_and_sizes() -> None:
     assert "all replayed" in as_text(replace(REPORT, in_flight=None))
 
 
-def test_what_was_read_leniently_and_what_fell_back_has_columns_where_there_is_any() -> None:
+def test_what_was_read_leniently_fell_back_or_was_lost_has_columns_where_there_is_any() -> None:
     def with_metrics(row: Row, **more: float) -> Row:
         return replace(row, measured=replace(row.measured, metrics={**row.measured.metrics, **more}))
 
     plain = as_text(REPORT)
-    assert "lenient" not in plain and "fallback" not in plain
-    odd = (with_metrics(ROWS[0], read_leniently=0.124, fallbacks=0.004), with_metrics(ROWS[1]), *ROWS[2:])
+    assert not any(column in plain for column in ("lenient", "fallback", "lost at most"))
+    told = {"read_leniently": 0.124, "fallbacks": 0.004, "sum_uncounted_at_most": 12_400.0}
+    odd = (with_metrics(ROWS[0], **told), with_metrics(ROWS[1]), *ROWS[2:])
     text = as_text(replace(REPORT, rows=ordered(odd, Objectives())))
     head, _, cot, best, _ = text.splitlines()[:5]
-    assert head.split()[-3:] == ["lenient", "fallback", "failed"]
-    assert " 12 % " in best and " <1 %  truncated 1" in best and cot.count(" 0 %") == 2
+    assert head.split()[-6:] == ["lenient", "fallback", "lost", "at", "most", "failed"]
+    assert " 12 % " in best and " <1 % " in best and " 12.4k  truncated 1" in best and cot.count(" 0 %") == 2
     assert "lenient: share of drafts" in text and "fallback: share of problems" in text
 
 
