@@ -33,7 +33,8 @@ class Budget:
     Attributes:
         tokens: Tokens generated along the accepted path: thinking, answers and workspaces of the calls that follow one
             another; calls that run in parallel count once.
-        total: Tokens of all calls together, prompts and generated, parallel and discarded calls included.
+        total: Tokens of all calls together, prompts and generated, parallel and discarded calls included; of those that
+            were cut off or whose answer was lost, what they may have taken.
         seconds: Wall clock, in seconds.
 
     Raises:

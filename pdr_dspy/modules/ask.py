@@ -157,10 +157,15 @@ async def ask(
                 raise problem  # noqa: B904
             return found
         finally:
-            desk.spend.reconcile(held[0], sum(r.tokens for r in mine.records))
+            desk.spend.reconcile(held[0], sum(_taken(r, prompt) for r in mine.records))
             for reservation in held[1:]:  # after it: in between, the account must not look emptier than it is
                 desk.spend.reconcile(reservation, 0)
     return Answer(prediction, notes[-1] if notes else MARKS, cut=False)
+
+
+def _taken(record: ledger.CallRecord, prompt: int) -> int:
+    """Tokens an attempt took, or may have taken: where nobody was told, its whole prompt and all it was allowed."""
+    return record.tokens + (record.uncounted + max(0, prompt - record.prompt_tokens) if record.uncounted else 0)
 
 
 def _read_all_the_same(problem: Exception, signature: type[dspy.Signature], stage: str) -> Answer | None:

@@ -188,6 +188,19 @@ def test_total_drops_the_drafts_it_has_no_room_for(model: FakeVLLM, endpoint: En
     assert set(record.dropped) == {"budget"}
 
 
+def test_total_counts_what_a_lost_answer_may_have_taken(model: FakeVLLM, endpoint: Endpoint) -> None:
+    def answer(call: Call) -> Reply | str:  # a failure that may come after the last token and is not tried again
+        lost = Reply(status=500, message="This model's maximum context length is 4096 tokens")
+        return lost if stage_of(call) in ("draft", "refine") and int(call.body["seed"]) % 2 else by_stage(call)
+
+    model.answer = answer
+    rounds = (*(Round(width=5, distill=Summary(tokens=64)) for _ in range(3)), Round(width=1))
+    record = solve(endpoint, Workflow(name="lossy", rounds=rounds), budget="tokens=900,total=3k").run
+    assert record.meters.uncounted_at_most > 500
+    assert record.meters.b_total + record.meters.uncounted_at_most <= 3000
+    assert record.dropped["budget"]
+
+
 class Answer(BaseModel):
     value: int
     unit: str
