@@ -8,7 +8,9 @@ What is on the accepted path: of every sequential step the call that took the mo
 cost no latency), so a path is at least as long as the one whose answer was returned. What is not counted: tokens of a
 cancelled or failed attempt when the server did not report them (vLLM reports none). `unreported` says how many such
 attempts there were, and `uncounted_at_most` how many tokens they may have generated: what the server generated is
-between `fresh_generated` and both together. Time spent waiting for the client's own limiter is not latency.
+between `fresh_generated` and both together. An answer whose usage is missing, or can't be true, is counted by the
+tokenizer (`estimated`; where that counts bytes, an upper bound). Time spent waiting for the client's own limiter is not
+latency.
 
 A call whose thinking was stopped at its cap and continued by a second request is one call (the nominal meters count its
 thinking budget once) with the tokens and seconds of both requests.
@@ -45,10 +47,10 @@ class CallRecord:
         replica: Address of the endpoint that answered (no credentials).
         outcome: `ok`, the `kind` of a `CallError` (`truncated`, `empty`, `server`, `cutoff`, ...), or `REFUSED`.
         finish: The server's finish reason, or "" where there was no answer.
-        prompt_tokens, completion_tokens: As the server reported; 0 where it reported nothing.
+        prompt_tokens, completion_tokens: As the server reported, or `estimated`; 0 where nothing was answered.
         cached_tokens: Prompt tokens served from the prefix cache; None where the server does not say.
         thinking_tokens: Thinking tokens, where the server says.
-        reported: Whether the server reported usage for this attempt.
+        reported: Whether the server reported a usage for this attempt that can be true.
         max_tokens: The cap that was sent.
         requested_tokens: The cap that was asked for, before it was clamped to the model's context.
         thinking_budget: The thinking cap, or None.
@@ -61,6 +63,7 @@ class CallRecord:
             Both parts together are one call and one answer.
         uncounted: Tokens it may have generated beyond `completion_tokens`: what was left of its cap where it was cut
             off, or where its answer was lost on the way; 0 where the server has said, or has refused it.
+        estimated: Whether the tokenizer counted the tokens, because the server did not say them or said what can't be.
     """
 
     call: str
@@ -91,6 +94,7 @@ class CallRecord:
     detail: str = ""
     part: int = 0
     uncounted: int = 0
+    estimated: bool = False
 
     @property
     def tokens(self) -> int:
@@ -117,6 +121,7 @@ class Meters:
         attempts: All attempts (at least `calls`).
         failures: Attempts whose outcome is neither `ok` nor `REFUSED`.
         unreported: Attempts without reported usage.
+        estimated: Those among them whose tokens the tokenizer counted.
         seconds: Along the critical path: the slowest call of each step, retries included.
         prompt_tokens, cached_tokens: Over every attempt (`cached_tokens` 0 where the server does not say).
         fresh_generated: Out over attempts that were not replayed from the store.
@@ -141,6 +146,7 @@ class Meters:
     fresh_generated: int = 0
     replayed: int = 0
     uncounted_at_most: int = 0
+    estimated: int = 0
 
 
 def meters(records: Iterable[CallRecord]) -> Meters:
@@ -172,6 +178,7 @@ def meters(records: Iterable[CallRecord]) -> Meters:
         fresh_generated=sum(r.completion_tokens for r in rows if not r.replayed),
         replayed=sum(r.replayed for r in rows),
         uncounted_at_most=sum(r.uncounted for r in rows),
+        estimated=sum(r.estimated for r in rows),
     )
 
 

@@ -10,11 +10,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pdr_dspy.endpoint.allowance import Allowance, Hold
 from pdr_dspy.endpoint.booking import Bounds, bounds_of, generated, uncounted
 from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
+from pdr_dspy.endpoint.counted import Counted
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
 from pdr_dspy.endpoint.replicas import Replicas
@@ -41,6 +43,7 @@ class Attempts:
         settings: Addresses and limits.
         transport: The way there.
         failed: Told of every failed attempt before it is tried again.
+        counted: Counts what an answer does not say.
         allowance: What may be generated in all; None: anything.
         context: The model's length in tokens, or None where nobody says.
 
@@ -54,6 +57,7 @@ class Attempts:
         settings: EndpointSettings,
         transport: Transport,
         failed: Failed,
+        counted: Counted,
         allowance: Allowance | None = None,
         context: int | None = None,
     ) -> None:
@@ -62,6 +66,7 @@ class Attempts:
         self._settings = settings
         self._transport = transport
         self._failed = failed
+        self._counted = counted
         self._allowance = allowance
         self._context = context
         self._chance = random.Random()
@@ -163,6 +168,9 @@ class Attempts:
             self.replicas.unreachable(replica)
         elif not isinstance(result, Failure) or result.status is not None:
             self.replicas.answered(replica)
+        if not isinstance(result, Failure):
+            answer = await self._read(StoredCompletion(result, seconds, None, started, cap, replica.url), body, log)
+            result = dict(answer.body)
         failure = result if isinstance(result, Failure) else broken_off(result)
         if failure is not None:
             refused = failure.refuses_thinking and THINKING_FIELD in body and log.own_cap
@@ -178,5 +186,14 @@ class Attempts:
                 uncounted=uncounted(failure, bounds),
             )
             return failure
-        assert not isinstance(result, Failure)
-        return StoredCompletion(result, seconds, None, started, cap, replica.url)
+        return answer
+
+    async def _read(self, answer: StoredCompletion, body: Mapping[str, Any], log: CallLog) -> StoredCompletion:
+        try:
+            return await self._counted.counted(answer, body)
+        except asyncio.CancelledError:
+            log.closed = True
+            late = log.deadline is not None and log.deadline.expired()
+            uncounted = replace(answer, body={**answer.body, "usage": None})
+            log.answered(uncounted, "timeout" if late else "cutoff", "ended while its tokens were counted")
+            raise

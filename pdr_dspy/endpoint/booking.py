@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pdr_dspy.endpoint.completion import usage_of
+from pdr_dspy.endpoint.completion import said_of, usage_of
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.store import StoredCompletion
 
@@ -64,22 +64,23 @@ def generated(result: StoredCompletion | Failure, bounds: Bounds) -> int | None:
 
 def reported(body: Mapping[str, Any], bounds: Bounds) -> int | None:
     """Tokens that an answer generated, as its usage says; None where that is missing or can't be true."""
-    usage, size = usage_of(body), _bytes(body)
+    usage, size = said_of(body), _bytes(body)
+    counted = usage_of(body).completion  # here, where what was said is missing or can't be true
+    beyond = counted if bounds.most is not None and counted > bounds.most else None
     if not usage.reported or usage.completion * _LONGEST + min(usage.completion, 1) * _WORD < size:
-        return None
+        return beyond if not usage.reported else None
     if bounds.most is None or usage.completion <= bounds.most:
         return usage.completion
     # Beyond what was asked: by a server that ignores the cap, or false. No model goes beyond its context, and where
     # nobody knows that, a token has at least a byte.
-    return usage.completion if usage.completion <= (bounds.room or size) else None
+    return usage.completion if usage.completion <= (bounds.room or size) else beyond
 
 
 def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
     """Tokens that an attempt may have generated beyond those that the ledger counts for it."""
-    if generated(result, bounds) is not None:
-        return 0
+    known = generated(result, bounds)
     counted = (result.generated or 0) if isinstance(result, Failure) else usage_of(result.body).completion
-    return max(0, (bounds.most or 0) - counted)
+    return max(0, ((bounds.most or 0) if known is None else known) - counted)
 
 
 def _bytes(body: Mapping[str, Any]) -> int:

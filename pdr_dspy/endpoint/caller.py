@@ -7,7 +7,6 @@ Lives on the library's event loop. Every attempt is recorded; whatever goes wron
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from pdr_dspy.endpoint.capped import Answered, Capped
 from pdr_dspy.endpoint.chat_body import checked
 from pdr_dspy.endpoint.completion import finish_of, response_of, thought_in, verdict
 from pdr_dspy.endpoint.continuation import continuable
+from pdr_dspy.endpoint.counted import Counted
 from pdr_dspy.endpoint.fitting import Fitting
 from pdr_dspy.endpoint.flights import Flights
 from pdr_dspy.endpoint.log import CallLog
@@ -69,9 +69,10 @@ class Caller:
         self._identity = identity
         self._store = store
         self._tally = tally
-        attempts = Attempts(settings, transport, self._failed, allowance, identity.context)
-        self.limiter, self.replicas = attempts.limiter, attempts.replicas
         fitting = Fitting(identity.context, counter, tokenizer, self.warn)
+        self._counted = Counted(identity.context, tokenizer, fitting, self.warn)
+        attempts = Attempts(settings, transport, self._failed, self._counted, allowance, identity.context)
+        self.limiter, self.replicas = attempts.limiter, attempts.replicas
         self._capped = Capped(self.way, attempts, fitting, tokenizer, counter, self.warn)
         self.probe = Probe(identity, self.way, attempts, self._capped.opening, tally, store)
         self._guides = True  # until the server refuses a schema
@@ -113,12 +114,13 @@ class Caller:
         if self._store is None:
             await self._probed(way)
             return self._deliver(await self._capped.answer(body, way, log), log)
-        key, kept = self._kept(store_key(keyed, self._identity, log.tag, extras, candidate))
+        key = store_key(keyed, self._identity, log.tag, extras, candidate)
+        kept = await self._kept(key, body)
         if kept is not None:
             return self._deliver(Answered(kept, kept), log, replayed=True)
         async with self._flights.alone(key):
             # Whoever had the key before may have answered it for us.
-            key, kept = self._kept(key)
+            kept = await self._kept(key, body)
             if kept is not None:
                 return self._deliver(Answered(kept, kept), log, replayed=True)
             self.keep_rest()
@@ -166,21 +168,19 @@ class Caller:
             raise error
         return response
 
-    def _kept(self, key: str) -> tuple[str, StoredCompletion | None]:
-        """What the store holds of a call, if it can be read, and the key under which an answer is to be kept.
-
-        The first of a key stays, so an answer that is asked for anew is kept under another one.
-        """
+    async def _kept(self, key: str, request: Mapping[str, Any]) -> StoredCompletion | None:
+        """What the store holds of a call; what can't be read of it is put aside."""
         assert self._store is not None
         while (kept := self._store.get(key)) is not None:
             try:
                 body = checked(kept.body)
                 response_of(body)
-                return key, replace(kept, body=body)
             except Exception as error:  # whatever it does to who reads it, it must not do so for ever
-                self.warn(f"an answer in the store can't be read ({error}) and is asked for again")
-                key = hashlib.sha256(f"{key}/again".encode()).hexdigest()
-        return key, None
+                self.warn(f"an answer in the store can't be read ({error}): it is put aside and asked for again")
+                self._store.reject(key, f"{type(error).__name__}: {error}")
+                continue
+            return await self._counted.counted(replace(kept, body=body), request)
+        return None
 
     def _seen(self, thought: bool) -> None:
         if thought and not self.probe.thinks_always:

@@ -1,24 +1,45 @@
-"""The body of a chat completion, checked in one place before anybody reads it: as it comes in, and out of a store.
+"""The body of a chat completion: one strict model, by which it is checked before anybody reads or keeps it.
 
-What is meant is read (`content` as a list of text parts, an answer without its role), what can't be is a
-`MalformedBody`, which costs one attempt and is not kept. Pure.
+As it comes in and out of a store. What is meant is read (`content` as a list of text parts, an answer without its
+role), what can't be is a `MalformedBody`, which costs one attempt and is not kept. What the model does not name goes
+through as it is, if it is JSON. Pure.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pdr_dspy.characters import whole
 
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_DETAILS = {"prompt_tokens_details": "cached_tokens", "completion_tokens_details": "reasoning_tokens"}
+DEPTH = 64
+"""Objects and lists within one another that a body may have; a completion has ten."""
+
 _THINKING = ("reasoning_content", "reasoning")
 
 
 class MalformedBody(ValueError):
     """A body that is no chat completion; the message says where."""
+
+
+def decoded(data: bytes | str) -> Any:
+    """JSON as JSON knows it: no NaN, no infinity, no half characters, no depth without end.
+
+    Raises:
+        MalformedBody: it is not, or it is no JSON at all.
+    """
+    try:
+        return _plain(json.loads(data), "the body")
+    except RecursionError:
+        raise _too_deep() from None
+    except MalformedBody:
+        raise
+    except ValueError as error:  # UTF-8 that is none, a number of more digits than Python reads
+        raise MalformedBody(f"the body is no JSON ({str(error)[:100]})") from None
 
 
 def checked(body: Any, model: str | None = None) -> dict[str, Any]:
@@ -31,111 +52,151 @@ def checked(body: Any, model: str | None = None) -> dict[str, Any]:
     Raises:
         MalformedBody: it is none.
     """
-    try:
-        clean = _finite(body, "the body")
-    except RecursionError:
-        raise MalformedBody("the body is nested too deeply") from None
+    clean = _plain(body, "the body")
     if not isinstance(clean, dict):
         raise MalformedBody(f"the body is {_kind(clean)}, not an object")
-    choices = clean.get("choices")
-    if not isinstance(choices, list) or not choices:
+    if not isinstance(clean.get("choices"), list) or not clean["choices"]:
         said = clean.get("error") or clean.get("detail") or clean.get("message")
-        raise MalformedBody(f"an answer without a choice{f' ({said})' if said else ''}")
-    clean["choices"] = [_choice(choice) for choice in choices]
-    named = clean.get("model")
-    clean["model"] = model if named is None else _typed(named, str, "model")
-    if clean["model"] is None:
-        raise MalformedBody("model is missing")
-    clean["usage"] = _usage(clean.get("usage"))
-    return clean
-
-
-def _choice(choice: Any) -> dict[str, Any]:
-    choice = dict(_typed(choice, dict, "a choice"))
-    message = dict(_typed(choice.get("message"), dict, "message"))
-    if choice.get("finish_reason") is not None:
-        _typed(choice["finish_reason"], str, "finish_reason")
-    if message.get("role") is None:
-        message["role"] = "assistant"
-    _typed(message["role"], str, "role")
-    if message.get("tool_calls") is not None:
-        for call in _typed(message["tool_calls"], list, "tool_calls"):
-            _typed(_typed(call, dict, "a tool call").get("function"), dict, "the function of a tool call")
-    thinking, text = _parts(message.get("content"))
-    message["content"] = text
-    for name in _THINKING:
-        if message.get(name) is not None:
-            own, said = _parts(message[name])
-            message[name] = f"{own}{said or ''}"
-    if thinking and not any(message.get(name) for name in _THINKING):
-        message[_THINKING[0]] = thinking
-    return {**choice, "message": message}
+        raise MalformedBody(f"an answer without a choice{f' ({str(said)[:200]})' if said else ''}")
+    if clean.get("model") is None:
+        clean["model"] = model
+    clean.setdefault("usage", None)
+    try:
+        return _Completion.model_validate(clean).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise MalformedBody(_first(error)) from None
 
 
 def _parts(content: Any) -> tuple[str, str | None]:
     """(Thinking, text) of a content that may be a list of parts."""
     if content is None or isinstance(content, str):
         return "", content
+    if not isinstance(content, list):
+        raise ValueError("neither a text nor a list of parts")
     thinking, text = "", ""
-    for part in _typed(content, list, "content"):
+    for part in content:
         if isinstance(part, str):
             text += part
             continue
-        kind = _typed(part, dict, "a part of content").get("type", "text")
+        kind = part.get("type", "text") if isinstance(part, dict) else ""
         if kind in ("thinking", "reasoning"):
             own, said = _parts(part.get(kind) or part.get("text"))
             thinking += own + (said or "")
-        elif kind in ("text", "output_text"):
-            text += _typed(part.get("text"), str, "the text of a part of content")
+        elif kind in ("text", "output_text") and isinstance(part.get("text"), str):
+            text += part["text"]
         else:
-            raise MalformedBody(f"a part of content of type {kind!r}")
+            raise ValueError("a part that is no text")
     return thinking, text
 
 
-def _usage(usage: Any) -> dict[str, Any] | None:
-    if usage is None:
-        return None
-    usage = dict(_typed(usage, dict, "usage"))
-    for name in _COUNTS:
-        if usage.get(name) is not None:
-            usage[name] = _count(usage[name], f"usage.{name}")
-    for name, counted in _DETAILS.items():
-        if usage.get(name) is None:
-            continue
-        details = usage[name] = dict(_typed(usage[name], dict, f"usage.{name}"))
-        if details.get(counted) is not None:
-            details[counted] = _count(details[counted], f"usage.{name}.{counted}")
-    return usage
+def _whole_number(value: Any) -> Any:
+    """Some servers write a number of tokens as 3.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _count(value: Any, name: str) -> int:
-    whole_number = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
-    if not whole_number or value < 0:
-        raise MalformedBody(f"{name} is {str(value)[:40]!r}, not a number of tokens")
-    return int(value)
+_Tokens = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
 
 
-def _typed(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind):
-        raise MalformedBody(f"{name} is {_kind(value)}, not {_NAMES[kind]}")
-    return value
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, protected_namespaces=())
 
 
-def _finite(value: Any, name: str) -> Any:
-    """JSON as JSON knows it: no NaN, no infinity, no half characters."""
+class _PromptDetails(_Part):
+    cached_tokens: _Tokens | None = None
+
+
+class _CompletionDetails(_Part):
+    reasoning_tokens: _Tokens | None = None
+
+
+class _Usage(_Part):
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
+    total_tokens: _Tokens | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Function(_Part):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolCall(_Part):
+    function: _Function
+
+
+class _Message(_Part):
+    role: str
+    content: str | None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _meant(cls, message: Any) -> Any:
+        if not isinstance(message, dict):
+            return message
+        message = {**message, "role": "assistant" if message.get("role") is None else message["role"]}
+        thinking, message["content"] = _parts(message.get("content"))
+        for name in _THINKING:
+            if message.get(name) is not None:
+                own, said = _parts(message[name])
+                message[name] = f"{own}{said or ''}"
+        if thinking and not any(message.get(name) for name in _THINKING):
+            message[_THINKING[0]] = thinking
+        return message
+
+
+class _TokenLogprob(_Part):
+    token: str
+    logprob: float | None = None
+
+
+class _Logprobs(_Part):
+    content: list[_TokenLogprob] | None = None
+
+
+class _Choice(_Part):
+    message: _Message
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Completion(_Part):
+    model: str
+    choices: list[_Choice]
+    usage: _Usage | None
+
+
+def _plain(value: Any, name: str, depth: int = 0) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise MalformedBody(f"{name} is {value}, which is no JSON")
     if isinstance(value, str):
         return whole(value)
+    if depth > DEPTH:
+        raise _too_deep()
     if isinstance(value, Mapping):
-        return {whole(str(key)): _finite(kept, str(key)[:40]) for key, kept in value.items()}
-    return [_finite(kept, name) for kept in value] if isinstance(value, list | tuple) else value
+        return {whole(str(key)): _plain(kept, str(key)[:40], depth + 1) for key, kept in value.items()}
+    return [_plain(kept, name, depth + 1) for kept in value] if isinstance(value, list | tuple) else value
 
 
-_NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+def _too_deep() -> MalformedBody:
+    return MalformedBody(f"the body is nested too deeply (more than {DEPTH} levels)")
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, in words: where, what is there, what should be."""
+    found = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(step) for step in found["loc"])
+    return f"{where} is {_kind(found['input'])}: {found['msg'].removeprefix('Value error, ')}"
 
 
 def _kind(value: Any) -> str:
     if value is None:
         return "missing"
-    return _NAMES.get(type(value), f"a {type(value).__name__}")
+    if isinstance(value, bool | int | float):
+        return str(value)[:40]
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+    return kinds.get(type(value), f"a {type(value).__name__}")

@@ -19,16 +19,26 @@ from pdr_dspy.written import has_thinking, parted, without_ends
 OPEN, CLOSE = "<think>", "</think>"
 """The marks around a thinking, as the models know them that write it as text."""
 
+INSTEAD = "estimated_instead_of"
+"""The field of a usage that was counted here; it holds what the server had said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the server reported; `reported` is False where it did not (a prompt has at least one token)."""
+    """Tokens of an answer.
+
+    Attributes:
+        prompt, completion, cached, thinking: As the server reported, or as they were counted instead.
+        reported: Whether the server did (a prompt has at least one token), and could be believed.
+        estimated: Whether they were counted here instead (see `counted`).
+    """
 
     prompt: int
     completion: int
     cached: int | None
     thinking: int | None
     reported: bool
+    estimated: bool = False
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage:
@@ -37,7 +47,14 @@ def usage_of(body: Mapping[str, Any]) -> Usage:
     prompt, completion = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     thinking = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
-    return Usage(prompt, completion, cached, thinking, prompt > 0)
+    estimated = INSTEAD in usage
+    return Usage(prompt, completion, cached, thinking, prompt > 0 and not estimated, estimated)
+
+
+def said_of(body: Mapping[str, Any]) -> Usage:
+    """The usage of one answer as the server itself said it, whether it can be true or not."""
+    usage = body.get("usage") or {}
+    return usage_of({"usage": usage[INSTEAD]}) if isinstance(usage.get(INSTEAD), Mapping) else usage_of(body)
 
 
 def finish_of(body: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pdr_dspy.endpoint.completion import CLOSE, OPEN, finish_of, usage_of
+from pdr_dspy.endpoint.completion import CLOSE, INSTEAD, OPEN, finish_of, usage_of
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.workspace import Tokenizer
@@ -220,7 +220,7 @@ def _texts(body: Mapping[str, Any]) -> tuple[str, str]:
 
 def _usage(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
     parts = [usage_of(first), usage_of(second)]
-    if not all(part.reported for part in parts):
+    if not all(part.reported or part.estimated for part in parts):
         return None  # half a price would look like a whole one
     prompt, completion = sum(p.prompt for p in parts), sum(p.completion for p in parts)
     usage: dict[str, Any] = {
@@ -232,4 +232,6 @@ def _usage(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
         usage["prompt_tokens_details"] = {"cached_tokens": sum(p.cached or 0 for p in parts)}
     if any(p.thinking is not None for p in parts):
         usage["completion_tokens_details"] = {"reasoning_tokens": sum(p.thinking or 0 for p in parts)}
+    if any(p.estimated for p in parts):
+        usage[INSTEAD] = [first.get("usage"), second.get("usage")]
     return usage

@@ -58,6 +58,11 @@ class Fitting:
             raise problem
         return body if cap is None else {**body, "max_tokens": cap}
 
+    async def prompt_tokens(self, body: Mapping[str, Any]) -> int:
+        """Tokens of a request's prompt, or an upper bound of them."""
+        counted = await self._counted(body)
+        return await self._bound(body) if counted is None else counted
+
     async def _counted(self, body: Mapping[str, Any]) -> int | None:
         if self._counter is None:
             return None

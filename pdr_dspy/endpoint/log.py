@@ -103,6 +103,7 @@ class CallLog:
             cached_tokens=usage.cached,
             thinking_tokens=usage.thinking,
             reported=usage.reported,
+            estimated=usage.estimated,
             max_tokens=max_tokens,
             requested_tokens=self.asked,
             thinking_budget=self.thinking,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pydantic import BaseModel, ConfigDict, Field
+
 
 @dataclass(frozen=True, slots=True)
 class StoredCompletion:
@@ -40,9 +42,23 @@ class StoredCompletion:
         """The completion that `as_dict` wrote.
 
         Raises:
-            KeyError: the data lacks a field.
+            ValueError: a field is missing, or of another type or value than it can have.
         """
-        return cls(**{name: data[name] for name in cls.__slots__})
+        fields = _Fields.model_validate(data)
+        return cls(**{name: getattr(fields, name) for name in cls.__slots__})
+
+
+class _Fields(BaseModel):
+    """A completion's fields as they are read back."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    body: dict[str, Any]
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    first_token_seconds: float | None = Field(ge=0, allow_inf_nan=False)
+    started: float = Field(ge=0, allow_inf_nan=False)
+    max_tokens: int = Field(ge=0)
+    replica: str
 
 
 class Store(Protocol):
@@ -56,6 +72,14 @@ class Store(Protocol):
 
         Raises:
             DiskError: it can't be kept.
+        """
+
+    def reject(self, key: str, why: str) -> None:
+        """Put the completion of this key aside, because it can't be used; from now on there is another one or none.
+
+        Args:
+            key: The key.
+            why: What is wrong with it, kept beside it.
         """
 
 
@@ -72,6 +96,10 @@ class MemoryStore:
     def put(self, key: str, completion: StoredCompletion) -> None:
         """Keep a completion; the first of a key stays."""
         self._completions.setdefault(key, completion)
+
+    def reject(self, key: str, why: str) -> None:
+        """Drop the completion of this key."""
+        self._completions.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._completions)

@@ -132,11 +132,14 @@ def test_one_that_is_in_a_store_is_asked_for_again_once(fake_vllm: FakeVLLM, tmp
 
     with open_endpoint(fake_vllm, store=Poisoned(tmp_path)) as endpoint:
         assert outcome(endpoint) == ["ok"]
-    for requests in (2, 2):
+    for said in (1, 0):
         with open_endpoint(fake_vllm, store=FileStore(tmp_path)) as endpoint:
             assert outcome(endpoint) == ["ok"]
-            assert any("store" in warning for warning in endpoint.stats.warnings)
-        assert len(fake_vllm.calls) == requests
+            assert sum("put aside" in warning for warning in endpoint.stats.warnings) == said
+        assert len(fake_vllm.calls) == 2
+    (aside,) = (json.loads(line) for file in (tmp_path / "rejected").iterdir() for line in file.open())
+    assert aside["key"] in aside["record"] and "MalformedBody" in aside["why"]
+    assert FileStore(tmp_path).report.rejected == 1
 
 
 JSON = st.recursive(

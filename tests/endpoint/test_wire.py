@@ -89,7 +89,7 @@ def test_usage_that_is_not_reported_is_said_to_be_so(fake_vllm: FakeVLLM) -> Non
     fake_vllm.then(Reply(text="x", usage=False))
     with open_endpoint(fake_vllm) as endpoint:
         _, (record,) = recorded(endpoint)
-    assert (record.outcome, record.reported, record.completion_tokens) == ("ok", False, 0)
+    assert (record.outcome, record.reported, record.estimated) == ("ok", False, True)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,11 @@ class SharedDrafts:
         if tag.stage == "draft" and tag.problem in self._names:
             self._kept.setdefault((tag.problem, tag.index), completion)
 
+    def reject(self, key: str, why: str) -> None:
+        """Drop a shared draft."""
+        tag = current_tag()
+        self._kept.pop((tag.problem, tag.index), None)
+
 
 def open_policy(settings: EndpointSettings, recorded: Recorded, store: Store | None = None) -> Endpoint:
     """An endpoint whose calls are kept in `recorded`.
