@@ -108,7 +108,12 @@ class Attempts:
             if result.connection:
                 preferred = None  # what was in its cache is gone
             if not (result.connection and self.replicas.any_awake):  # another replica need not wait
-                await asyncio.sleep(delay(number, result, base=self._settings.backoff, chance=self._chance))
+                pause = delay(number, result, base=self._settings.backoff, chance=self._chance)
+                if log.left < pause:  # the call's time would pass with waiting
+                    why = f"no time is left to wait {pause:.1f} seconds and try again ({result.detail})"
+                    log.attempt("timeout", detail=why)
+                    return Failure("timeout", why, status=result.status)
+                await asyncio.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns")
 
     async def _allowed(

@@ -39,7 +39,7 @@ def decoded(data: bytes | str) -> Any:
     except MalformedBody:
         raise
     except ValueError as error:  # UTF-8 that is none, a number of more digits than Python reads
-        raise MalformedBody(f"the body is no JSON ({str(error)[:100]})") from None
+        raise MalformedBody(f"the body is no JSON ({str(error)[:100]}): {data[:80]!r}") from None
 
 
 def checked(body: Any, model: str | None = None) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The HTTP clients: a synchronous one for what is asked beside the calls, and LiteLLM's for the calls.
 
 Both take their proxies from `proxies`, neither looks at the environment itself. LiteLLM's gets a transport of ours
-around its own, where the body of an answer is checked before LiteLLM reads it.
+around its own, where the body of an answer is checked before LiteLLM reads it; so much is read as `reading` says.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import json
 import os
@@ -18,27 +19,34 @@ from urllib.parse import urlsplit
 import httpx
 
 from pdr_dspy import bridge
-from pdr_dspy.endpoint.chat_body import checked
+from pdr_dspy.endpoint.chat_body import checked, decoded
 from pdr_dspy.endpoint.delivery import sent_once
 from pdr_dspy.endpoint.proxies import Proxy
+from pdr_dspy.endpoint.reading import SideTransport, beginning_of, body_of, most_of, not_redirected, whole_response
 from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import EndpointError
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_LEFT_OUT = ("content-encoding", "content-length", "transfer-encoding")  # of the body as it came over the wire
+_LARGE = 2**18  # bytes of a body that is not decoded on the event loop
 _CLOSING = 5.0  # seconds at the end of the program
+_SIDE_SECONDS = 30.0  # of a request whose timeout says nothing
 
 
 def side_client(key: Secret, timeout: httpx.Timeout, proxies: Mapping[str, Proxy]) -> httpx.Client:
-    """A client for the list of models and the tokenizer.
+    """A client for the list of models and the tokenizer; it follows no redirection.
 
     Raises:
         EndpointError: the environment names certificates that can't be read.
     """
     headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
     tls = _tls(*(os.environ.get(name, "") for name in _CERTIFICATES))
-    mounts = {_origin(url): httpx.HTTPTransport(proxy=proxy.url, verify=tls) for url, proxy in proxies.items()}
-    return httpx.Client(headers=headers, timeout=timeout, verify=tls, mounts=mounts, trust_env=False)
+    seconds = timeout.read or _SIDE_SECONDS
+
+    def way(proxy: str | None = None) -> SideTransport:
+        return SideTransport(httpx.HTTPTransport(proxy=proxy, verify=tls, trust_env=False), seconds)
+
+    mounts = {_origin(url): way(proxy.url) for url, proxy in proxies.items()}
+    return httpx.Client(headers=headers, timeout=timeout, transport=way(), mounts=mounts, trust_env=False)
 
 
 @cache
@@ -100,6 +108,10 @@ def _close(transport: httpx.AsyncBaseTransport) -> None:
         return
 
 
+def _completion(data: bytes, model: str) -> bytes:
+    return json.dumps(checked(decoded(data), model)).encode()
+
+
 class CheckedTransport(httpx.AsyncBaseTransport):
     """A transport whose successful answers are chat completions, checked and brought into one form.
 
@@ -114,28 +126,28 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         """The answer.
 
         Raises:
-            MalformedBody: a success that is JSON, but no chat completion.
+            MalformedBody: a success that is no chat completion, or larger than one can be.
+            Redirected: the server wants to be asked elsewhere.
             Unsent, Broken: the connection failed, before and after the request began to be sent.
         """
         with sent_once():
             return await self._answered(request)
 
     async def _answered(self, request: httpx.Request) -> httpx.Response:
+        request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        if response.status_code != httpx.codes.OK:
-            return response
         response.request = request
         try:
-            data = await response.aread()
+            not_redirected(response)
+            if response.status_code != httpx.codes.OK:
+                return whole_response(response, await beginning_of(response), request)
+            asked = json.loads(request.content)
+            data = await body_of(response, most_of(asked))
         finally:
             await response.aclose()
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in _LEFT_OUT]
-        try:
-            body = json.loads(data)
-        except (ValueError, RecursionError):
-            return httpx.Response(200, headers=headers, content=data, request=request)  # for LiteLLM to say what it is
-        asked = str(json.loads(request.content).get("model"))
-        return httpx.Response(200, headers=headers, content=json.dumps(checked(body, asked)).encode(), request=request)
+        model = str(asked.get("model"))
+        body = await asyncio.to_thread(_completion, data, model) if len(data) > _LARGE else _completion(data, model)
+        return whole_response(response, body, request)
 
     async def aclose(self) -> None:
         """Nothing: after one failed connection LiteLLM closes a client, but the others' requests go this way, too."""

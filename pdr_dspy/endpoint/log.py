@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
 
@@ -43,6 +44,12 @@ class CallLog:
     def own_cap(self) -> bool:
         """Whether the cap on thinking in its request is the library's own, not the caller's."""
         return self.thinking is not None or self.tag.stage == ledger.PROBE
+
+    @property
+    def left(self) -> float:
+        """Seconds until the call's time limit; infinity where it has none."""
+        when = None if self.deadline is None else self.deadline.when()
+        return math.inf if when is None else when - asyncio.get_running_loop().time()
 
     def next_part(self) -> None:
         """The part so far is answered; what follows continues it."""

@@ -11,6 +11,7 @@ from pdr_dspy.errors import CallError, ContextOverflow, EndpointError, ServerFai
 Kind = Literal["server", "timeout", "context", "endpoint", "request"]
 
 _LONGEST = 30.0  # seconds between attempts at most, unless the server asks for more
+_CEILING = 120.0  # and whatever it asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def delay(attempt: int, failure: Failure, *, base: float, chance: random.Random)
     """Seconds to wait after the attempt of this number (from 0) failed.
 
     Exponential with jitter, so that a burst that failed together does not come back together; at least what the server
-    asked for.
+    asked for, up to two minutes.
     """
     ceiling: float = min(base * 2**attempt, _LONGEST)
     jittered = ceiling * (0.5 + chance.random() / 2)
-    return max(jittered, failure.retry_after or 0.0)
+    return max(jittered, min(failure.retry_after or 0.0, _CEILING))

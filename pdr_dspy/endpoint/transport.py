@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import re
 import time
 import warnings
@@ -24,6 +25,7 @@ from pdr_dspy.endpoint.connections import litellm_client
 from pdr_dspy.endpoint.delivery import REFUSALS, Unsent
 from pdr_dspy.endpoint.overflow import has_overflow_code, is_overflow
 from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
+from pdr_dspy.endpoint.reading import Redirected
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.secret import Secret
@@ -39,6 +41,7 @@ _OPENAI_FIELDS = frozenset(
 _SCHEMA_WORDS = ("response_format", "json_schema", "json schema", "guided", "structured output", "grammar")
 _SHOWN = 300  # characters of a server's message that are passed on
 _READ = 4000  # characters of it that are looked at
+_LONGEST = 2**16  # characters of what LiteLLM makes of it
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
@@ -113,6 +116,10 @@ def read_failure(error: BaseException, key: Secret) -> Failure:
     if (malformed := next((e for e in chain if isinstance(e, MalformedBody)), None)) is not None:
         why = key.scrub(str(malformed)[:_READ])[:_SHOWN]
         return Failure("server", f"a body that is not a chat completion ({why})", status=200)
+    if (redirected := next((e for e in chain if isinstance(e, Redirected)), None)) is not None:
+        mend = "Write the address that it leads to, if you trust it: no request, and no key, follows a redirection"
+        unasked, problem = redirected.status in REFUSALS, key.scrub(str(redirected))
+        return Failure("endpoint", problem, "endpoint", mend, redirected.status, costless=unasked)
     if any(isinstance(e, Unsent) for e in chain):
         return Failure("server", f"no connection ({detail})", connection=True, costless=True)
     if any(isinstance(e, httpx.TimeoutException) for e in chain):
@@ -158,13 +165,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _message(error: BaseException) -> str:
     """The server's own message where there is one, else LiteLLM's first line."""
-    text = str(getattr(error, "message", None) or error)
+    text = str(getattr(error, "message", None) or error)[:_LONGEST]
     _, brace, rest = text.partition("{")
     try:
         body = json.loads(brace + rest)
         said = body["error"]["message"] if isinstance(body["error"], dict) else body["error"]
         return str(said)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         lines = text.strip().splitlines() or [type(error).__name__]
         return lines[0].rpartition("Hosted_vllmException - ")[2]
 
@@ -180,13 +187,13 @@ def _retry_after(chain: list[BaseException]) -> float | None:
 
 def _seconds(value: str) -> float | None:
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:  # the header's other form: a date
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:  # the header's other form: a date
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError, TypeError, IndexError):  # a day that no calendar has
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,174 @@
+"""How much is read of what a server sends: a body has a size, an error has a beginning, nothing is unpacked blindly.
+
+A server that never ends its answer, or one whose packed answer grows a thousandfold, costs a bounded memory and an
+error that says so. How long is read is for others to say (`timeout` of an attempt), but for the side requests, which
+have a deadline here.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import AsyncIterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from pdr_dspy.endpoint.chat_body import MalformedBody
+
+MOST_OF_ERROR = 2**14
+"""Bytes that are read of an error's body; the rest is not waited for."""
+
+_LEAST, _MOST = 2**20, 2**29  # bytes of a chat completion, whatever was asked for
+_A_TOKEN = 512  # bytes: its text in JSON's escapes, its id, its log-probability
+_UNCAPPED = 2**16  # tokens
+_SIDE = 2**24  # bytes of a list of models, or of the tokens of a text
+_PACKED = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Redirected(Exception):
+    """A server that wants to be asked at another address. The request, and the key in it, do not go there.
+
+    Attributes:
+        status: Its HTTP status.
+    """
+
+    def __init__(self, status: int, location: str) -> None:
+        self.status = status
+        super().__init__(f"the server redirects to {_address(location)} (HTTP {status})")
+
+
+def most_of(request: Mapping[str, Any]) -> int:
+    """Bytes that the answer to a chat completion request may have."""
+    cap, each = request.get("max_tokens"), request.get("top_logprobs")
+    tokens = cap if isinstance(cap, int) and cap > 0 else _UNCAPPED
+    if request.get("prompt_logprobs") is not None or tokens > _MOST:
+        return _MOST
+    return min(_MOST, _LEAST + _A_TOKEN * tokens * (1 + (each if isinstance(each, int) and each > 0 else 0)))
+
+
+def not_redirected(response: httpx.Response) -> None:
+    """Nothing, if the response is no redirection.
+
+    Raises:
+        Redirected: it is one.
+    """
+    if response.status_code in _REDIRECTS:
+        raise Redirected(response.status_code, response.headers.get("location", ""))
+
+
+async def body_of(response: httpx.Response, most: int) -> bytes:
+    """A body, unpacked.
+
+    Args:
+        response: A response whose body was not read yet.
+        most: Bytes it may have.
+
+    Raises:
+        MalformedBody: it has more, or is packed in a way that was not asked for.
+    """
+    body = _Body(response, most)
+    async for chunk in _chunks(response):
+        if not body.take(chunk):
+            raise MalformedBody(f"the body is larger than {most:,} bytes")
+    return bytes(body.read)
+
+
+async def beginning_of(response: httpx.Response) -> bytes:
+    """The first `MOST_OF_ERROR` bytes of an error's body, unpacked; nothing of one that can't be unpacked."""
+    try:
+        body = _Body(response, MOST_OF_ERROR)
+        async for chunk in _chunks(response):
+            if not body.take(chunk):
+                break
+    except MalformedBody:
+        return b""
+    return bytes(body.read)
+
+
+class SideTransport(httpx.BaseTransport):
+    """A transport whose answers are small and come within a time.
+
+    Args:
+        inner: The way to the server.
+        seconds: From sending to the last byte.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, seconds: float) -> None:
+        self._inner = inner
+        self._seconds = seconds
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer, read.
+
+        Raises:
+            httpx.ReadError: it is larger than any such answer.
+            httpx.ReadTimeout: it did not end in time.
+        """
+        end = time.monotonic() + self._seconds
+        request.headers["accept-encoding"] = "identity"
+        response = self._inner.handle_request(request)
+        try:
+            body = _Body(response, _SIDE if response.status_code == httpx.codes.OK else MOST_OF_ERROR)
+            for chunk in response.iter_raw():
+                if not body.take(chunk):
+                    if response.status_code != httpx.codes.OK:
+                        break
+                    raise httpx.ReadError(f"the body is larger than {_SIDE:,} bytes", request=request)
+                if time.monotonic() > end:
+                    raise httpx.ReadTimeout(f"no end of the body within {self._seconds:g} seconds", request=request)
+        except MalformedBody as error:
+            raise httpx.ReadError(str(error), request=request) from None
+        finally:
+            response.close()
+        return whole_response(response, bytes(body.read), request)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+def whole_response(response: httpx.Response, content: bytes, request: httpx.Request) -> httpx.Response:
+    """A response with a body that was read."""
+    left_out = ("content-encoding", "content-length", "transfer-encoding")  # of the body as it came over the wire
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in left_out]
+    return httpx.Response(response.status_code, headers=headers, content=content, request=request)
+
+
+class _Body:
+    """A body while it is read."""
+
+    def __init__(self, response: httpx.Response, most: int) -> None:
+        self.read = bytearray()
+        self._most = most
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        self._unpacking = zlib.decompressobj(_PACKED[packed]) if packed in _PACKED else None
+        if packed not in _PACKED and packed not in ("", "identity"):
+            raise MalformedBody(f"the body is packed as {packed[:40]!r}, which was not asked for")
+
+    def take(self, chunk: bytes) -> bool:
+        """Take a chunk; False where there is more than may be."""
+        left = self._most - len(self.read)
+        if self._unpacking is not None:
+            try:
+                chunk = self._unpacking.decompress(chunk, left + 1)
+            except zlib.error as error:
+                raise MalformedBody(f"the body can't be unpacked ({error})") from None
+        self.read += chunk[:left]
+        return len(chunk) <= left
+
+
+def _chunks(response: httpx.Response) -> AsyncIterable[bytes]:
+    return response.aiter_raw(2**16)
+
+
+def _address(location: str) -> str:
+    """An address without credentials and query."""
+    try:
+        parts = urlsplit(location)
+        host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+        return f"{host}{parts.path}"[:200] or "nowhere"
+    except ValueError:
+        return "an address that can't be read"
