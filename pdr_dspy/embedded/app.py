@@ -1,27 +1,30 @@
-"""The HTTP face: routes, response bodies, server-sent events, clients that hang up. A thin Starlette app."""
+"""The HTTP face: routes, request bodies, clients that hang up. A thin Starlette app."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pydantic_core import from_json
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .. import __version__
-from .generation import Choice, Generation
-from .protocol import ApiError, ChatRequest, Detokenize, TokenizeChat, TokenizeText, parse
+from .api_errors import ApiError, internal, of_status
+from .protocol import ChatRequest, Detokenize, TokenizeChat, TokenizeText, parse
+from .responses import events, whole
 from .service import Service
-from .transcript import Delta
 
-_LEAST = -9999.0  # as vLLM: JSON has no minus infinity
+_LOG = logging.getLogger(__name__)
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build_app(service: Service) -> Starlette:
@@ -33,8 +36,8 @@ def build_app(service: Service) -> Starlette:
         generation = service.generation(asked)
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": service.name}
         if asked.stream:
-            return StreamingResponse(_events(generation, asked, head), media_type="text/event-stream")
-        body = await _unless_gone(request, _whole(generation, asked, head, service.token_text))
+            return StreamingResponse(events(generation, asked, head), media_type="text/event-stream")
+        body = await _unless_gone(request, whole(generation, asked, head, service.token_text))
         return Response(status_code=499) if body is None else JSONResponse(body)
 
     async def models(_: Request) -> Response:
@@ -74,7 +77,7 @@ def build_app(service: Service) -> Starlette:
     async def detokenize(request: Request) -> Response:
         asked = parse(Detokenize, await _json(request))
         service.check_model(asked.model)
-        return JSONResponse({"prompt": service.tokenizer.decode(asked.tokens, skip_special_tokens=False)})
+        return JSONResponse({"prompt": service.text_of(asked.tokens)})
 
     async def health(_: Request) -> Response:
         return Response(status_code=200 if service.engine.alive else 503)
@@ -89,26 +92,49 @@ def build_app(service: Service) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/v1/chat/completions", chat, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/tokenize", tokenize, methods=["POST"]),
-            Route("/detokenize", detokenize, methods=["POST"]),
-            Route("/health", health),
-            Route("/metrics", metrics),
-            Route("/version", version),
+            Route(path, _answering(handler), methods=[method])
+            for path, method, handler in (
+                ("/v1/chat/completions", "POST", chat),
+                ("/v1/models", "GET", models),
+                ("/tokenize", "POST", tokenize),
+                ("/detokenize", "POST", detokenize),
+                ("/health", "GET", health),
+                ("/metrics", "GET", metrics),
+                ("/version", "GET", version),
+            )
         ],
-        exception_handlers={ApiError: _api_error},
+        exception_handlers={HTTPException: _no_route},
     )
 
 
-async def _api_error(_: Request, problem: Exception) -> Response:
-    assert isinstance(problem, ApiError)
+def _answering(handler: Handler) -> Handler:
+    """The handler, whose every failure is an answer to its own request."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ApiError as problem:
+            return _refusal(problem)
+        except Exception as problem:
+            _LOG.exception("%s %s", request.method, request.url.path)
+            return _refusal(internal(f"the server failed on this request: {type(problem).__name__}"))
+
+    return answer
+
+
+def _refusal(problem: ApiError) -> Response:
     return JSONResponse(problem.body(), status_code=problem.status)
+
+
+async def _no_route(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    body = of_status(problem.status_code, f"{request.method} {request.url.path[:200]}: {problem.detail}").body()
+    return JSONResponse(body, status_code=problem.status_code, headers=problem.headers)
 
 
 async def _json(request: Request) -> Any:
     try:
-        return await request.json()
+        return from_json(await request.body(), allow_inf_nan=False)
     except ValueError as problem:
         raise ApiError(400, f"The request body is no JSON: {problem}") from problem
 
@@ -129,88 +155,3 @@ async def _unless_gone(request: Request, work: Any) -> dict[str, Any] | None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, ApiError):
                 await task
-
-
-async def _whole(
-    generation: Generation, asked: ChatRequest, head: dict[str, Any], decode: Callable[[int], str]
-) -> dict[str, Any]:
-    texts = {choice.index: ("", "") for choice in generation.choices}
-    try:
-        generation.start()
-        async for choice, delta in generation.deltas():
-            reasoning, content = texts[choice.index]
-            texts[choice.index] = (reasoning + delta.reasoning, content + delta.content)
-    finally:
-        generation.close()
-    choices = []
-    for choice in generation.choices:
-        reasoning, content = texts[choice.index]
-        message = {"role": "assistant", "content": content if content or not reasoning else None}
-        shown = reasoning if asked.include_reasoning and reasoning else None
-        choices.append(
-            {
-                "index": choice.index,
-                "message": {**message, "reasoning_content": shown, "reasoning": shown},
-                "logprobs": {"content": _scored(choice, decode)} if asked.logprobs else None,
-                "finish_reason": choice.transcript.finish,
-                "stop_reason": choice.transcript.stop_reason,
-                **({"token_ids": choice.tokens} if asked.return_token_ids else {}),
-            }
-        )
-    prompt = {"prompt_token_ids": list(generation.prompt)} if asked.return_token_ids else {}
-    return {**head, "object": "chat.completion", "choices": choices, "usage": generation.usage(), **prompt}
-
-
-def _scored(choice: Choice, decode: Callable[[int], str]) -> list[dict[str, Any]]:
-    texts = [decode(token) for token in choice.tokens]
-    return [
-        {"token": text, "logprob": max(logprob, _LEAST), "bytes": list(text.encode()), "top_logprobs": []}
-        for text, logprob in zip(texts, choice.logprobs, strict=True)
-    ]
-
-
-async def _events(generation: Generation, asked: ChatRequest, head: dict[str, Any]) -> AsyncIterator[str]:
-    options = asked.stream_options
-    head = {**head, "object": "chat.completion.chunk"}
-    running = {"usage": None} if options and options.include_usage else {}
-
-    def chunk(choices: list[dict[str, Any]], **more: Any) -> str:
-        return _event({**head, "choices": choices, **running, **more})
-
-    try:
-        generation.start()
-        for choice in generation.choices:
-            yield chunk([_piece(choice, {"role": "assistant", "content": ""})])
-        async for choice, delta in generation.deltas():
-            pieces = list(_pieces(choice, delta, asked.include_reasoning))
-            if options and options.continuous_usage_stats:
-                for piece in pieces:
-                    yield chunk([piece], usage=generation.usage())
-            else:
-                for piece in pieces:
-                    yield chunk([piece])
-        if options and options.include_usage:
-            yield chunk([], usage=generation.usage())
-    except ApiError as problem:
-        yield _event(problem.body())
-    finally:
-        generation.close()
-    yield "data: [DONE]\n\n"
-
-
-def _pieces(choice: Choice, delta: Delta, reasoning: bool) -> Iterator[dict[str, Any]]:
-    if delta.reasoning and reasoning:
-        yield _piece(choice, {"reasoning_content": delta.reasoning, "reasoning": delta.reasoning})
-    if delta.content:
-        yield _piece(choice, {"content": delta.content})
-    if delta.last:
-        last = {"finish_reason": choice.transcript.finish, "stop_reason": choice.transcript.stop_reason}
-        yield {**_piece(choice, {}), **last}
-
-
-def _piece(choice: Choice, delta: dict[str, Any]) -> dict[str, Any]:
-    return {"index": choice.index, "delta": delta, "logprobs": None, "finish_reason": None}
-
-
-def _event(body: dict[str, Any]) -> str:
-    return f"data: {json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n\n"

@@ -24,6 +24,7 @@ from .model import TOKENIZER
 
 THINK_START = "<think>"
 THINK_END = "</think>"
+_IDS = 2**32  # the tokenizer's own type
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 Message = Mapping[str, Any]
@@ -65,6 +66,12 @@ class ChatTokenizer:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
 
+    def first_unknown(self, ids: Sequence[int]) -> int | None:
+        """The first of the ids that is none of the tokenizer's."""
+        return next(
+            (i for i in dict.fromkeys(ids) if not 0 <= i < _IDS or self._tokenizer.id_to_token(i) is None), None
+        )
+
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
         """Text of token ids."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens)
@@ -77,6 +84,7 @@ class ChatTokenizer:
     def render(
         self,
         messages: Sequence[Message],
+        /,
         *,
         add_generation_prompt: bool = True,
         continue_final_message: bool = False,
@@ -98,7 +106,7 @@ class ChatTokenizer:
         plain = [{**message, "content": _content(message.get("content"))} for message in messages]
         try:
             text: str = self._template.render(
-                **{
+                {
                     **self._special,
                     "tools": None,
                     "documents": None,
@@ -107,11 +115,11 @@ class ChatTokenizer:
                     "add_generation_prompt": add_generation_prompt,
                 }
             )
-        except (jinja2.TemplateError, TypeError, KeyError) as problem:
+        except Exception as problem:  # the template computes with what the messages and variables hold: it may be any
             raise TemplateError(f"the chat template refuses the messages: {problem}") from problem
         return _cut_after(text, plain[-1]["content"]) if continue_final_message else text
 
-    def ends_inside_thinking(self, text: str, messages: Sequence[Message], **template_kwargs: Any) -> bool:
+    def ends_inside_thinking(self, text: str, messages: Sequence[Message], /, **template_kwargs: Any) -> bool:
         """Whether a rendered prompt leaves its thinking open, so that the completion starts inside it.
 
         Only what the template or the assistant wrote at the end counts: a user may write `<think>`, too.
@@ -156,10 +164,15 @@ def _content(content: Any) -> str:
         return ""
     if isinstance(content, str):
         return content
-    parts = [part if isinstance(part, str) else part.get("text") for part in content]
-    if any(not isinstance(part, str) for part in parts):
+    texts = [_part(part) for part in (content if isinstance(content, list | tuple) else [content])]
+    return "\n".join(texts)
+
+
+def _part(part: Any) -> str:
+    text = part.get("text") if isinstance(part, Mapping) else part
+    if not isinstance(text, str):
         raise TemplateError("only text parts are supported in a message's content")
-    return "\n".join(parts)
+    return text
 
 
 def _cut_after(text: str, content: str) -> str:

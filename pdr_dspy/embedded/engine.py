@@ -7,12 +7,14 @@ pipeline that holds the GIL) or in a thread of this one (`engine_thread`).
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from .jobs import Cancel, Command, Job, Progress
 
 Sink = Callable[[Progress], None]
+_LOG = logging.getLogger(__name__)
 
 
 class Engine(ABC):
@@ -78,9 +80,9 @@ class Engine(ABC):
         for progress in news:
             if progress.finish is not None:
                 self._running.discard(progress.id)
-                self._sinks.pop(progress.id)(progress)
+                _tell(self._sinks.pop(progress.id), progress)
             elif progress.tokens:
-                self._sinks[progress.id](progress)
+                _tell(self._sinks[progress.id], progress)
             else:
                 self._running.add(progress.id)
 
@@ -88,5 +90,12 @@ class Engine(ABC):
         sinks, self._sinks = self._sinks, {}
         self._running.clear()
         for job, sink in sinks.items():
-            sink(Progress(job, finish="error", detail=detail))
+            _tell(sink, Progress(job, finish="error", detail=detail))
         self._on_death()
+
+
+def _tell(sink: Sink, progress: Progress) -> None:
+    try:
+        sink(progress)
+    except Exception:  # the other jobs' news come after it
+        _LOG.exception("news of job %d", progress.id)

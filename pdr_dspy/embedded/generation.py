@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
+from .api_errors import ApiError, internal
 from .engine import Engine
 from .jobs import Job, Progress
 from .metrics import Metrics
-from .protocol import ApiError
 from .transcript import Delta, Transcript
 
 _IDS = itertools.count()
+_LOG = logging.getLogger(__name__)
 
 
 def next_job_id() -> int:
@@ -103,9 +105,20 @@ class Generation:
         return usage
 
     def _take(self, choice: Choice, progress: Progress) -> None:
-        transcript = choice.transcript
-        if transcript.finish is not None:
+        if choice.transcript.finish is not None:
             return  # a stop string has ended it; what the engine drew beyond that does not count
+        try:
+            self._count(choice, progress)
+        except Exception as problem:  # a decoder can fail on tokens that a model draws: this request's fault alone
+            choice.transcript.finish = "error"
+            self._metrics.finished["error"] += 1
+            if progress.finish is None:
+                self._engine.cancel(choice.job.id)
+            _LOG.exception("reading what the engine drew")
+            self._news.put_nowait(internal(f"what the model drew can't be read ({type(problem).__name__}: {problem})"))
+
+    def _count(self, choice: Choice, progress: Progress) -> None:
+        transcript = choice.transcript
         before, seconds = transcript.tokens, time.perf_counter() - self._began
         delta = transcript.feed(progress.tokens, progress.finish)
         new = transcript.tokens - before
@@ -122,6 +135,6 @@ class Generation:
             if progress.finish is None:
                 self._engine.cancel(choice.job.id)
         if progress.finish == "error":
-            self._news.put_nowait(ApiError(500, progress.detail, kind="InternalServerError"))
+            self._news.put_nowait(internal(progress.detail))
         else:
             self._news.put_nowait((choice, delta))

@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 KV_BLOCK_TOKENS = 32
 """Tokens of one block of the KV cache (fixed by OpenVINO's CPU plugin)."""
 
+GREEDY_BELOW = 1e-5
+"""A lower temperature is none at all, as in vLLM: the likeliest token is taken."""
+
 Finish = Literal["stop", "length", "abort", "error"]
 
 
@@ -21,7 +24,7 @@ class Sampling:
     """How the next token is drawn.
 
     Attributes:
-        temperature: 0 is greedy.
+        temperature: 0 (anything below `GREEDY_BELOW`) is greedy.
         top_p: Nucleus; 1 is off (and fast: the filter sorts the vocabulary for each token).
         top_k: Number of tokens kept; 0 is off.
         min_p: Smallest probability relative to the likeliest token's; 0 is off.

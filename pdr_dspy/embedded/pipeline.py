@@ -12,9 +12,8 @@ import numpy as np
 import openvino
 import openvino_genai as genai
 
-from .jobs import Drawn, EngineOptions, Sampling
+from .jobs import GREEDY_BELOW, Drawn, EngineOptions, Sampling
 
-_GREEDY_BELOW = 1e-5
 _LARGEST_MIN_P = 0.999999  # the pipeline refuses 1, which the API allows
 
 
@@ -100,7 +99,7 @@ def _config(sampling: Sampling, max_tokens: int, stop_ids: frozenset[int]) -> ge
     config.repetition_penalty = sampling.repetition_penalty
     config.presence_penalty = sampling.presence_penalty
     config.frequency_penalty = sampling.frequency_penalty
-    config.do_sample = sampling.temperature >= _GREEDY_BELOW
+    config.do_sample = sampling.temperature >= GREEDY_BELOW
     if config.do_sample:
         config.temperature = sampling.temperature
         config.top_p = sampling.top_p

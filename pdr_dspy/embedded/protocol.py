@@ -1,4 +1,8 @@
-"""The wire: what a chat request may say, and errors as vLLM words them.
+"""The wire: what a request may say. Every field has a type and, where it is a number or a list, a range.
+
+Types are JSON's own: `true` is no number and `"5"` is none either (a whole number may be written `5.0`). Ranges hold
+what the engine can take, so that a request which passes is one it can run: whole numbers fit into 32 bits (a seed into
+64), and none becomes 0 or infinite in the engine's 32-bit floats.
 
 Unknown fields are ignored, as vLLM does. Fields that vLLM knows and this server can't honour are refused, not ignored:
 an answer that silently lacks its logprobs or its JSON schema would be worse than an error.
@@ -7,9 +11,11 @@ an answer that silently lacks its logprobs or its JSON schema would be worse tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .api_errors import ApiError
 
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "top_logprobs": (None, 0),
@@ -25,28 +31,53 @@ _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "guided_choice": (None,),
     "guided_grammar": (None,),
     "bad_words": (None, []),
+    "allowed_token_ids": (None,),
+    "logits_processors": (None, []),
+    "length_penalty": (None, 1),
     "echo": (None, False),
     "use_beam_search": (None, False),
+    "chat_template": (None,),
+    "documents": (None, []),
+    "skip_special_tokens": (None, True),
+    "truncate_prompt_tokens": (None,),
+    "return_tokens_as_token_ids": (None, False),
 }
 
+_INT32 = 2**31 - 1
+_TINY = 1e-30
+_MOST_CHOICES = 1024
+_MOST_MESSAGES = 4096
+_MOST_STOPS, _LONGEST_STOP = 64, 1024
+_MOST_STOP_IDS = 4096
 
-class ApiError(Exception):
-    """An answer other than 200, as the OpenAI API words it."""
 
-    def __init__(self, status: int, message: str, param: str | None = None, kind: str = "BadRequestError") -> None:
-        self.status = status
-        self.message = message
-        self.param = param
-        self.kind = kind
-        super().__init__(message)
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    def body(self) -> dict[str, Any]:
-        """The JSON body."""
-        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.status}}
+
+def _texts(value: Any) -> Any:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _content(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise ValueError("it is neither a text nor a list of text parts")
+    for place, part in enumerate(value):
+        text = part.get("text") if isinstance(part, dict) and part.get("type", "text") == "text" else part
+        if not isinstance(text, str):
+            raise ValueError(f"part {place} is no text part, and only those are supported")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+TokenId = Annotated[Whole, Field(ge=0, le=_INT32)]
+Stop = Annotated[str, Field(min_length=1, max_length=_LONGEST_STOP)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
 
 
 class Message(_Wire):
@@ -55,7 +86,7 @@ class Message(_Wire):
     model_config = ConfigDict(extra="allow")
 
     role: str
-    content: str | list[Any] | None = None
+    content: Annotated[Any, AfterValidator(_content)] = None
 
 
 class StreamOptions(_Wire):
@@ -69,7 +100,7 @@ class PromptFields(_Wire):
     """How messages become a prompt."""
 
     model: str | None = None
-    messages: list[Message] = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, max_length=_MOST_MESSAGES)
     add_generation_prompt: bool = True
     continue_final_message: bool = False
     add_special_tokens: bool = False
@@ -79,24 +110,24 @@ class PromptFields(_Wire):
 class ChatRequest(PromptFields):
     """`POST /v1/chat/completions`. None means: the model's default."""
 
-    n: int = Field(default=1, ge=1, le=1024)
-    temperature: float | None = Field(default=None, ge=0)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=-1)
+    n: Whole = Field(default=1, ge=1, le=_MOST_CHOICES)
+    temperature: float | None = Field(default=None, ge=0, le=100)
+    top_p: float | None = Field(default=None, ge=_TINY, le=1)
+    top_k: Whole | None = Field(default=None, ge=-1, le=_INT32)
     min_p: float | None = Field(default=None, ge=0, le=1)
-    repetition_penalty: float | None = Field(default=None, gt=0)
+    repetition_penalty: float | None = Field(default=None, ge=1e-3, le=1e3)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
-    stop: str | list[str] | None = None
-    stop_token_ids: list[int] | None = None
+    seed: Whole | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
+    max_tokens: Whole | None = Field(default=None, ge=1, le=_INT32)
+    max_completion_tokens: Whole | None = Field(default=None, ge=1, le=_INT32)
+    stop: Annotated[list[Stop], BeforeValidator(_texts)] = Field(default_factory=list, max_length=_MOST_STOPS)
+    stop_token_ids: list[TokenId] | None = Field(default=None, max_length=_MOST_STOP_IDS)
     include_stop_str_in_output: bool = False
     ignore_eos: bool = False
     stream: bool = False
     stream_options: StreamOptions | None = None
-    thinking_token_budget: int | None = Field(default=None, ge=-1)
+    thinking_token_budget: Whole | None = Field(default=None, ge=-1, le=_INT32)
     include_reasoning: bool = True
     logprobs: bool | None = None
     return_token_ids: bool | None = None
@@ -104,7 +135,7 @@ class ChatRequest(PromptFields):
     @property
     def stops(self) -> tuple[str, ...]:
         """The stop strings."""
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        return tuple(self.stop)
 
 
 class TokenizeText(_Wire):
@@ -126,7 +157,7 @@ class Detokenize(_Wire):
     """`POST /detokenize`."""
 
     model: str | None = None
-    tokens: list[int]
+    tokens: list[TokenId]
 
 
 Wire = TypeVar("Wire", bound=_Wire)
@@ -136,7 +167,7 @@ def parse(kind: type[Wire], body: Any) -> Wire:
     """Check a request's JSON.
 
     Raises:
-        ApiError: 400 that names the first field that is wrong.
+        ApiError: 400 that names the first field that is wrong and, for a number, the range it must be in.
     """
     if not isinstance(body, Mapping):
         raise ApiError(400, "The request body is not a JSON object.")
@@ -148,34 +179,24 @@ def parse(kind: type[Wire], body: Any) -> Wire:
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ApiError(400, f"{place}: {first['msg']}", str(first["loc"][0]) if first["loc"] else None) from None
+        field = str(first["loc"][0])
+        raise ApiError(400, f"{place}: {first['msg']}{_range(kind, field)}", field) from None
     if isinstance(request, ChatRequest):
         _check(request)
     return request
 
 
+def _range(kind: type[_Wire], field: str) -> str:
+    """What a number may be, for the error; "" for other fields."""
+    ends: dict[str, Any] = {}
+    for constraint in kind.model_fields[field].metadata:
+        ends.update({end: getattr(constraint, end) for end in ("ge", "le") if hasattr(constraint, end)})
+    return f" (it may be from {ends['ge']} to {ends['le']})" if ends else ""
+
+
 def _check(request: ChatRequest) -> None:
-    if any(not stop for stop in request.stops):
-        raise ApiError(400, "stop cannot contain an empty string.", "stop")
     if request.stream_options is not None and not request.stream:
         raise ApiError(400, "stream_options can only be defined when `stream=True`.", "stream_options")
     for field in ("logprobs", "return_token_ids"):
         if request.stream and getattr(request, field):
             raise ApiError(400, f"{field}: this server gives them only when `stream=False`.", field)
-
-
-def context_overflow(context: int, prompt_tokens: int, asked: int) -> ApiError:
-    """The 400 for a request longer than the model's context, in vLLM's words (clients parse them)."""
-    return ApiError(
-        400,
-        f"This model's maximum context length is {context} tokens. However, you requested {asked} output tokens and "
-        f"your prompt contains at least {prompt_tokens} input tokens, for a total of at least "
-        f"{prompt_tokens + asked} tokens. Please reduce the length of the input prompt or the number of requested "
-        f"output tokens. (parameter=input_tokens, value={prompt_tokens})",
-        "input_tokens",
-    )
-
-
-def unknown_model(name: str) -> ApiError:
-    """The 404 for a model that is not served here."""
-    return ApiError(404, f"The model `{name}` does not exist.", "model", "NotFoundError")

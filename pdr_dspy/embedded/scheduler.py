@@ -42,7 +42,7 @@ class Pipeline(Protocol):
         """Whether the log-probability of each token is told, in the distribution that it was drawn from."""
 
     def add(self, prompt: Sequence[int], sampling: Sampling, max_tokens: int, stop_ids: frozenset[int]) -> Stream:
-        """Start one sequence. Raises `ValueError` or `RuntimeError` for what the pipeline refuses."""
+        """Start one sequence. An exception is for this sequence alone: the pipeline refuses it."""
 
     def step(self) -> None:
         """Generate one more token for every running sequence."""
@@ -92,6 +92,7 @@ class Scheduler:
     def __init__(self, pipeline: Pipeline, max_num_seqs: int, kv_blocks: int) -> None:
         self._pipeline = pipeline
         self._slots = max_num_seqs
+        self._blocks = kv_blocks
         self._free = kv_blocks
         self._dropped = 0  # blocks of cancelled sequences, which the pipeline frees only at its next step
         self._waiting: deque[Job] = deque()
@@ -139,6 +140,20 @@ class Scheduler:
             for run in closed:
                 self._start(run)
         news, self._news = self._news, []
+        return news
+
+    def restart(self, pipeline: Pipeline, detail: str) -> list[Progress]:
+        """Go on with a fresh pipeline after a step that raised: jobs that ran end with `error`, the others wait on.
+
+        Args:
+            pipeline: Takes the old one's place. What that one holds can't be trusted any more.
+            detail: What is told of the jobs that end.
+        """
+        self._pipeline = pipeline
+        self._free, self._dropped = self._blocks, 0
+        news, self._news = self._news, []
+        news += [run.report("error", detail) for run in self._running.values()]
+        self._running.clear()
         return news
 
     def abandon(self) -> None:
@@ -199,7 +214,7 @@ class Scheduler:
                 job.max_tokens - len(run.produced),
                 job.stop_ids,
             )
-        except (ValueError, RuntimeError) as problem:
+        except Exception as problem:  # whatever a binding raises for a value that it can't take
             self._end(run, "error", str(problem))
 
     def _end(self, run: _Run, finish: Finish, detail: str = "", *, dropped: bool = False) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .api_errors import ApiError, context_overflow, unknown_model
 from .chat import ChatTokenizer, TemplateError
 from .engine import Engine
 from .generation import Choice, Generation, next_job_id
-from .jobs import Job, Sampling, ThinkingCap
+from .jobs import GREEDY_BELOW, Job, Sampling, ThinkingCap
 from .metrics import Metrics
 from .model import ModelFiles
-from .protocol import ApiError, ChatRequest, PromptFields, context_overflow, unknown_model
+from .protocol import ChatRequest, PromptFields
 from .thinking import ThinkingState
 from .transcript import Transcript
 
@@ -62,6 +63,12 @@ class Service:
         """A token's text by itself."""
         return self.tokenizer.decode([token], skip_special_tokens=False)
 
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special ones included. Raises `ApiError`."""
+        if (unknown := self.tokenizer.first_unknown(ids)) is not None:
+            raise ApiError(400, f"tokens: {unknown} is no token id of this model.", "tokens")
+        return self.tokenizer.decode(ids, skip_special_tokens=False)
+
     def prompt(self, request: PromptFields) -> Prompt:
         """Render and tokenise a request's messages. Raises `ApiError`."""
         messages = [message.model_dump() for message in request.messages]
@@ -76,7 +83,10 @@ class Service:
             inside = self.tokenizer.ends_inside_thinking(text, messages, **variables)
         except TemplateError as problem:
             raise ApiError(400, str(problem), "messages") from problem
-        return Prompt(tuple(self.tokenizer.encode(text, request.add_special_tokens)), inside)
+        ids = tuple(self.tokenizer.encode(text, request.add_special_tokens))
+        if not ids:
+            raise ApiError(400, "messages: the chat template makes an empty prompt of them.", "messages")
+        return Prompt(ids, inside)
 
     def generation(self, request: ChatRequest) -> Generation:
         """Prepare a request's choices (not started yet). Raises `ApiError`."""
@@ -121,8 +131,9 @@ class Service:
             given = getattr(request, field)
             return float(defaults.get(field, fallback) if given is None else given)
 
+        temperature = pick("temperature", 1.0)
         sampling = Sampling(
-            temperature=pick("temperature", 1.0),
+            temperature=0.0 if temperature < GREEDY_BELOW else temperature,
             top_p=pick("top_p", 1.0),
             top_k=max(int(pick("top_k", 0)), 0),
             min_p=pick("min_p", 0.0),

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import signal
 import time
+import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Protocol
 
 from .jobs import Command, EngineOptions, Progress, Ready
-from .scheduler import Scheduler
+from .scheduler import Pipeline, Scheduler
+
+_MOST_FAILURES = 3  # steps that raise one after the other, each on a fresh pipeline: then it is not a request's fault
 
 
 class Channel(Protocol):
@@ -28,12 +32,28 @@ class Channel(Protocol):
         """Pass news on."""
 
 
-def work(scheduler: Scheduler, channel: Channel) -> None:
-    """Step the scheduler as long as there is something to do; waits for commands otherwise. Ends by an exception."""
+def work(scheduler: Scheduler, channel: Channel, renew: Callable[[], Pipeline] | None = None) -> None:
+    """Step the scheduler as long as there is something to do; waits for commands otherwise. Ends by an exception.
+
+    Args:
+        scheduler: What is stepped.
+        channel: Where commands come from and news go to.
+        renew: Makes a fresh pipeline after a step that raised: what ran in it fails, the rest goes on. None, or too
+            many such steps one after the other: the exception ends the loop.
+    """
+    failures = 0
     while True:
         while scheduler.idle or channel.poll():
             scheduler.accept(channel.recv())
-        news = scheduler.step()
+        try:
+            news = scheduler.step()
+            failures = 0
+        except Exception as problem:
+            failures += 1
+            if renew is None or failures > _MOST_FAILURES:
+                raise
+            traceback.print_exc()
+            news = scheduler.restart(renew(), f"the engine failed: {type(problem).__name__}: {problem}")
         if news:
             channel.send(news)
 
@@ -45,9 +65,12 @@ def run_engine(connection: Connection, options: EngineOptions) -> None:
     started = time.monotonic()
     from .pipeline import OpenVinoPipeline  # here, so that the server process never loads it
 
-    scheduler = Scheduler(OpenVinoPipeline(options), options.max_num_seqs, options.kv_blocks)
+    def load() -> Pipeline:
+        return OpenVinoPipeline(options)
+
+    scheduler = Scheduler(load(), options.max_num_seqs, options.kv_blocks)
     try:
         connection.send(Ready(time.monotonic() - started))
-        work(scheduler, connection)
+        work(scheduler, connection, load)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

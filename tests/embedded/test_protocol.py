@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pdr_dspy.embedded.api_errors import ApiError, context_overflow
 from pdr_dspy.embedded.metrics import Histogram, Metrics
 from pdr_dspy.embedded.model import read_model
-from pdr_dspy.embedded.protocol import ApiError, ChatRequest, context_overflow, parse
+from pdr_dspy.embedded.protocol import ChatRequest, parse
 from pdr_dspy.errors import EndpointError
 
 GOOD: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}

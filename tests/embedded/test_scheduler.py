@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pdr_dspy.embedded.jobs import Cancel, Drawn, Finish, Job, Progress, Sampling, ThinkingCap, ThinkTokens
 from pdr_dspy.embedded.scheduler import Scheduler
+from pdr_dspy.embedded.worker import work
 
 THINK = ThinkTokens(start=100, end=101)
 END = 1
@@ -232,3 +234,60 @@ def test_caps_hold_whatever_the_model_says(
     body = made[1:] if made[0] == THINK.start else made
     thinking = body[: body.index(THINK.end)] if THINK.end in body else body
     assert not opened or len(thinking) <= limit + (made[-1] == END and THINK.end not in body)
+
+
+class Failing(FakePipeline):
+    """Raises in its `at`-th step, or in every one."""
+
+    def __init__(self, at: int | None = None) -> None:
+        super().__init__(lambda seen, seed: 50)
+        self.at, self.steps = at, 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.at is None or self.steps == self.at:
+            raise MemoryError("all gone")
+        super().step()
+
+
+class Scripted:
+    """A channel: all commands at once, then the end when nothing is left to do."""
+
+    def __init__(self, commands: Sequence[Job]) -> None:
+        self.commands = list(commands)
+        self.news: list[Progress] = []
+
+    def poll(self) -> bool:
+        return bool(self.commands)
+
+    def recv(self) -> Job:
+        if not self.commands:
+            raise EOFError
+        return self.commands.pop(0)
+
+    def send(self, news: list[Progress], /) -> None:
+        self.news += news
+
+
+def test_a_step_that_raises_ends_what_ran_in_it_and_the_rest_goes_on() -> None:
+    fresh: list[FakePipeline] = []
+
+    def renew() -> FakePipeline:
+        fresh.append(FakePipeline(lambda seen, seed: 60))
+        return fresh[-1]
+
+    channel = Scripted([job(0), job(1), job(2), job(3)])
+    with pytest.raises(EOFError):
+        work(Scheduler(Failing(at=3), 2, kv_blocks=1000), channel, renew)
+    ends = {p.id: p for p in channel.news if p.finish}
+    assert [ends[i].finish for i in range(4)] == ["error", "error", "length", "length"]
+    assert "MemoryError: all gone" in ends[0].detail
+    assert len(fresh) == 1 and [len(s.made) for s in fresh[0].streams] == [8, 8]
+    assert tokens(channel.news, 2) == [60] * 8
+
+
+def test_an_engine_that_fails_every_time_ends() -> None:
+    channel = Scripted([job(i) for i in range(9)])
+    with pytest.raises(MemoryError):
+        work(Scheduler(Failing(), 1, kv_blocks=1000), channel, Failing)
+    assert [p.finish for p in channel.news if p.finish] == ["error"] * 3

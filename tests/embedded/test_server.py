@@ -148,7 +148,7 @@ def test_stop_string(post: Post, body: Body) -> None:
 
 
 def test_stop_token_is_counted_and_not_shown(post: Post, body: Body) -> None:
-    answer = post({**body, "stop_token_ids": list(range(100_000))})
+    answer = post({**body, "stop_token_ids": list(range(4096))})
     (choice,) = answer["choices"]
     assert choice["finish_reason"] == "stop" and isinstance(choice["stop_reason"], int)
     assert answer["usage"]["completion_tokens"] == 1
