@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("--vllm-python and flags after -- are for --engine vllm")
         if options.reasoning_parser not in ("think", "none"):
             parser.error("--reasoning-parser is think or none, unless with --engine vllm")
-        serve(ServerSettings(**vars(options)))
+        serve(ServerSettings(**{**vars(options), "allowed_hosts": tuple(options.allowed_hosts)}))
     except EndpointError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
@@ -54,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     option("--weights", type=Path, default=default.weights, help="directory of the model")
     option("--host", default=default.host, help="address to listen on")
     option("--port", type=int, default=default.port, help="port; 0 is any free one")
+    option(
+        "--allowed-host",
+        dest="allowed_hosts",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that clients may call this machine by, besides localhost and --host; may be repeated",
+    )
     option("--threads", type=_positive, default=default.threads, help="inference threads")
     option("--served-model-name", default=default.served_model_name, help="name clients ask for")
     option("--max-num-seqs", type=_positive, default=default.max_num_seqs, help="choices at once; further ones wait")
@@ -81,11 +89,14 @@ def _serve_vllm(
     from .vllm_server import VllmSettings, become_vllm, free_port
 
     default = ServerSettings()
+    options.allowed_hosts = tuple(options.allowed_hosts)
     given = {name: value for name, value in vars(options).items() if value != getattr(default, name)}
     shared = {f"--{n.replace('_', '-')}": given.pop(n, None) for n in _VLLM_HAS_THEM_TOO}
-    for name in ("kv_cache_mb", "parent_signal", "ready_file"):
+    for name in ("allowed_hosts", "kv_cache_mb", "parent_signal", "ready_file"):
         if name in given:
-            parser.error(f"--{name.replace('_', '-')} is not for --engine vllm: give its own flags after --")
+            parser.error(
+                f"--{name.replace('_', '-').removesuffix('s')} is not for --engine vllm: give its own flags after --"
+            )
     port = free_port(options.host, options.port)
     before = [text for name, value in shared.items() if value is not None for text in (name, str(value))]
     settings = VllmSettings(**{**given, "port": port, "flags": (*before, *flags)})

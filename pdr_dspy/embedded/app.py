@@ -10,15 +10,16 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic_core import from_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .. import __version__
+from .access import DEFAULT_ACCESS, Access, App, guarded, refusal
 from .api_errors import ApiError, internal, of_status
+from .body import json_of, read
 from .protocol import ChatRequest, Detokenize, TokenizeChat, TokenizeText, parse
 from .responses import events, whole
 from .service import Service
@@ -27,12 +28,13 @@ _LOG = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(service: Service) -> Starlette:
-    """The ASGI app around a service."""
+def build_app(service: Service, access: Access = DEFAULT_ACCESS) -> App:
+    """The ASGI app around a service, for those whom `access` lets in."""
+    context = service.model.context
     created = int(time.time())
 
     async def chat(request: Request) -> Response:
-        asked = parse(ChatRequest, await _json(request))
+        asked = parse(ChatRequest, json_of(await read(request, context)))
         generation = service.generation(asked)
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": service.name}
         if asked.stream:
@@ -54,7 +56,7 @@ def build_app(service: Service) -> Starlette:
         return JSONResponse({"object": "list", "data": [card]})
 
     async def tokenize(request: Request) -> Response:
-        body = await _json(request)
+        body = json_of(await read(request, context))
         asked: TokenizeText | TokenizeChat
         if isinstance(body, dict) and "messages" in body:
             asked = parse(TokenizeChat, body)
@@ -64,18 +66,17 @@ def build_app(service: Service) -> Starlette:
             asked = parse(TokenizeText, body)
             service.check_model(asked.model)
             ids = service.tokenizer.encode(asked.prompt, asked.add_special_tokens)
-        strings = [service.token_text(i) for i in ids]
         return JSONResponse(
             {
                 "count": len(ids),
                 "max_model_len": service.model.context,
                 "tokens": ids,
-                "token_strs": strings if asked.return_token_strs else None,
+                "token_strs": [service.token_text(i) for i in ids] if asked.return_token_strs else None,
             }
         )
 
     async def detokenize(request: Request) -> Response:
-        asked = parse(Detokenize, await _json(request))
+        asked = parse(Detokenize, json_of(await read(request, context)))
         service.check_model(asked.model)
         return JSONResponse({"prompt": service.text_of(asked.tokens)})
 
@@ -90,7 +91,7 @@ def build_app(service: Service) -> Starlette:
     async def version(_: Request) -> Response:
         return JSONResponse({"version": __version__, "engine": service.engine.version})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(path, _answering(handler), methods=[method])
             for path, method, handler in (
@@ -105,6 +106,7 @@ def build_app(service: Service) -> Starlette:
         ],
         exception_handlers={HTTPException: _no_route},
     )
+    return guarded(app, access)
 
 
 def _answering(handler: Handler) -> Handler:
@@ -114,29 +116,20 @@ def _answering(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except ApiError as problem:
-            return _refusal(problem)
+            return refusal(problem)
+        except ClientDisconnect:
+            return Response(status_code=499)
         except Exception as problem:
             _LOG.exception("%s %s", request.method, request.url.path)
-            return _refusal(internal(f"the server failed on this request: {type(problem).__name__}"))
+            return refusal(internal(f"the server failed on this request: {type(problem).__name__}"))
 
     return answer
-
-
-def _refusal(problem: ApiError) -> Response:
-    return JSONResponse(problem.body(), status_code=problem.status)
 
 
 async def _no_route(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     body = of_status(problem.status_code, f"{request.method} {request.url.path[:200]}: {problem.detail}").body()
     return JSONResponse(body, status_code=problem.status_code, headers=problem.headers)
-
-
-async def _json(request: Request) -> Any:
-    try:
-        return from_json(await request.body(), allow_inf_nan=False)
-    except ValueError as problem:
-        raise ApiError(400, f"The request body is no JSON: {problem}") from problem
 
 
 async def _unless_gone(request: Request, work: Any) -> dict[str, Any] | None:

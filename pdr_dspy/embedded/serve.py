@@ -15,8 +15,10 @@ from typing import Literal
 import uvicorn
 
 from ..errors import EndpointError
+from .access import DEFAULT_ACCESS, Access, is_loopback
 from .app import build_app
 from .chat import ChatTokenizer
+from .connections import limited, most_connections
 from .engine import Engine
 from .engine_process import EngineProcess
 from .jobs import EngineOptions
@@ -26,6 +28,7 @@ from .service import Service
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL_NAME = "pdr-reasoner"
+_ANY = ("0.0.0.0", "::", "")
 
 
 def usable_cores() -> int:
@@ -49,6 +52,7 @@ class ServerSettings:
         weights: The model's directory.
         host: Address to listen on.
         port: Port; 0 is any free one.
+        allowed_hosts: Names that clients may call the machine by, besides `localhost` and `host`.
         threads: Inference threads.
         served_model_name: Name clients ask for.
         max_num_seqs: Choices generated at once; further ones wait.
@@ -64,6 +68,7 @@ class ServerSettings:
     weights: Path = WEIGHTS
     host: str = "127.0.0.1"
     port: int = 0
+    allowed_hosts: tuple[str, ...] = ()
     threads: int = field(default_factory=default_threads)
     served_model_name: str = MODEL_NAME
     max_num_seqs: int = 64
@@ -86,6 +91,8 @@ def serve(settings: ServerSettings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.parent is not None:
         end_with(settings.parent, signal_too=settings.parent_signal)
+    if warning := warning_of(settings):
+        print(warning, file=sys.stderr, flush=True)
     model = read_model(settings.weights, settings.max_model_len)
     tokenizer = ChatTokenizer(settings.weights)
     listener = listen_on(settings.host, settings.port)
@@ -111,7 +118,7 @@ def serve(settings: ServerSettings) -> None:
     try:
         ready = engine.load()
         service = Service(settings.served_model_name, model, tokenizer, engine, settings.reasoning_parser == "think")
-        server = _Server(http_config(service), engine, listener, settings, ready.seconds)
+        server = _Server(http_config(service, access_of(settings)), engine, listener, settings, ready.seconds)
         server.run(sockets=[listener])
     finally:
         engine.close()
@@ -120,12 +127,32 @@ def serve(settings: ServerSettings) -> None:
         raise EndpointError("engine", "the engine process ended by itself", "See the error above in the log")
 
 
-def http_config(service: Service) -> uvicorn.Config:
+def access_of(settings: ServerSettings) -> Access:
+    """Who may ask a server that listens as these settings say."""
+    names = (settings.host, *settings.allowed_hosts)
+    return Access(hosts=frozenset(name.strip("[]").lower() for name in names), any_address=settings.host in _ANY)
+
+
+def warning_of(settings: ServerSettings) -> str:
+    """What to tell whoever serves other machines, too; "" where only this one is served."""
+    if is_loopback(settings.host):
+        return ""
+    return (
+        f"warning: listening on {settings.host}: whoever reaches this machine can use the server, and its texts cross "
+        "the network in the clear. --host 127.0.0.1 serves this machine alone"
+    )
+
+
+def http_config(service: Service, access: Access = DEFAULT_ACCESS) -> uvicorn.Config:
     """How the service is put on the wire."""
     return uvicorn.Config(
-        build_app(service),
+        build_app(service, access),
+        http=limited(most_connections()),
+        ws="none",
+        proxy_headers=False,  # there is none between, and what a client says of itself decides nothing
+        server_header=False,
         access_log=False,
-        log_level="warning",
+        log_level="error",  # a warning for each malformed request would let a client fill the log
         lifespan="off",
         timeout_graceful_shutdown=2,
         # Uvicorn's 5 seconds are short enough for a pooled client to meet the closing connection between rounds.

@@ -82,7 +82,7 @@ class Service:
             )
             inside = self.tokenizer.ends_inside_thinking(text, messages, **variables)
         except TemplateError as problem:
-            raise ApiError(400, str(problem), "messages") from problem
+            raise ApiError(400, f"messages: {problem}", "messages") from problem
         ids = tuple(self.tokenizer.encode(text, request.add_special_tokens))
         if not ids:
             raise ApiError(400, "messages: the chat template makes an empty prompt of them.", "messages")

@@ -219,7 +219,7 @@ def test_unknown_model_and_bad_body(client: httpx.Client, body: Body) -> None:
     response = client.post(CHAT, json={**body, "model": "gpt-9"})
     assert response.status_code == 404
     assert response.json()["error"]["message"] == "The model `gpt-9` does not exist."
-    assert client.post(CHAT, content=b"{no").status_code == 400
+    assert client.post(CHAT, content=b"{no", headers={"Content-Type": "application/json"}).status_code == 400
     greedy = client.post(CHAT, json={**body, "n": 2, "temperature": 0})
     assert (greedy.status_code, greedy.json()["error"]["param"]) == (400, "n")
 
@@ -259,7 +259,7 @@ def test_a_client_that_hangs_up_frees_the_engine(client: httpx.Client, body: Bod
     data = json.dumps({**body, "n": 100, "max_tokens": context - prompt, "stream": stream}).encode()
     before = counters(client)
     with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
-        raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         raw.sendall(b"Content-Length: %d\r\n\r\n" % len(data) + data)
         deadline = time.monotonic() + 10
         while (seen := counters(client))["vllm:num_requests_running"] == 0:

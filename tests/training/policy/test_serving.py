@@ -126,7 +126,7 @@ def test_closes_when_the_caller_raises_and_leaves_no_thread(
         async def hang_up() -> None:
             # A request that still runs when the block is left.
             reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].split("/")[0]))
-            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await reader.readline()
             writer.close()
 
