@@ -21,7 +21,11 @@ REQUEST_SECONDS = 30.0
 READING_SECONDS = 60.0
 """How long a client may leave its answer unread."""
 
-_OTHER_FILES = 64  # what the process opens besides connections
+BACKLOG = 512
+"""Connections that the kernel takes in before they are accepted; so many are accepted at once."""
+
+# What the process opens besides, and connections that are there before others make room for them.
+_OTHER_FILES = 64 + BACKLOG
 
 
 def most_connections(asked: int = MOST_CONNECTIONS) -> int:
@@ -63,11 +67,14 @@ def limited(most: int, request_seconds: float = REQUEST_SECONDS, reading_seconds
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._watch()
-            if len(self.connections) > most:
+            if len(self.connections) <= most:
+                return
+            # Many may have been accepted before the first of them was made, and none that was dropped is gone yet.
+            there = [c for c in self.connections if isinstance(c, Limited) and not c.transport.is_closing()]
+            if len(there) > most:
+                idle = [c for c in there if not c.at_work and c is not self]
                 # Those that never asked anything go first.
-                idle = [c for c in self.connections if isinstance(c, Limited) and not c.at_work and c is not self]
-                oldest = min(idle, key=lambda c: (c.cycle is not None, c._began), default=self)
-                oldest.drop()
+                min(idle, key=lambda c: (c.cycle is not None, c._began), default=self).drop()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)

@@ -18,7 +18,7 @@ from ..errors import EndpointError
 from .access import DEFAULT_ACCESS, Access, is_loopback
 from .app import build_app
 from .chat import ChatTokenizer
-from .connections import limited, most_connections
+from .connections import BACKLOG, limited, most_connections
 from .engine import Engine
 from .engine_process import EngineProcess
 from .jobs import EngineOptions
@@ -148,6 +148,7 @@ def http_config(service: Service, access: Access = DEFAULT_ACCESS) -> uvicorn.Co
     return uvicorn.Config(
         build_app(service, access),
         http=limited(most_connections()),
+        backlog=BACKLOG,
         ws="none",
         proxy_headers=False,  # there is none between, and what a client says of itself decides nothing
         server_header=False,

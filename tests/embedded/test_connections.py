@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from pdr_dspy.embedded.connections import limited, most_connections
+from pdr_dspy.embedded.connections import limited
 from pdr_dspy.embedded.serve import http_config
 
 from .support import service_of
@@ -168,12 +170,11 @@ async def test_no_http_is_an_error_in_json(tokenizer_dir: Path, sent: bytes) -> 
 
 
 def test_as_many_as_the_process_may_open() -> None:
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, soft), hard))
-        assert most_connections(100) == 100
-        assert most_connections(300) == (300 if hard < 0 or hard >= 364 else hard - 64)
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 256
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    program = (
+        "import resource, sys; from pdr_dspy.embedded.connections import most_connections as most\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, int(sys.argv[1])))\n"
+        "print(most(100), most(1000), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    for hard, expected in ((1000, "100 424 1000"), (3000, "100 1000 1576")):
+        ran = subprocess.run([sys.executable, "-c", program, str(hard)], capture_output=True, text=True, check=True)
+        assert ran.stdout.split() == expected.split()
