@@ -96,7 +96,7 @@ def weights() -> Path:
 
 @pytest.fixture(scope="session")
 def embedded_server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedReasoner]:
-    """The embedded reasoner, one for the session; it puts the thinking into a field of its own."""
+    """The embedded reasoner, one for the session, without a key; it puts the thinking into a field of its own."""
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with start_embedded(weights=weights, log_path=log) as running:
+    with start_embedded(weights=weights, log_path=log, api_key="") as running:
         yield running

@@ -22,7 +22,10 @@ def test_pdr_is_above_long_cot_at_matched_sequential_tokens() -> None:
     # Other worksheets than those of the published table.
     data = load_data("worksheets:lines=4,count=300,split=report,seed=11")
     flows = {w.name: w for family in part.families.values() for w in at_levels(config, "K4", family)}
-    with start() as server, Endpoint.open(EndpointSettings(urls=(server.base_url,), load=config.load)) as endpoint:
+    with (
+        start(api_key="") as server,
+        Endpoint.open(EndpointSettings(urls=(server.base_url,), load=config.load)) as endpoint,
+    ):
 
         def run(name: str) -> Evaluation:
             return bridge.run(evaluate(PDR(data.signature, flows[name]), data, lm=endpoint.lm))

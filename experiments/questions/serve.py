@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, Store
+from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.errors import EndpointError, InputError
 
@@ -70,7 +71,9 @@ def opened(target: Target, store: Store, *, load: int, thinking: Thinking = "aut
     print("starting the embedded reasoner", file=sys.stderr, flush=True)
     # Long chains with dozens of others in flight: what takes time is the model, not the calls' Python.
     with start(weights=target.weights, threads=min(4, usable_cores())) as server:
-        settings = EndpointSettings(urls=(server.base_url,), model=server.model, load=load, thinking=thinking)
+        settings = EndpointSettings(
+            urls=(server.base_url,), model=server.model, api_key=Secret(server.api_key), load=load, thinking=thinking
+        )
         with Endpoint.open(settings, store) as endpoint:
             try:
                 yield endpoint

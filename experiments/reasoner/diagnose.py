@@ -20,6 +20,7 @@ from pdr_dspy import bridge
 from pdr_dspy.data.worksheets import Line, Worksheet, evaluate, parse_problem, worksheet_correct, worksheets
 from pdr_dspy.embedded.launch import start
 from pdr_dspy.endpoint import Endpoint, EndpointSettings
+from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.modules import PDR
 from pdr_dspy.workflow import Round, Sampling, Summary, Workflow
@@ -92,7 +93,7 @@ def main() -> None:
     texts = [item.inputs["problem"] for item in worksheets(options.problems, options.lines, "search", 0)]
     sheets = [parse_problem(text) for text in texts]
     with start(weights=options.weights) as server:
-        settings = EndpointSettings(urls=(server.base_url,), load=32)
+        settings = EndpointSettings(urls=(server.base_url,), api_key=Secret(server.api_key), load=32)
         with Endpoint.open(settings) as endpoint:
             for name, flow in flows.items():
                 found = bridge.run(_runs(PDR(Worksheet, flow), texts, endpoint))

@@ -7,7 +7,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optimize.searching.options import Sizes
 from optimize.studies.fingerprint import Begun
@@ -16,6 +16,7 @@ from pdr_dspy.data import GRADERS, RULE, RULES, Dataset, Rule, split
 from pdr_dspy.data_options import load_asked
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
 from pdr_dspy.endpoint.recommended import recommendation
+from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import DataError, EndpointError
 
 
@@ -123,7 +124,11 @@ def opened(
     print("starting the embedded reasoner", file=sys.stderr, flush=True)
     with (
         start() as server,
-        Endpoint.open(_settings(options, (server.base_url,), server.model), store, allowance) as endpoint,
+        Endpoint.open(
+            replace(_settings(options, (server.base_url,), server.model), api_key=Secret(server.api_key)),
+            store,
+            allowance,
+        ) as endpoint,
     ):
         try:
             yield endpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -12,20 +13,26 @@ def main(arguments: list[str] | None = None) -> int:
     # Here, not at the top: the engine process imports this module again when it is spawned.
     from ..errors import EndpointError
     from .serve import ServerSettings, serve
+    from .server_key import read_key
 
     given, flags = _split(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
+    if any(argument.partition("=")[0] == "--api-key" for argument in given):
+        parser.error("every user can read a command line: put the key into PDR_EMBEDDED_API_KEY or an --api-key-file")
     options = parser.parse_args(given)
-    engine, vllm_python = options.engine, options.vllm_python
-    del options.engine, options.vllm_python
+    engine, vllm_python, key_file = options.engine, options.vllm_python, options.api_key_file
+    del options.engine, options.vllm_python, options.api_key_file
     try:
+        key = read_key(key_file)
         if engine == "vllm":
+            if key:
+                os.environ["VLLM_API_KEY"] = key  # vLLM's own variable for it
             _serve_vllm(parser, options, vllm_python, flags)
         if flags or vllm_python:
             parser.error("--vllm-python and flags after -- are for --engine vllm")
         if options.reasoning_parser not in ("think", "none"):
             parser.error("--reasoning-parser is think or none, unless with --engine vllm")
-        serve(ServerSettings(**{**vars(options), "allowed_hosts": tuple(options.allowed_hosts)}))
+        serve(ServerSettings(**{**vars(options), "allowed_hosts": tuple(options.allowed_hosts), "api_key": key}))
     except EndpointError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
@@ -46,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pdr_dspy.embedded",
         usage="%(prog)s [options] [-- flags of vllm serve]",
         description="An OpenAI-compatible server for the embedded reasoner, on the CPU or through an installed vLLM.",
+        allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     option, default = parser.add_argument, ServerSettings()
@@ -54,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     option("--weights", type=Path, default=default.weights, help="directory of the model")
     option("--host", default=default.host, help="address to listen on")
     option("--port", type=int, default=default.port, help="port; 0 is any free one")
+    option(
+        "--api-key-file",
+        type=Path,
+        default=None,
+        help="file with the key that clients must send, if not PDR_EMBEDDED_API_KEY's",
+    )
     option(
         "--allowed-host",
         dest="allowed_hosts",

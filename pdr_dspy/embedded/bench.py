@@ -88,6 +88,7 @@ async def _load(server: EmbeddedReasoner, bodies: Sequence[dict[str, Any]], widt
         for body in waiting:
             data = json.dumps(body).encode()
             writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+            writer.write(b"Authorization: Bearer %s\r\n" % server.api_key.encode())
             writer.write(b"Content-Length: %d\r\n\r\n" % len(data) + data)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             if not head.startswith(b"http/1.1 200"):

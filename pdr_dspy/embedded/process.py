@@ -33,13 +33,15 @@ class EmbeddedReasoner:
     Attributes:
         base_url: The OpenAI-compatible endpoint, `http://127.0.0.1:PORT/v1`.
         model: Name the model is served under.
+        api_key: The key it wants (`Authorization: Bearer`), or "". Not to be shown.
         pid: Process id of the server.
         log_path: What the server printed.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, model: str, log: Log) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, model: str, log: Log, api_key: str = "") -> None:
         self.base_url = f"http://{HOST}:{port}/v1"
         self.model = model
+        self.api_key = api_key
         self.pid = process.pid
         self.log_path = log.path
         self._process = process
@@ -50,6 +52,11 @@ class EmbeddedReasoner:
     def alive(self) -> bool:
         """Whether the server runs."""
         return self._process.poll() is None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a plain HTTP client sends along."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
     def close(self) -> None:
         """End the server and wait for it. May be called twice."""

@@ -24,6 +24,7 @@ from .engine_process import EngineProcess
 from .jobs import EngineOptions
 from .lifeline import end_with
 from .model import read_model
+from .server_key import KEY_VARIABLE
 from .service import Service
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -53,6 +54,7 @@ class ServerSettings:
         host: Address to listen on.
         port: Port; 0 is any free one.
         allowed_hosts: Names that clients may call the machine by, besides `localhost` and `host`.
+        api_key: What clients must send as `Authorization: Bearer`; "" is nothing.
         threads: Inference threads.
         served_model_name: Name clients ask for.
         max_num_seqs: Choices generated at once; further ones wait.
@@ -69,6 +71,7 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 0
     allowed_hosts: tuple[str, ...] = ()
+    api_key: str = field(default="", repr=False)
     threads: int = field(default_factory=default_threads)
     served_model_name: str = MODEL_NAME
     max_num_seqs: int = 64
@@ -130,16 +133,18 @@ def serve(settings: ServerSettings) -> None:
 def access_of(settings: ServerSettings) -> Access:
     """Who may ask a server that listens as these settings say."""
     names = (settings.host, *settings.allowed_hosts)
-    return Access(hosts=frozenset(name.strip("[]").lower() for name in names), any_address=settings.host in _ANY)
+    hosts = frozenset(name.strip("[]").lower() for name in names)
+    return Access(settings.api_key, hosts, any_address=settings.host in _ANY)
 
 
 def warning_of(settings: ServerSettings) -> str:
     """What to tell whoever serves other machines, too; "" where only this one is served."""
     if is_loopback(settings.host):
         return ""
+    who = "whoever has the key" if settings.api_key else f"whoever reaches this machine ({KEY_VARIABLE} sets a key)"
     return (
-        f"warning: listening on {settings.host}: whoever reaches this machine can use the server, and its texts cross "
-        "the network in the clear. --host 127.0.0.1 serves this machine alone"
+        f"warning: listening on {settings.host}: {who} can use the server, and what is said crosses the network in the "
+        "clear. --host 127.0.0.1 serves this machine alone"
     )
 
 

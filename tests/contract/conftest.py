@@ -59,7 +59,7 @@ def served(request: pytest.FixtureRequest, weights: Path) -> Iterator[Callable[.
             elif parser:
                 one = request.getfixturevalue("embedded_server")
             else:
-                one = stack.enter_context(start(weights=weights, reasoning_parser=name))
+                one = stack.enter_context(start(weights=weights, reasoning_parser=name, api_key=""))
             return Served(kind, one.base_url, one.model, parser)
 
         def find(kind: Literal["embedded", "vllm"], *, parser: bool, flags: tuple[str, ...] = ()) -> Served:

@@ -28,7 +28,7 @@ PROBLEMS = 6
 def victim(request: pytest.FixtureRequest, kind: str) -> Iterator[EmbeddedReasoner]:
     """A server that may be killed."""
     if kind == "embedded":
-        launched = start(reasoning_parser="none")
+        launched = start(reasoning_parser="none", api_key="")
     else:
         launched = request.getfixturevalue("start_one_vllm")(reasoning_parser="none")
     with launched as running:

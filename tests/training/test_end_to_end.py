@@ -93,7 +93,7 @@ def test_ten_steps_a_kill_and_a_model_that_can_be_served(tmp_path: Path) -> None
     with start(weights=output / "final", threads=1) as server:
         text = "A: make 41 from 13, 7, 4"
         body = {"model": server.model, "messages": [{"role": "user", "content": text}], "max_tokens": 20}
-        answer = httpx.post(f"{server.base_url}/chat/completions", json=body, timeout=60).json()
+        answer = httpx.post(f"{server.base_url}/chat/completions", json=body, headers=server.headers, timeout=60).json()
     assert answer["usage"]["completion_tokens"] > 0
 
 
