@@ -6,6 +6,7 @@ import json
 import re
 
 from pdr_dspy.answers.boxed import Box, boxes, last_open
+from pdr_dspy.answers.fences import fenced
 from pdr_dspy.answers.symbols import characters, commands
 from pdr_dspy.answers.units import unit
 
@@ -15,7 +16,6 @@ _BOXES = 400
 _TAG = re.compile(
     r"<(answer|final_answer|result|output|response)>|</(answer|final_answer|result|output|response)>", re.IGNORECASE
 )
-FENCE = re.compile(r"\A```[\w+-]*\s*\n(.*?)\n?\s*```\Z", re.DOTALL)
 _JSON_NAMES = ("answer", "final_answer", "final answer", "result", "value", "solution", "choice", "option")
 _BETWEEN = re.compile(
     r"[\s$.]*(?:(,|;|\band\b|\bor\b|\\text ?\{ ?(?:and|or),? ?\}|\\q?quad|\\[()\[\] ,;])[\s$.]*)*", re.IGNORECASE
@@ -35,8 +35,8 @@ def tagged(text: str) -> str | None:
     if start is not None and text[start:end].strip():
         return text[start:end]
     bare = text.strip()
-    if bare.startswith("```") and (fence := FENCE.match(bare)):
-        bare = fence[1].strip()
+    if (block := fenced(bare)) is not None:
+        bare = block.strip()
     if bare.startswith("{") and bare.endswith("}") and '"' in bare and len(bare) <= 10 * LONGEST:
         try:
             value = json.loads(bare, parse_float=str, parse_int=str)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 
 from pdr_dspy.answers.bullets import listed, single
-from pdr_dspy.answers.marked import FENCE, LONGEST, boxed, tagged
+from pdr_dspy.answers.fences import fenced
+from pdr_dspy.answers.marked import LONGEST, boxed, tagged
 from pdr_dspy.answers.symbols import characters, commands
 
 _ROUNDS = 8
@@ -95,8 +96,8 @@ def surface(text: str) -> str:
         text = _HTML.sub("", text)
     if "~~" in text:
         text = _STRUCK.sub(" ", text) if _STRUCK.sub("", text).strip() else text
-    if len(text) <= 2 * LONGEST and (fence := FENCE.match(text.strip())) and not fence[1].lstrip().startswith("{"):
-        text = fence[1]
+    if len(text) <= 2 * LONGEST and (block := fenced(text.strip())) is not None and not block.lstrip().startswith("{"):
+        text = block
     if (thought := list(_THOUGHT.finditer(text))) and text[thought[-1].end() :].strip():
         text = text[thought[-1].end() :]
     if (within := tagged(text)) is not None:

@@ -204,18 +204,50 @@ def _shuffled(split: Split, rng: random.Random) -> Iterator[Line]:
             yield Line(tuple(rng.sample(line.numbers, 3)), line.target)
 
 
-_PUZZLE = re.compile(r"^\s*([A-Z]):\s*make\s+(\d+)\s+from\s+(\d+(?:\s*,\s*\d+)*)\s*$", re.MULTILINE)
-_ANSWER = re.compile(r"^\s*([A-Z]):\s*([^=\n]+?)\s*(?:=\s*(-?\d+)\s*)?$", re.MULTILINE)
+_PUZZLE = re.compile(r"([A-Z]):\s*make\s+(\d{1,9})\s+from\s+(\d{1,9}(?:\s*,\s*\d{1,9})*)")
+_LABEL = re.compile(r"([A-Z]):")
+_RESULT = re.compile(r"-?\d+")
+_BELOW = re.compile(r"=\s*-?\d+")
 _TOKEN = re.compile(r"\s*(?:(\d{1,9})|([-+*/()]))")
 _DEEPEST = 50
+_LONGEST = 1000
+"""Characters of an expression; no line has so many numbers."""
+_LONGEST_RESULT = 18
+"""Characters of a result that is read as a number."""
 
 
 def parse_problem(text: str) -> dict[str, Line]:
     """The worksheet's lines by label."""
     return {
         label: Line(tuple(int(number) for number in numbers.split(",")), int(target))
-        for label, target, numbers in _PUZZLE.findall(text)
+        for line in text.split("\n")
+        if (found := _PUZZLE.fullmatch(line.strip())) is not None
+        for label, target, numbers in [found.groups()]
     }
+
+
+def answered(text: str) -> list[tuple[str, str, str]]:
+    """What an answer writes behind the labels, in order: label, expression, and the result beside it ("": none).
+
+    `A: (7 * 4) + 13 = 41`; the expression, and `= 41`, may stand on lines of their own. What has anything behind the
+    result is no answer. Linear in the text.
+    """
+    lines = [line for each in text.split("\n") if (line := each.strip())]
+    found: list[tuple[str, str, str]] = []
+    for i, line in enumerate(lines):
+        if (label := _LABEL.match(line)) is None:
+            continue
+        rest, behind = line[label.end() :].strip(), i + 1
+        if not rest and behind < len(lines) and not _LABEL.match(lines[behind]):
+            rest, behind = lines[behind], behind + 1
+        if "=" not in rest and behind < len(lines) and _BELOW.fullmatch(lines[behind]):
+            rest += lines[behind]
+        formula, equals, result = (part.strip() for part in rest.partition("="))
+        if equals and not result and behind < len(lines):
+            result = lines[behind]
+        if formula and (not equals or _RESULT.fullmatch(result)):
+            found.append((label[1], formula, result))
+    return found
 
 
 def lines_solved(problem_text: str, answer_text: str) -> int:
@@ -224,7 +256,7 @@ def lines_solved(problem_text: str, answer_text: str) -> int:
     A label answered more than once counts only where every answer holds.
     """
     answers: dict[str, list[tuple[str, str]]] = {}
-    for label, formula, result in _ANSWER.findall(answer_text):
+    for label, formula, result in answered(answer_text):
         answers.setdefault(label, []).append((formula, result))
     return sum(
         bool(answers.get(label)) and all(_holds(line, *answer) for answer in answers[label])
@@ -250,28 +282,35 @@ def same_worksheet(first: str, second: str) -> bool:
 def _said(answer_text: str) -> dict[str, set[tuple[Any, ...]]]:
     """What an answer says of each line: value and numbers of its expressions, with the result that stands beside."""
     said: dict[str, set[tuple[Any, ...]]] = {}
-    for label, formula, result in _ANSWER.findall(answer_text):
+    for label, formula, result in answered(answer_text):
         evaluated = evaluate(formula)
         if evaluated is None:
             said.setdefault(label, set()).add(("".join(formula.split()), result))
         else:
             value, used = evaluated
             # A result that is right adds nothing.
-            beside = None if not result or int(result) == value else int(result)
+            beside = None if not result or _number(result) == value else _number(result)
             said.setdefault(label, set()).add((value, tuple(sorted(used)), beside))
     return said
 
 
 def _holds(line: Line, formula: str, result: str) -> bool:
     evaluated = evaluate(formula)
-    if evaluated is None or (result and int(result) != line.target):
+    if evaluated is None or (result and _number(result) != line.target):
         return False
     value, used = evaluated
     return value == line.target and sorted(used) == sorted(line.numbers)
 
 
+def _number(result: str) -> int | str:
+    """A result as a number; as its text where it is longer than any result can be."""
+    return int(result) if len(result) <= _LONGEST_RESULT else result
+
+
 def evaluate(formula: str) -> tuple[Fraction, list[int]] | None:
     """The exact value of an arithmetic expression and the numbers it uses; None where it is not one."""
+    if len(formula) > _LONGEST:
+        return None
     tokens: list[str] = []
     position, text = 0, formula.strip()
     while position < len(text):

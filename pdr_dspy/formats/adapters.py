@@ -8,12 +8,14 @@ from typing import Any
 import dspy
 from dspy.adapters.chat_adapter import ChatAdapter
 from dspy.adapters.json_adapter import JSONAdapter
+from dspy.adapters.utils import apply_output_field_defaults
 from dspy.adapters.xml_adapter import XMLAdapter
 from dspy.utils.exceptions import AdapterParseError
 
 from pdr_dspy.formats.coerce import strict
-from pdr_dspy.formats.objects import latex, repairable
+from pdr_dspy.formats.objects import first_closed, latex
 from pdr_dspy.formats.parsing import parsed
+from pdr_dspy.formats.repairing import repaired
 
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
 _COMPLETED = "[[ ## completed ## ]]"
@@ -51,11 +53,21 @@ class PDRJSONAdapter(JSONAdapter):
         return parsed(signature, completion, self._object, type(self).__name__)
 
     def _object(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
-        if not text.lstrip().startswith("{") or not repairable(text):
+        if not text.lstrip().startswith("{"):
             raise ValueError("not a JSON object")
-        fields = _strictly(super().parse, signature, text)
-        if any(value == "None" and field_is_text(signature, name) for name, value in fields.items()):
+        loaded = repaired(text)
+        if not isinstance(loaded, dict):  # something stands behind the object
+            loaded = repaired(first_closed(text) or "")
+        if not isinstance(loaded, dict):
+            raise ValueError("not a JSON object")
+        given = {name: value for name, value in loaded.items() if name in signature.output_fields}
+        if any(value is None and field_is_text(signature, name) for name, value in given.items()):
             raise ValueError("a null in the place of a text")
+        fields = {name: strict(value, signature.output_fields[name].annotation) for name, value in given.items()}
+        fields = apply_output_field_defaults(signature, fields)
+        if fields.keys() != signature.output_fields.keys():
+            raise ValueError("a field is missing")
+        _no_placeholder(fields)
         return {name: latex(value) for name, value in fields.items()}
 
 
@@ -82,9 +94,13 @@ def _strictly(parse: Any, signature: type[dspy.Signature], text: str) -> dict[st
         fields: dict[str, Any] = parse(signature, text)
     except AdapterParseError as error:
         raise ValueError(str(error)) from None
+    _no_placeholder(fields)
+    return fields
+
+
+def _no_placeholder(fields: dict[str, Any]) -> None:
     if any(isinstance(value, str) and _PLACEHOLDER.match(value.strip()) for value in fields.values()):
         raise ValueError("a copy of the prompt's placeholder")
-    return fields
 
 
 def field_is_text(signature: type[dspy.Signature], name: str) -> bool:

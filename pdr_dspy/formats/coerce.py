@@ -14,12 +14,13 @@ import types
 from datetime import date, datetime
 from typing import Any, Literal, Union, get_args, get_origin
 
-import json_repair
+from dspy.adapters.types.base_type import Type as DspyType
 from dspy.adapters.utils import annotation_allows_none, parse_value
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pdr_dspy.answers.boxed import last_boxed
-from pdr_dspy.formats.objects import repairable
+from pdr_dspy.answers.fences import fenced
+from pdr_dspy.formats.repairing import python_literal, repaired
 
 _NUMBER = r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _NUMBERS = re.compile(_NUMBER)
@@ -32,7 +33,6 @@ _NO_VALUE = re.compile(
 )
 _PHRASE = 14
 """Words of a phrase that is searched for a value at most."""
-_FENCE = re.compile(r"\A```[\w+-]*\s*\n?(.*?)\n?```\Z", re.DOTALL)
 _WRAPPED = (("**", "**"), ("__", "__"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("`", "`"),
             ('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("*", "*"))  # fmt: skip
 _NONE = frozenset({"none", "null", "n/a", "na", "nothing", "-", ""})
@@ -50,8 +50,8 @@ def bare(text: str) -> str:
     part = text.strip()[:_LONGEST]
     for _ in range(6):
         before = part
-        if fence := _FENCE.match(part):
-            part = fence[1].strip()
+        if (block := fenced(part, one_line=True)) is not None:
+            part = block.strip()
         for left, right in _WRAPPED:
             inner = part[len(left) : len(part) - len(right)]
             around = len(part) > len(left) + len(right) and part.startswith(left) and part.endswith(right)
@@ -72,10 +72,41 @@ def strict(value: Any, annotation: Any) -> Any:
     Raises:
         ValueError: it is none of that type.
     """
-    read: Any = parse_value(value, annotation)
+    read: Any = _parsed(value, annotation)
     if isinstance(read, float) and not math.isfinite(read):
         raise ValueError(f"{read} is no number")
     return read
+
+
+def _parsed(value: Any, annotation: Any) -> Any:
+    """As `parse_value`, which repairs a text in whatever time that takes."""
+    texts = get_origin(annotation) in (Union, types.UnionType) and {str, type(None)} <= set(get_args(annotation))
+    if not isinstance(value, str) or annotation is str or isinstance(annotation, enum.EnumMeta) or texts:
+        return parse_value(value, annotation)
+    if get_origin(annotation) is Literal:
+        options = get_args(annotation)
+        if value in options or (value := _spelling(value)) in options:
+            return value
+    candidate = repaired(value)
+    if candidate == "" and value:
+        try:
+            candidate = python_literal(value)
+        except ValueError:
+            candidate = value
+    try:
+        return TypeAdapter(annotation).validate_python(candidate)
+    except ValidationError:
+        if not (isinstance(annotation, type) and issubclass(annotation, DspyType)):
+            raise
+        return TypeAdapter(annotation).validate_python(value)  # it may have a parser of its own
+
+
+def _spelling(value: str) -> str:
+    """An option without the quotes, or the type's name, around it."""
+    value = value.strip()
+    if value.startswith(("Literal[", "str[")) and value.endswith("]"):
+        value = value[value.find("[") + 1 : -1]
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
 
 
 def lenient(text: str, annotation: Any) -> Any:
@@ -105,7 +136,7 @@ def lenient(text: str, annotation: Any) -> Any:
         return found if annotation is datetime else found.date()
     for candidate in (plain, *_structures(text, annotation)):
         try:
-            return parse_value(candidate, annotation)
+            return _parsed(candidate, annotation)
         except (ValueError, RecursionError):
             continue
     raise ValueError(f"{_short(text)} can't be read as {annotation}")
@@ -185,8 +216,11 @@ def _structures(text: str, annotation: Any) -> list[Any]:
     found: list[Any] = []
     for left, right in (("[", "]"), ("{", "}")):
         start, end = text.find(left), text.rfind(right)
-        if 0 <= start < end and repairable(text[start : end + 1]):
-            loaded = json_repair.loads(text[start : end + 1])
+        if 0 <= start < end:
+            try:
+                loaded = repaired(text[start : end + 1])
+            except ValueError:
+                continue
             found.append(loaded)
             if isinstance(loaded, dict) and get_origin(annotation) is list:
                 found.append([loaded])

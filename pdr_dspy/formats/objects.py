@@ -6,28 +6,8 @@ import re
 from collections.abc import Set
 from typing import Any
 
-import json_repair
-
 from pdr_dspy.formats.marks import key_of
-
-_LONGEST = 200_000
-"""Characters that are looked at: repairing takes longer than reading."""
-
-
-_DEEPEST = 40
-"""Brackets in one another, or left open, at most: repairing more takes time that grows with their square."""
-
-
-def repairable(text: str) -> bool:
-    """Whether a text is one that a JSON object can be looked for in, in reasonable time."""
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(text):
-        depth = depth + 1 if bracket in "{[" else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    return deepest <= _DEEPEST and len(text) <= _LONGEST
-
-
-_BRACKET = re.compile(r"[{}\[\]]")
+from pdr_dspy.formats.repairing import repaired
 
 
 def found_object(text: str, wanted: Set[str]) -> dict[str, Any] | None:
@@ -39,9 +19,10 @@ def found_object(text: str, wanted: Set[str]) -> dict[str, Any] | None:
     if start < 0:
         return None
     part = text[start : end + 1] if end > start else text[start:]
-    if not repairable(part):
+    try:
+        loaded = repaired(part)
+    except ValueError:
         return None
-    loaded = json_repair.loads(part)
     for candidate in reversed(loaded if isinstance(loaded, list) else [loaded]):
         if isinstance(candidate, dict):
             named = {keys.get(key_of(str(key)), str(key)): value for key, value in candidate.items()}
@@ -53,8 +34,25 @@ def found_object(text: str, wanted: Set[str]) -> dict[str, Any] | None:
 def closed_string(text: str, name: str) -> str | None:
     """The last string of this key that is closed, in an object that need not be; None without one."""
     found = re.findall(rf"\"{re.escape(name)}\"\s*:\s*(\"(?:[^\"\\]|\\.)*\")", text)
-    loaded = json_repair.loads(found[-1]) if found else None
+    try:
+        loaded = repaired(found[-1]) if found else None
+    except ValueError:
+        return None
     return str(latex(loaded)) if loaded else None
+
+
+def first_closed(text: str) -> str | None:
+    """The part from the first brace that is closed to the brace that closes it; None where none is."""
+    open_: list[int] = []
+    first: tuple[int, int] | None = None
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "{":
+            open_.append(brace.start())
+        elif open_:
+            start = open_.pop()
+            if first is None or start < first[0]:
+                first = start, brace.end()
+    return None if first is None else text[first[0] : first[1]]
 
 
 def latex(value: Any) -> Any:
@@ -67,6 +65,7 @@ def latex(value: Any) -> Any:
 
 
 _KEY = re.compile(r"[\"']([^\"'\n]{1,60})[\"']\s*:")
+_BRACE = re.compile(r"[{}]")
 _LOST = re.compile(r"[\b\f](?=[a-zA-Z])")
 _TABBED = re.compile(r"\t(heta|imes|ext|an\b|anh|au\b|o\b|riangle|frac|ilde|op\b)")
 _RETURNED = re.compile(r"\r(ho\b|ight|angle|ceil|floor|m\{)")

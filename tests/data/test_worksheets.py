@@ -14,6 +14,7 @@ from pdr_dspy.data.worksheets import (
     SPLITS,
     Line,
     all_lines,
+    answered,
     chains,
     evaluate,
     expression,
@@ -22,6 +23,7 @@ from pdr_dspy.data.worksheets import (
     lines_solved,
     long_line,
     parse_problem,
+    same_worksheet,
     worksheet_correct,
     worksheets,
 )
@@ -146,3 +148,25 @@ def test_any_answer_gets_a_verdict(answer: str) -> None:
 
 def test_a_text_without_puzzles_is_never_correct() -> None:
     assert not worksheet_correct("What is 2 + 2?", "A: 4")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A: (7 * 4) + 13 = 41", [("A", "(7 * 4) + 13", "41")]),
+        ("  A:\n\n (7 * 4) + 13\n = 41\nB: 5 * 2 + 4", [("A", "(7 * 4) + 13", "41"), ("B", "5 * 2 + 4", "")]),
+        ("A: (7 * 4) + 13 =\n41", [("A", "(7 * 4) + 13", "41")]),
+        ("A: (7 * 4) + 13 = 41, or so", []),
+        ("A: (7 * 4) + 13\n= 41 or so", [("A", "(7 * 4) + 13", "")]),
+        ("A:\nB: 5", [("B", "5", "")]),
+    ],
+)
+def test_an_answer_is_what_stands_behind_its_label(text: str, found: list[tuple[str, str, str]]) -> None:
+    assert answered(text) == found
+
+
+def test_a_result_of_thousands_of_digits_is_wrong_and_no_error() -> None:
+    long = "9" * 10_000
+    assert not worksheet_correct("A: make 41 from 13, 7, 4", f"A: (7 * 4) + 13 = {long}")
+    assert same_worksheet(f"A: 1 = {long}", f"A: 1 = {long}") and not same_worksheet(f"A: 1 = {long}", "A: 1 = 9")
+    assert parse_problem(f"A: make {long} from 1, 2, 3") == {}
