@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from pdr_dspy.answers.blanks import same_text, squeezed
 from pdr_dspy.answers.choices import same_options
@@ -229,7 +231,20 @@ def _group(group: Group, other: Node) -> Outcome:
         return every([nodes(a, b) for a, b in zip(group.items, other.items, strict=True)])
     if len(group.items) > 100:
         return False
-    return matching([[nodes(a, b) for b in other.items] for a in group.items])
+    mine, theirs = _left(group.items, other.items)
+    return matching([[nodes(a, b) for b in theirs] for a in mine])
+
+
+def _left(mine: Sequence[Node], theirs: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+    """What is left of two enumerations without the items that are alike to the letter: each is compared with each."""
+    unmatched = Counter(theirs)
+    left = []
+    for item in mine:
+        if unmatched[item]:
+            unmatched[item] -= 1
+        else:
+            left.append(item)
+    return left, list(unmatched.elements())
 
 
 def _once(group: Group) -> Group:

@@ -16,11 +16,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pdr_dspy.answers.compare import compare
+from pdr_dspy.answers.aside import comparison, reading
 from pdr_dspy.answers.mathpool import MathPool, shared_pool
 from pdr_dspy.answers.mathtext import wrapped
 from pdr_dspy.answers.outcomes import Ask, Outcome, settle
-from pdr_dspy.answers.reading import read
 
 Equal = Callable[[Any, Any], bool | Awaitable[bool]]
 """Whether two answers (values of one output field) are the same answer."""
@@ -94,7 +93,7 @@ async def equal_answers(first: Any, second: Any, pool: MathPool | None = None) -
 
 async def equal_texts(reference: str, answer: str, pool: MathPool | None = None) -> bool:
     """Whether two texts say the same: as `equal_answers`."""
-    return await settled(compare(read(reference), read(answer)), pool)
+    return await settled(await comparison(await reading(reference), await reading(answer)), pool)
 
 
 async def settled(outcome: Outcome, pool: MathPool | None = None) -> bool:

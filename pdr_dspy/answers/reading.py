@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from pdr_dspy.answers.blanks import shortened_runs
 from pdr_dspy.answers.choices import options
 from pdr_dspy.answers.classify import classify
 from pdr_dspy.answers.marked import LONGEST
@@ -20,7 +21,7 @@ _PAIRED = re.compile(r"\$\$?([^$]{1,400}?)\$\$?")
 
 @lru_cache(maxsize=2048)
 def _read(text: str) -> Reading:
-    part = surface(text)
+    part = surface(shortened_runs(text))
     if len(part) > LONGEST:
         return Reading(part, Words(part.casefold()))
     letters, option = options(part)

@@ -37,6 +37,9 @@ BESIDE = frozenset(
 )  # fmt: skip
 """Names of fields that stand beside an answer. They are not voted on where there is another field."""
 
+_LONG = 2000
+"""Characters of a text that is no blank in another spelling (`$$`, `**`)."""
+
 _log = logging.getLogger(__name__)
 _told: set[tuple[str, str]] = set()
 
@@ -190,7 +193,10 @@ def _empty(draft: Draft, ballot: Ballot) -> bool:
 
 
 def _nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not canonical(value))
+    # A long text says something, if only that it is long: it is not worth a reading on the loop.
+    return value is None or (
+        isinstance(value, str) and (not value.strip() if len(value) > _LONG else not canonical(value))
+    )
 
 
 def _free_text(annotation: Any) -> bool:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pdr_dspy.answers import Undecided, read
+from pdr_dspy.answers import Undecided
+from pdr_dspy.answers.aside import comparison, reading
 from pdr_dspy.answers.choices import chosen, offered
-from pdr_dspy.answers.compare import compare
 from pdr_dspy.answers.equality import settled
 from pdr_dspy.answers.mathpool import MathPool
 from pdr_dspy.answers.nodes import Reading
-from pdr_dspy.data.graders.kinds import reading, same_words
+from pdr_dspy.data.graders.kinds import same_words
 from pdr_dspy.data.graders.protocol import Verdict, reference_of
 from pdr_dspy.data.problem import Problem
 
@@ -58,9 +58,9 @@ class Choice:
             Undecided: math-verify could not say.
         """
         if (rest := chosen(given.text)) != given.text:
-            return await self.letters(read(rest), options)
+            return await self.letters(await reading(rest), options)
         for letter, text in _both(given) if options else ():
-            said = await self._saying(read(text), options)
+            said = await self._saying(await reading(text), options)
             if said and offered(letter, len(options)):
                 return letter if letter in said else ""
         if offered(given.letters, len(options)):
@@ -71,7 +71,7 @@ class Choice:
     async def _saying(self, given: Reading, options: Sequence[str]) -> str:
         """The letters of the options whose text says what a reading says; math-verify is asked where none does so
         plainly."""
-        outcomes = {chr(ord("A") + i): compare(read(text), given) for i, text in enumerate(options)}
+        outcomes = {chr(ord("A") + i): await comparison(await reading(text), given) for i, text in enumerate(options)}
         plainly = [letter for letter, outcome in outcomes.items() if outcome is True]
         asked = {letter: outcome for letter, outcome in outcomes.items() if outcome is not False}
         return "".join(plainly or [letter for letter, outcome in asked.items() if await settled(outcome, self.pool)])

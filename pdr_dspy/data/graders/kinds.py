@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from asyncio import to_thread
 from dataclasses import dataclass
 from fractions import Fraction
 
 from pdr_dspy.answers import Undecided, read
-from pdr_dspy.answers.compare import compare, nodes
+from pdr_dspy.answers.aside import comparison, reading
+from pdr_dspy.answers.compare import nodes
 from pdr_dspy.answers.equality import settled
 from pdr_dspy.answers.evaluate import evaluate
 from pdr_dspy.answers.mathpool import MathPool
@@ -20,7 +21,7 @@ from pdr_dspy.answers.scalars import scalings
 from pdr_dspy.data.graders.protocol import Verdict, reference_of
 from pdr_dspy.data.graders.tolerance import Tolerance
 from pdr_dspy.data.problem import Problem
-from pdr_dspy.data.worksheets import worksheet_correct
+from pdr_dspy.data.worksheets import same_worksheet, worksheet_correct
 
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 _ABOUT = re.compile(
@@ -29,7 +30,7 @@ _ABOUT = re.compile(
 )
 
 _INLINE = 4000
-"""Characters of a text that is read at once; a longer one is read in a thread, for the event loop's sake."""
+"""Characters of a worksheet that is judged at once; a longer one is judged in a thread, for the event loop's sake."""
 
 
 async def exact(problem: Problem, text: str) -> Verdict:
@@ -45,12 +46,16 @@ async def same_text(first: str, second: str) -> bool:
 async def worksheet(problem: Problem, text: str) -> Verdict:
     """Every line of the worksheet is solved."""
     # A worksheet has one input; its name is the user's.
-    return Verdict(worksheet_correct("\n".join(problem.inputs.values()), text))
+    asked = "\n".join(problem.inputs.values())
+    right = worksheet_correct(asked, text) if len(text) <= _INLINE else await to_thread(worksheet_correct, asked, text)
+    return Verdict(right)
 
 
-async def reading(text: str) -> Reading:
-    """`read`, in a thread where the text is long."""
-    return read(text) if len(text) <= _INLINE else await asyncio.to_thread(read, text)
+async def same_sheets(first: str, second: str) -> bool:
+    """Whether two worksheets give the same results."""
+    if len(first) + len(second) <= _INLINE:
+        return same_worksheet(first, second)
+    return await to_thread(same_worksheet, first, second)
 
 
 async def words(problem: Problem, text: str) -> Verdict:
@@ -64,14 +69,20 @@ async def words(problem: Problem, text: str) -> Verdict:
 async def same_words(first: str, second: str) -> bool:
     """Whether two say the same words, an explanation and a sentence around one of them aside."""
     one, other = await reading(first), await reading(second)
-    said, also = (_HYPHEN.sub(" ", as_words(each.text).text) for each in (one, other))
+    said, also = [_HYPHEN.sub(" ", await _words_of(each)) for each in (one, other)]
     if not said:
         return bool(one.text) and one.text == other.text
     if said == also:
         return True
     if said.replace(",", "") == also.replace(",", ""):
         return True
-    return isinstance(one.node, Words | Named | Token) and compare(one, other) is True
+    return isinstance(one.node, Words | Named | Token) and await comparison(one, other) is True
+
+
+async def _words_of(given: Reading) -> str:
+    if len(given.text) <= _INLINE:
+        return as_words(given.text).text
+    return (await to_thread(as_words, given.text)).text
 
 
 async def integer(problem: Problem, text: str) -> Verdict:
@@ -87,7 +98,7 @@ async def same_integer(first: str, second: str) -> bool:
     wanted, given = number(one), number(other)
     if wanted is not None and given is not None and wanted.value is not None and given.value is not None:
         return any(wanted.value * scale == given.value * other for scale, other in scalings(wanted, given))
-    return wanted is None and given is None and compare(one, other) is True
+    return wanted is None and given is None and await comparison(one, other) is True
 
 
 def number(given: Reading) -> Scalar | None:
@@ -129,10 +140,10 @@ class Number:
 
     async def _judge(self, reference: Reading, answer: Reading) -> Verdict:
         if self.tolerance is None:
-            return await judged(compare(reference, answer), self.pool)
+            return await judged(await comparison(reference, answer), self.pool)
         wanted, given = number(reference), number(answer)
         if wanted is None or given is None:
-            return await judged(compare(reference, answer), self.pool)
+            return await judged(await comparison(reference, answer), self.pool)
         return Verdict(self._near(wanted, given))
 
     def _near(self, wanted: Scalar, given: Scalar) -> bool:
@@ -151,7 +162,7 @@ class Number:
         one, other = await reading(first), await reading(second)
         numbers = number(one), number(other)
         if self.tolerance is None or numbers[0] is None or numbers[1] is None:
-            return await settled(compare(one, other), self.pool)
+            return await settled(await comparison(one, other), self.pool)
         return self._near(numbers[0], numbers[1]) or self._near(numbers[1], numbers[0])
 
 
@@ -171,7 +182,7 @@ class Math:
             return await judged(nodes(Group(tuple(wanted)), given), self.pool)
         verdict = Verdict(False)
         for reference in (problem.answers if self.kind == "any" else ()) or (reference_of(problem),):
-            said = await judged(compare(await reading(reference), answer), self.pool)
+            said = await judged(await comparison(await reading(reference), answer), self.pool)
             if said:
                 return said
             verdict = said if said.failure else verdict
@@ -179,7 +190,7 @@ class Math:
 
     async def same(self, first: str, second: str) -> bool:
         """Whether two answers are mathematically equal."""
-        return await settled(compare(await reading(first), await reading(second)), self.pool)
+        return await settled(await comparison(await reading(first), await reading(second)), self.pool)
 
 
 def parts(node: Node) -> tuple[Node, ...]:

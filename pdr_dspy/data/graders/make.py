@@ -8,7 +8,6 @@ from pdr_dspy.data.graders.choosing import Choice
 from pdr_dspy.data.graders.code import CodeJudge
 from pdr_dspy.data.graders.protocol import FieldGrader
 from pdr_dspy.data.graders.tolerance import Tolerance
-from pdr_dspy.data.worksheets import same_worksheet
 from pdr_dspy.errors import DataError
 
 GRADERS = ("integer", "number", "math", "choice", "words", "exact", "all", "any", "worksheet")
@@ -49,7 +48,7 @@ def make_grader(
         case "exact":
             return FieldGrader(kind, field, kinds.exact, same=kinds.same_text)
         case "worksheet":
-            return FieldGrader(kind, field, kinds.worksheet, needs_answer=False, same=same_sheets)
+            return FieldGrader(kind, field, kinds.worksheet, needs_answer=False, same=kinds.same_sheets)
         case "words":
             return FieldGrader(kind, field, kinds.words, same=kinds.same_words)
         case "choice":
@@ -66,8 +65,3 @@ def make_grader(
             return FieldGrader(kind, field, math, same=math.same)
     mend = f"Use one of {', '.join(GRADERS)}, or package.module:function."
     raise DataError("grader", f"there is no grader {kind!r}", mend)
-
-
-async def same_sheets(first: str, second: str) -> bool:
-    """Whether two worksheets give the same results."""
-    return same_worksheet(first, second)
