@@ -37,7 +37,7 @@ def build(folder: Path, target: Path, *, minutes: float, seed: int, processes: i
         target: Where the result goes.
         minutes: Of the first training, by the wall clock.
         seed: Of the first training and the first operator SFT; each further one counts it up.
-        processes: Of the first training, one thread each.
+        processes: That share each training, one thread each.
         operator: Runs of operator SFT after it.
 
     Raises:
@@ -45,7 +45,7 @@ def build(folder: Path, target: Path, *, minutes: float, seed: int, processes: i
     """
     model = first(folder / "base", folder / "model", minutes, seed, processes)
     for number in range(operator):
-        model = taught(folder / f"operator-{number + 1}", model, seed + number)
+        model = taught(folder / f"operator-{number + 1}", model, seed + number, processes)
     put(model, target)
 
 
@@ -66,7 +66,7 @@ def first(base: Path, model: Path, minutes: float, seed: int, processes: int) ->
     return model
 
 
-def taught(folder: Path, model: Path, seed: int) -> Path:
+def taught(folder: Path, model: Path, seed: int, processes: int) -> Path:
     """Operator SFT from a model."""
     from experiments.reasoner.allocation import keep_freed_pages
     from experiments.training.config import load_config
@@ -79,7 +79,7 @@ def taught(folder: Path, model: Path, seed: int) -> Path:
         raise InputError(f"{CONFIG}.operator_sft", "has no teacher", "Give it the teacher's keys")
     keep_freed_pages()
     kept = Folder(folder)
-    teach(Begun(stage, f"reasoner {folder.name}", seed, model, kept, None, Path.cwd()))
+    teach(Begun(stage, f"reasoner {folder.name}", seed, model, kept, None, Path.cwd()), processes)
     return kept.final
 
 
@@ -104,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--to", type=Path, default=SHIPPED, help="where the result goes (default: what the library ships)")
     add("--minutes", type=_minutes, default=180.0, help="the first training, by the wall clock (default: %(default)g)")
     add("--seed", type=_whole, default=0, help="each run of operator SFT counts it up (default: 0)")
-    add("--processes", type=_positive, default=2, help="of the first training, one thread each (default: 2)")
-    add("--operator", type=_whole, default=2, help="runs of operator SFT, an hour or two of a core each (default: 2)")
+    add("--processes", type=_positive, default=2, help="that share each training, one thread each (default: 2)")
+    add("--operator", type=_whole, default=2, help="runs of operator SFT, about an hour of two cores each (default: 2)")
     return found
 
 

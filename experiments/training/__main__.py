@@ -54,6 +54,12 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--steps", type=_count, help="rollout steps instead of the configuration's; more go on later")
     found.add_argument("--seed", type=_seed, help="of everything drawn, instead of the configuration's")
+    found.add_argument(
+        "--processes",
+        type=_count,
+        default=1,
+        help="of one thread each, that share operator_sft of worksheets (default: 1); RL: accelerate launch",
+    )
     found.add_argument("--groups", type=_count, default=24, help="groups of each mode that --stage signal measures")
     found.add_argument("--dry-run", action="store_true", help="say tokens, memory and hours, and end")
     return found
@@ -103,6 +109,9 @@ def _run(options: argparse.Namespace) -> int:
         if not isinstance(stage, RL):
             raise InputError("--steps", f"{options.stage} has no rollout steps here", "Leave it out")
         stage = stage.model_copy(update={"steps": options.steps})
+    if options.processes > 1 and not isinstance(stage, TeacherSFT):
+        mend = "Start it with `accelerate launch` (docs/training.md), or leave it out"
+        raise InputError("--processes", f"{options.stage} is not shared that way here", mend)
     if options.dry_run:
         print(told(config, options.stage, stage))
         return 0
@@ -127,7 +136,8 @@ def _run(options: argparse.Namespace) -> int:
         from experiments.training.operator_sft import train
 
         name = f"{config.name} {options.stage}"
-        ended = train.teach(train.Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd()))
+        begun = train.Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd())
+        ended = train.teach(begun, options.processes)
     else:
         from experiments.training.reinforce import Begun, reinforce
 

@@ -1,7 +1,7 @@
 """Operator SFT: sample states from the current weights, train on what the teacher makes of them, and again.
 
-One process of one thread. Everything drawn depends on the seed and on the place in the run alone, and a checkpoint is
-written where a chunk of examples ends: a killed run goes on from there and ends with the same weights.
+Everything drawn depends on the seed and on the place in the run alone, and a checkpoint is written where a chunk of
+examples ends: a killed run goes on from there and ends with the same weights (with as many processes).
 
     training.json       what is trained, the MLflow run, how far it has come
     states/             worksheets with drafts and workspaces, JSON lines
@@ -24,6 +24,7 @@ import torch
 from tqdm import tqdm
 
 from experiments.configuration import ConfigError
+from experiments.reasoner.data import Example
 from experiments.reasoner.export import write_hf
 from experiments.reasoner.optimiser import Optimiser
 from experiments.reasoner.train import WARM_UP, batches, weighted_loss
@@ -35,6 +36,7 @@ from experiments.training.operator_sft.average import Average
 from experiments.training.operator_sft.checks import fits, loaded
 from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.operator_sft.mixture import CHUNK_TOKENS, chunk
+from experiments.training.operator_sft.processes import Processes, started
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
 
@@ -99,8 +101,13 @@ def factor_at(stage: TeacherSFT, place: Place) -> float:
     return stage.rate * min(1.0, (place.step + 1) / WARM_UP) * left
 
 
-def teach(begun: Begun) -> bool:
+def teach(begun: Begun, processes: int = 1) -> bool:
     """Train, or go on where a run stopped. True: it has ended, and `folder.final` holds the model.
+
+    Args:
+        begun: The run.
+        processes: Processes of one thread that share the sampling and each batch. More than a batch has rows of the
+            longest examples (two) gain little.
 
     Raises:
         ConfigError: the model can't be trained, or the folder holds another training.
@@ -110,15 +117,27 @@ def teach(begun: Begun) -> bool:
         if begun.folder.ended(begun.what(), begun.stage.turns):
             return True
         run = _Run(begun)
-        with run.tracked():
+        with started(processes, begun.folder.path, _joined, begun) as run.processes, run.tracked():
             return run.trained()
 
 
+def _joined(processes: Processes, begun: Begun) -> None:
+    run = _Run(begun)
+    run.processes = processes
+    run.trained()
+
+
 class _Run:
-    """The state of a run in this process."""
+    """The state of a run in this process.
+
+    Attributes:
+        processes: Those that train it.
+    """
 
     def __init__(self, begun: Begun) -> None:
         self._begun = begun
+        self.processes = Processes()
+        self._curves: Curves | None = None
         stage = begun.stage
         self._until = None if begun.minutes is None else time.monotonic() + 60 * begun.minutes
         self._checkpoint = begun.folder.path / "checkpoint.pt"
@@ -147,8 +166,8 @@ class _Run:
     def tracked(self) -> Iterator[None]:
         """Inside, the run's curves are kept."""
         begun, status = self._begun, "FAILED"
-        self._curves = Curves(begun.root, begun.name, begun.what(), self._notes.get("mlflow_run"))
-        begun.folder.note(mlflow_run=self._curves.run)
+        curves = self._curves = Curves(begun.root, begun.name, begun.what(), self._notes.get("mlflow_run"))
+        begun.folder.note(mlflow_run=curves.run)
         try:
             yield
             status = "FINISHED" if self._place.turn == begun.stage.turns else "KILLED"
@@ -156,7 +175,7 @@ class _Run:
             status = "KILLED"
             raise
         finally:
-            self._curves.ended(status)
+            curves.ended(status)
 
     def trained(self) -> bool:
         """Train to the end (True), or until the minutes are over."""
@@ -164,13 +183,15 @@ class _Run:
         try:
             while place.turn < begun.stage.turns:
                 self._turn(self._pool() if begun.stage.operator else [])
-                self._write(begun.folder.path / f"turn-{place.turn + 1}")
+                if self.processes.first:
+                    self._write(begun.folder.path / f"turn-{place.turn + 1}")
                 place.turn += 1
                 self._save()
         except _TimeIsUp:
             return False
-        self._write(begun.folder.final)
-        begun.folder.note(ended=begun.stage.turns)
+        if self.processes.first:
+            self._write(begun.folder.final)
+            begun.folder.note(ended=begun.stage.turns)
         return True
 
     def _write(self, target: Path) -> None:
@@ -179,7 +200,7 @@ class _Run:
         save_folder(lambda folder: write_hf(self._average.model, origin, folder), origin, target)
 
     def _in_time(self) -> None:
-        if self._until is not None and time.monotonic() >= self._until:
+        if self.processes.agree(self._until is not None and time.monotonic() >= self._until):
             raise _TimeIsUp
 
     def _pool(self) -> list[State]:
@@ -189,21 +210,25 @@ class _Run:
         caller = Caller(self._average.model, self._generator)
         folder = begun.folder.path / "states"
         folder.mkdir(exist_ok=True)
-        began, pool = time.monotonic(), []
-        for number in range(states.groups(sheets)):
-            path = folder / f"{turn}-{number}.jsonl"
-            if _read(path) is None:
-                self._in_time()
-                states.write(path, states.sample(caller, sheets, f"{begun.seed}/{turn}", number))
-                done = f"{min((number + 1) * GROUP, sheets.count)}/{sheets.count} worksheets sampled"
+        began = time.monotonic()
+        paths = [folder / f"{turn}-{number}.jsonl" for number in range(states.groups(sheets))]
+        left = [number for number, path in enumerate(paths) if _read(path) is None]
+        self.processes.wait()  # all have looked before any writes
+        for start in range(0, len(left), self.processes.size):
+            self._in_time()
+            for number in left[start : start + self.processes.size][self.processes.rank :][:1]:
+                states.write(paths[number], states.sample(caller, sheets, f"{begun.seed}/{turn}", number))
+                done = f"{min(GROUP, sheets.count - number * GROUP)} of {sheets.count} worksheets sampled"
                 print(f"turn {turn + 1}/{begun.stage.turns}  {done}  {time.monotonic() - began:.0f} s", flush=True)
-            pool += states.read(path)
+        self.processes.wait()
+        pool = [state for path in paths for state in states.read(path)]
         if not pool:
             problem = f"none of {sheets.count} worksheets has two drafts that can be read"
             raise ConfigError("operator_sft.sheets", problem, "Give drafts more tokens (thinking, answer)")
-        said = states.summary(pool)
-        self._curves.log(said, self._place.step)
-        print("  ".join([f"turn {turn + 1}/{begun.stage.turns}", *_shown(said)]), flush=True)
+        if self.processes.first:
+            said = states.summary(pool)
+            self._log(said)
+            print("  ".join([f"turn {turn + 1}/{begun.stage.turns}", *_shown(said)]), flush=True)
         return self._earlier(folder) + pool
 
     def _earlier(self, folder: Path) -> list[State]:
@@ -228,17 +253,15 @@ class _Run:
             began, losses, before = time.monotonic(), [], place.tokens
             most = min(CHUNK_TOKENS, (place.turn + 1) * stage.tokens - place.tokens)
             examples, counted = chunk(stage, self._teacher, pool, self._generator, rng, most)
-            for batch in tqdm(batches(examples, rng), desc="training", unit=" updates", leave=False, disable=None):
-                with self._products():
-                    loss = weighted_loss(self._model, batch)
+            bar = None if self.processes.first else True  # shown on a terminal, by one
+            for batch in tqdm(batches(examples, rng), desc="training", unit=" updates", leave=False, disable=bar):
                 for parameter in parameters:
                     parameter.grad = None
-                loss.backward()
+                losses.append(self.processes.summed(parameters, self._backward(batch)))
                 self._optimiser.step(factor_at(stage, place))
                 self._average.step(self._model)
                 place.step += 1
                 place.tokens += sum(len(item.ids) for item in batch)
-                losses.append(float(loss.detach()))
             place.chunk += 1
             numbers = {
                 "loss": sum(losses) / len(losses),
@@ -248,20 +271,45 @@ class _Run:
                 **{f"tokens/{role}": float(count) for role, count in counted.items()},
             }
             self._save()
-            self._curves.log(numbers, place.step)
+            if not self.processes.first:
+                continue
+            self._log(numbers)
             done = f"{place.tokens:,}/{stage.turns * stage.tokens:,} tokens"
             speed = f"{numbers['tokens_per_second']:,.0f} tokens/s"
             print(f"update {place.step}  {done}  loss {numbers['loss']:.4f}  {speed}", flush=True)
+
+    def _backward(self, batch: list[Example]) -> torch.Tensor:
+        """The gradient of this process's rows; returns their part of the batch's loss."""
+        rows = batch[self.processes.rank :: self.processes.size]
+        if not rows:
+            return torch.zeros(())
+        with self._products():
+            loss = weighted_loss(self._model, rows)
+        if len(rows) < len(batch):
+            loss = loss * (_weight(rows) / _weight(batch))
+        loss.backward()
+        return loss.detach()
+
+    def _log(self, numbers: dict[str, float]) -> None:
+        if self._curves is not None:
+            self._curves.log(numbers, self._place.step)
 
     def _products(self) -> AbstractContextManager[Any]:
         """Matrix products in the run's precision; weights and sums are in float32 either way."""
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._notes["products"] == "bfloat16")
 
     def _save(self) -> None:
+        if not self.processes.first:
+            return
         scratch = self._checkpoint.with_suffix(".tmp")
         weights = {"model": self._model.state_dict(), "average": self._average.model.state_dict()}
         torch.save({**weights, "optimiser": self._optimiser.state(), "place": asdict(self._place)}, scratch)
         os.replace(scratch, self._checkpoint)
+
+
+def _weight(rows: list[Example]) -> float:
+    """The weight of the targets of some examples (the first token is no target)."""
+    return sum(sum(item.weights[1:]) for item in rows)
 
 
 def _read(path: Path) -> list[State] | None:
