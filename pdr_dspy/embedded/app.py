@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -34,8 +35,9 @@ def build_app(service: Service, access: Access = DEFAULT_ACCESS) -> App:
     created = int(time.time())
 
     async def chat(request: Request) -> Response:
-        asked = parse(ChatRequest, json_of(await read(request, context)))
-        generation = service.generation(asked)
+        data = await read(request, context)
+        asked = parse(ChatRequest, json_of(data))
+        generation = await service.generation(asked, len(data))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": service.name}
         if asked.stream:
             return StreamingResponse(events(generation, asked, head), media_type="text/event-stream")
@@ -56,16 +58,18 @@ def build_app(service: Service, access: Access = DEFAULT_ACCESS) -> App:
         return JSONResponse({"object": "list", "data": [card]})
 
     async def tokenize(request: Request) -> Response:
-        body = json_of(await read(request, context))
+        data = await read(request, context)
+        body = json_of(data)
         asked: TokenizeText | TokenizeChat
         if isinstance(body, dict) and "messages" in body:
             asked = parse(TokenizeChat, body)
             service.check_model(asked.model)
-            ids = list(service.prompt(asked).ids)
+            ids = list((await service.aside(partial(service.prompt, asked), len(data))).ids)
         else:
             asked = parse(TokenizeText, body)
             service.check_model(asked.model)
-            ids = service.tokenizer.encode(asked.prompt, asked.add_special_tokens)
+            encode = partial(service.tokenizer.encode, asked.prompt, asked.add_special_tokens)
+            ids = await service.aside(encode, len(data))
         return JSONResponse(
             {
                 "count": len(ids),

@@ -20,10 +20,13 @@ from tokenizers.decoders import DecodeStream
 
 from ..errors import EndpointError
 from .jobs import ThinkTokens
+from .longest import longest_tokens
 from .model import TOKENIZER
 
 THINK_START = "<think>"
 THINK_END = "</think>"
+SHORT = 4096
+"""Characters that are tokenised in a few milliseconds."""
 _IDS = 2**32  # the tokenizer's own type
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
@@ -46,6 +49,7 @@ class ChatTokenizer:
 
     def __init__(self, directory: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+        self._longest = longest_tokens(json.loads((directory / TOKENIZER).read_text(encoding="utf-8")))
         config_path = directory / "tokenizer_config.json"
         config = json.loads(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
         template_path = directory / "chat_template.jinja"
@@ -63,8 +67,15 @@ class ChatTokenizer:
 
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """Token ids of a text."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        if len(text) <= SHORT:
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        else:  # a batch lets other threads run meanwhile, one text does not
+            ids = self._tokenizer.encode_batch([text], add_special_tokens=add_special_tokens)[0].ids
         return ids
+
+    def least_tokens(self, text: str) -> int:
+        """So many tokens a text has at least, known without tokenising it; 1 where nothing is known."""
+        return self._longest.least(text) if self._longest else 1
 
     def first_unknown(self, ids: Sequence[int]) -> int | None:
         """The first of the ids that is none of the tokenizer's."""

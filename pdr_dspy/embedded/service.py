@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from .api_errors import ApiError, context_overflow, unknown_model
-from .chat import ChatTokenizer, TemplateError
+from .chat import SHORT, ChatTokenizer, TemplateError
 from .engine import Engine
 from .generation import Choice, Generation, next_job_id
 from .jobs import GREEDY_BELOW, Job, Sampling, ThinkingCap
@@ -17,6 +20,8 @@ from .model import ModelFiles
 from .protocol import ChatRequest, PromptFields
 from .thinking import ThinkingState
 from .transcript import Transcript
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class Service:
         self.tokenizer = tokenizer
         self.engine = engine
         self.metrics = Metrics(name)
+        # One: what is left of the machine is the engine's, and long prompts wait for each other alone.
+        self._long = ThreadPoolExecutor(1, "pdr-tokenizer")
         self._think = tokenizer.think_tokens
         self._split = split_thinking and self._think is not None
 
@@ -69,8 +76,27 @@ class Service:
             raise ApiError(400, f"tokens: {unknown} is no token id of this model.", "tokens")
         return self.tokenizer.decode(ids, skip_special_tokens=False)
 
-    def prompt(self, request: PromptFields) -> Prompt:
-        """Render and tokenise a request's messages. Raises `ApiError`."""
+    async def aside(self, work: Callable[[], T], size: int) -> T:
+        """Do work on a text: at once where it is short, else in a thread, where it keeps nobody waiting.
+
+        Args:
+            work: Renders and tokenises.
+            size: Bytes of the request; nothing in it is longer.
+        """
+        if size <= SHORT:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._long, work)
+
+    def prompt(self, request: PromptFields, asked: int | None = None) -> Prompt:
+        """Render and tokenise a request's messages.
+
+        Args:
+            request: The messages.
+            asked: Tokens that are to follow; None: the prompt may be longer than the context.
+
+        Raises:
+            ApiError: The template refuses them, or there are too many for the context.
+        """
         messages = [message.model_dump() for message in request.messages]
         variables = _template_kwargs(request.chat_template_kwargs)
         try:
@@ -83,17 +109,28 @@ class Service:
             inside = self.tokenizer.ends_inside_thinking(text, messages, **variables)
         except TemplateError as problem:
             raise ApiError(400, f"messages: {problem}", "messages") from problem
+        if asked is not None and (least := self.tokenizer.least_tokens(text)) > self.model.context:
+            raise context_overflow(self.model.context, least, asked)
         ids = tuple(self.tokenizer.encode(text, request.add_special_tokens))
         if not ids:
             raise ApiError(400, "messages: the chat template makes an empty prompt of them.", "messages")
         return Prompt(ids, inside)
 
-    def generation(self, request: ChatRequest) -> Generation:
-        """Prepare a request's choices (not started yet). Raises `ApiError`."""
+    async def generation(self, request: ChatRequest, size: int) -> Generation:
+        """Prepare a request's choices (not started yet).
+
+        Args:
+            request: What is asked.
+            size: Bytes of it.
+
+        Raises:
+            ApiError: It can't be done.
+        """
         self.check_model(request.model)
         if request.logprobs and not self.engine.logprobs:
             raise ApiError(400, "logprobs: this server's engine does not tell those of what it samples.", "logprobs")
-        prompt = self.prompt(request)
+        asked = request.max_completion_tokens or request.max_tokens or 1
+        prompt = await self.aside(partial(self.prompt, request, asked), size)
         max_tokens = self._max_tokens(request, len(prompt.ids))
         sampling = self._sampling(request)
         stop_ids = frozenset(request.stop_token_ids or ()) | (frozenset() if request.ignore_eos else self.model.end_ids)

@@ -58,9 +58,11 @@ def service_of(folder: Path, context: int = 100) -> tuple[Service, EngineThread]
 
 
 @asynccontextmanager
-async def served(folder: Path, access: Access = DEFAULT_ACCESS) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
+async def served(
+    folder: Path, access: Access = DEFAULT_ACCESS, context: int = 100
+) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A client of the app, and the service behind it."""
-    service, engine = service_of(folder)
+    service, engine = service_of(folder, context)
     engine.listen(asyncio.get_running_loop())
     transport = httpx.ASGITransport(build_app(service, access))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

@@ -55,7 +55,7 @@ async def test_tokens_that_cannot_be_read(tokenizer_dir: Path, monkeypatch: pyte
 async def test_a_fault_of_the_server_itself(tokenizer_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with served(tokenizer_dir) as (client, service):
 
-        def broken(*_: object) -> None:
+        async def broken(*_: object) -> None:
             raise ZeroDivisionError("secret detail")
 
         with monkeypatch.context() as patch:
