@@ -1,8 +1,8 @@
 """The workspace: what a round may read of the rounds before it, never more than kappa tokens.
 
-It is rebuilt every round and never appended to. Only what was written enters it, never the thinking. Tokens are those
-of whatever `Tokenizer` is handed in (the served model's own, where there is one). Pure functions of text: knows nothing
-of workflows, calls or DSPy.
+It is rebuilt every round and never appended to. Only what was written enters it, never the thinking, and no mark that
+would forge a frame of the prompt (`quoting`). Tokens are those of whatever `Tokenizer` is handed in (the served model's
+own, where there is one). Pure functions of text: knows nothing of workflows, calls or DSPy.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pdr_dspy.errors import WorkflowError
+from pdr_dspy.quoting import quoted
 from pdr_dspy.written import written
 
 LEAST_PER_DRAFT = 32
@@ -50,8 +51,8 @@ class ByteTokenizer:
 
 
 def render_drafts(drafts: Sequence[str]) -> str:
-    """Drafts as numbered blocks, the form `distill` and `pick` read (numbers start at 1)."""
-    return "\n".join(f'<draft id="{i}">\n{draft}\n</draft>' for i, draft in enumerate(drafts, start=1))
+    """Drafts as numbered blocks, the form `distill` and `pick` read (numbers start at 1); none can forge a block."""
+    return "\n".join(f'<draft id="{i}">\n{quoted(draft)}\n</draft>' for i, draft in enumerate(drafts, start=1))
 
 
 def bound(text: str, kappa: int, tokenizer: Tokenizer) -> str:
@@ -61,7 +62,7 @@ def bound(text: str, kappa: int, tokenizer: Tokenizer) -> str:
 
 def summary_workspace(text: str, kappa: int, tokenizer: Tokenizer) -> str:
     """The workspace that a distil call wrote."""
-    return bound(written(text), kappa, tokenizer)
+    return bound(_shown(text), kappa, tokenizer)
 
 
 def drafts_workspace(drafts: Sequence[str], kappa: int, tokenizer: Tokenizer) -> str:
@@ -75,7 +76,7 @@ def drafts_workspace(drafts: Sequence[str], kappa: int, tokenizer: Tokenizer) ->
     Raises:
         WorkflowError: kappa has no room for the frames of so many drafts (`LEAST_PER_DRAFT` each are always enough).
     """
-    texts = [text for text in map(written, drafts) if text]
+    texts = [text for text in map(_shown, drafts) if text]
     return _fit(texts, render_drafts, kappa, tokenizer)
 
 
@@ -85,7 +86,7 @@ def answers_workspace(answers: Sequence[str], kappa: int, tokenizer: Tokenizer) 
     Raises:
         WorkflowError: kappa has no room for so many lines (`LEAST_PER_ANSWER` each are always enough).
     """
-    texts = [" ".join(text.split()) for text in map(written, answers)]
+    texts = [" ".join(text.split()) for text in map(_shown, answers)]
     return _fit([text for text in texts if text], _lines, kappa, tokenizer)
 
 
@@ -95,10 +96,15 @@ def previous_workspace(draft: str, analysis: str | None, kappa: int, tokenizer: 
     Raises:
         WorkflowError: kappa has no room for the frames of both (`LEAST_WITH_ANALYSIS` is always enough).
     """
-    notes = written(analysis) if analysis is not None else ""
+    notes = _shown(analysis) if analysis is not None else ""
     if not notes:
-        return bound(written(draft), kappa, tokenizer)
-    return _fit([written(draft), notes], _analysed, kappa, tokenizer)
+        return bound(_shown(draft), kappa, tokenizer)
+    return _fit([_shown(draft), notes], _analysed, kappa, tokenizer)
+
+
+def _shown(text: str) -> str:
+    """What a model wrote, as another call may read it."""
+    return quoted(written(text))
 
 
 def _lines(texts: Sequence[str]) -> str:

@@ -2,8 +2,9 @@
 
 A server without a reasoning parser leaves the thinking in the text. It is never an answer, in whatever spelling: what
 stands between the marks is taken away, a closing mark without an opening one (the chat template wrote that) takes away
-what is before it, and an opening one at the beginning of a line that is never closed what is behind it. Linear in the
-length of the text. Pure; knows no formats.
+what is before it, and an opening one at the beginning of a line that is never closed what is behind it. A mark that a
+sentence mentions (`</think>` in quotes, or between two words of it) takes nothing away. Linear in the length of the
+text. Pure; knows no formats.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ _TURN = re.compile(
     r"|<\|return\|>|<\uff5cend\u2581of\u2581sentence\uff5c>|<\|END_OF_TURN_TOKEN\|>"
 )
 _ENDINGS = re.compile(r"(?:\s|</s>|<eos>|<\|end\|>|\[/?INST\]|<\|im_start\|>(?:assistant)?)+\Z")
+
+
+_QUOTED = (re.compile(r"[`'\"(\u201c\u2018]\Z"), re.compile(r"[`'\")\u201d\u2019]"))
+_BETWEEN_WORDS = (re.compile(r"[\w,;:] \Z"), re.compile(r" [a-z(]|[,.;:?!](?: [a-z(]|\s|\Z)"))
+"""What stands before and behind a mark that is mentioned. A capital behind it begins what a model says at last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,8 @@ def without_ends(text: str) -> str:
     begin = 0
     kept = text
     for turn in _TURN.finditer(text):
+        if _mentioned(text, turn):
+            continue
         if text[begin : turn.start()].strip():
             kept = text[begin : turn.start()]
             break
@@ -111,6 +119,8 @@ def _marked(text: str) -> tuple[list[str], str]:
     at = line = seen = 0
     for mark in _MARK.finditer(text):
         token, start = mark[0], mark.start()
+        if (token in _OPENING or not closes) and _mentioned(text, mark):
+            continue
         line = text.rfind("\n", seen, start) + 1 or line
         seen = start
         if token in _OPENING:
@@ -130,6 +140,15 @@ def _marked(text: str) -> tuple[list[str], str]:
             at = mark.end()
     (thoughts if closes else kept).append(text[at:])
     return thoughts, "".join(kept)
+
+
+def _mentioned(text: str, mark: re.Match[str]) -> bool:
+    """Whether a sentence speaks of a mark: it stands in quotes, or between words that belong together.
+
+    It goes by what stands right beside the mark, which nothing that is taken away elsewhere changes.
+    """
+    before = text[max(0, mark.start() - 2) : mark.start()]
+    return any(left.search(before) and right.match(text, mark.end()) for left, right in (_QUOTED, _BETWEEN_WORDS))
 
 
 def _begins(before: str) -> bool:

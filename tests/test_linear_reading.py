@@ -29,6 +29,7 @@ from pdr_dspy.data.worksheets import lines_solved, parse_problem, same_worksheet
 from pdr_dspy.formats import Unread, adapter
 from pdr_dspy.formats import read as read_fields
 from pdr_dspy.modules.seeds import content
+from pdr_dspy.quoting import quoted
 from pdr_dspy.workflow import Format
 from pdr_dspy.workspace import ByteTokenizer, answers_workspace, drafts_workspace, previous_workspace
 from pdr_dspy.written import has_thinking, parted
@@ -129,6 +130,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "worksheet": lambda text: (lines_solved(SHEET.inputs["problem"], text), same_worksheet(text, text + "1")),
     "puzzle": parse_problem,
     "workspaces": _workspaces,
+    "quoted": quoted,
+    "tags": lambda text: _fields("xml", "list")(f"<answer>{text}</answer>"),
     "seed": lambda text: content([text]),
 }
 

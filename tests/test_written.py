@@ -44,6 +44,13 @@ ANSWER = "[[ ## answer ## ]]\n42"
         ("42<|im_end|>", "42"),
         ("42<|im_end|>\n<|im_start|>user\nAnother?", "42"),
         ("<|im_end|>\n42<|eot_id|>", "42"),
+        (f"Close it with `</think>`.\n{ANSWER}", f"Close it with `</think>`.\n{ANSWER}"),
+        (f"<think>hm</think>use </think> tags\n{ANSWER}", f"use </think> tags\n{ANSWER}"),
+        ("Of <think> and </think>, the second ends it.", "Of <think> and </think>, the second ends it."),
+        (f"<think>the tag </think> ends it\n</think>\n{ANSWER}", ANSWER),
+        (f"<think>a <think> begins it</think>{ANSWER}", ANSWER),
+        (f"so it is 7 </think> The answer:\n{ANSWER}", f"The answer:\n{ANSWER}"),
+        (f"A turn ends with '<|im_end|>'.\n{ANSWER}<|im_end|>", f"A turn ends with '<|im_end|>'.\n{ANSWER}"),
         ("42</s>", "42"),
         ("42</s></s>\n", "42"),
         ("<s>old</s> is struck out", "<s>old</s> is struck out"),
@@ -64,10 +71,18 @@ def test_the_thinking_is_kept_apart() -> None:
 PIECES = ["<think>", "</think>", "[THINK]", "[/THINK]", "<|channel|>analysis<|message|>", "<|im_end|>", "</s>", "a "]
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+MENTIONS = [*PIECES, " b", "`", " ", ". ", ", c", "\n"]
+
+
+@given(st.lists(st.sampled_from(MENTIONS), max_size=30).map("".join))
 def test_what_was_written_is_stable(text: str) -> None:
     once = written(text)
     assert written(once) == once
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_no_mark_is_left_of_what_is_no_sentence(text: str) -> None:
+    once = written(text)
     assert "</think>" not in once and "[/THINK]" not in once
 
 

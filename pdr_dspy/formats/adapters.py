@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from xml.etree import ElementTree
 
 import dspy
 from dspy.adapters.chat_adapter import ChatAdapter
@@ -13,9 +14,11 @@ from dspy.adapters.xml_adapter import XMLAdapter
 from dspy.utils.exceptions import AdapterParseError
 
 from pdr_dspy.formats.coerce import strict
+from pdr_dspy.formats.fields import role_of
 from pdr_dspy.formats.objects import first_closed, latex
 from pdr_dspy.formats.parsing import parsed
 from pdr_dspy.formats.repairing import repaired
+from pdr_dspy.quoting import without_tags
 
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
 _COMPLETED = "[[ ## completed ## ]]"
@@ -85,7 +88,35 @@ class PDRXMLAdapter(XMLAdapter):
         """
         return parsed(signature, completion, self._tags, type(self).__name__)
 
+    def format_user_message_content(
+        self,
+        signature: type[dspy.Signature],
+        inputs: dict[str, Any],
+        prefix: str = "",
+        suffix: str = "",
+        main_request: bool = False,
+    ) -> str:
+        """The inputs between tags; what a model wrote has none of them in it."""
+        shown = {
+            name: without_tags(value, list(signature.fields)) if self._foreign(signature, name, value) else value
+            for name, value in inputs.items()
+        }
+        return str(super().format_user_message_content(signature, shown, prefix, suffix, main_request))
+
+    @staticmethod
+    def _foreign(signature: type[dspy.Signature], name: str, value: Any) -> bool:
+        """Whether an input is a text that other calls have written."""
+        return isinstance(value, str) and role_of(signature.input_fields.get(name)) in ("workspace", "drafts", "draft")
+
     def _tags(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+        try:
+            elements = list(ElementTree.fromstring(f"<all>{text}</all>"))
+        except ElementTree.ParseError as error:
+            raise ValueError(str(error)) from None
+        for element in elements:
+            kind = signature.output_fields.get(element.tag)
+            if kind is not None and kind.annotation is not str and not len(element):
+                repaired(element.text or "")  # as DSPy will, in whatever time that takes
         return _strictly(super().parse, signature, text)
 
 

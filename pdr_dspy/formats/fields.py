@@ -42,7 +42,7 @@ def may_be_prose(name: str, kind: Any) -> bool:
 
 def role_of(field: Any) -> str:
     """What one of our own fields is for, or "" for a user's."""
-    return str((field.json_schema_extra or {}).get(ROLE, ""))
+    return str((getattr(field, "json_schema_extra", None) or {}).get(ROLE, ""))
 
 
 def label(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pdr_dspy.errors import Unparseable
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import render_draft
+from pdr_dspy.quoting import quoted
 from pdr_dspy.workflow import Analysis, Answers, Previous, Random, Summary, Top
 from pdr_dspy.workspace import (
     Tokenizer,
@@ -62,8 +63,8 @@ class Distiller(Protocol):
 
 
 def text_of(draft: Draft) -> str:
-    """A draft as text: written solution and output fields."""
-    return render_draft(draft.outputs, draft.solution)
+    """A draft as text, as other calls may read it: written solution and output fields."""
+    return quoted(render_draft(draft.outputs, draft.solution))
 
 
 async def summary(spec: Summary, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str | None]:
