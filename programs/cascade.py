@@ -80,7 +80,7 @@ def main() -> None:
     problems = worksheets(args.problems, lines=4, split="report", seed=1)
     with (
         start() as server,
-        Endpoint.open(EndpointSettings(urls=(server.base_url,), api_key=server.api_key)) as endpoint,
+        Endpoint.open(EndpointSettings(urls=(server.base_url,))) as endpoint,
         dspy.context(lm=endpoint.lm),
     ):
         right = escalated = 0

@@ -67,10 +67,11 @@ def opened(target: Target, store: Store, *, load: int, thinking: Thinking = "aut
         return
     from pdr_dspy.embedded import start
     from pdr_dspy.embedded.serve import usable_cores
+    from pdr_dspy.embedded.server_key import made_up
 
     print("starting the embedded reasoner", file=sys.stderr, flush=True)
     # Long chains with dozens of others in flight: what takes time is the model, not the calls' Python.
-    with start(weights=target.weights, threads=min(4, usable_cores())) as server:
+    with start(weights=target.weights, threads=min(4, usable_cores()), api_key=made_up()) as server:
         settings = EndpointSettings(
             urls=(server.base_url,), model=server.model, api_key=Secret(server.api_key), load=load, thinking=thinking
         )

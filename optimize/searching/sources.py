@@ -120,10 +120,11 @@ def opened(
             yield endpoint
         return
     from pdr_dspy.embedded import start
+    from pdr_dspy.embedded.server_key import made_up
 
     print("starting the embedded reasoner", file=sys.stderr, flush=True)
     with (
-        start() as server,
+        start(api_key=made_up()) as server,
         Endpoint.open(
             replace(_settings(options, (server.base_url,), server.model), api_key=Secret(server.api_key)),
             store,

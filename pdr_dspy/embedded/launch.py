@@ -1,7 +1,7 @@
 """Start the embedded reasoner beside a program, and see to it that it never outlives the program.
 
     with start() as server:
-        ...  # server.base_url is an OpenAI-compatible endpoint, server.model the model's name, server.api_key its key
+        ...  # server.base_url is an OpenAI-compatible endpoint, server.model the model's name
 
 The server runs in its own session: a Ctrl-C in the terminal reaches this program alone, which ends the server when it
 is done with it. Should this program be killed, the server notices and ends itself.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from .process import HOST, EmbeddedReasoner, Log, healthy, spawn, wait_for
-from .server_key import KEY_VARIABLE, made_up
+from .server_key import KEY_VARIABLE
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,8 +43,8 @@ def start(
         log_path: Where the server's output goes; None is a temporary file that goes with the server.
         max_num_seqs: Choices generated at once; None is the server's default.
         reasoning_parser: `none` leaves the thinking in the content; None is the server's default (`think`).
-        api_key: The key it wants, "" for none. None: the one in PDR_EMBEDDED_API_KEY, else one that is made up for this
-            process, so that no other user of the machine can disturb what is measured.
+        api_key: The key it wants, "" for none; with `server_key.made_up()` no other user of the machine disturbs it.
+            None: the one in PDR_EMBEDDED_API_KEY, if any.
         timeout: Seconds to wait for it to answer.
 
     Raises:
@@ -72,7 +72,7 @@ def start(
             said = json.loads(ready_file.read_text(encoding="utf-8"))
             return (int(said["port"]), str(said["model"])) if healthy(said["port"]) else None
 
-        key = os.environ.get(KEY_VARIABLE) or made_up() if api_key is None else api_key
+        key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
         # In its environment, which its owner alone can read.
         process = spawn(command, {**os.environ, "PYTHONPATH": _python_path(), KEY_VARIABLE: key}, log)
         port, model = wait_for(process, ready, log, seconds=timeout, field="embedded")

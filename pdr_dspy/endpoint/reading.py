@@ -43,7 +43,8 @@ class Redirected(Exception):
 def most_of(request: Mapping[str, Any]) -> int:
     """Bytes that the answer to a chat completion request may have."""
     cap, each = request.get("max_tokens"), request.get("top_logprobs")
-    tokens = cap if isinstance(cap, int) and cap > 0 else _UNCAPPED
+    copies = request.get("n")
+    tokens = (cap if isinstance(cap, int) and cap > 0 else _UNCAPPED) * (copies if isinstance(copies, int) else 1)
     if request.get("prompt_logprobs") is not None or tokens > _MOST:
         return _MOST
     return min(_MOST, _LEAST + _A_TOKEN * tokens * (1 + (each if isinstance(each, int) and each > 0 else 0)))

@@ -83,12 +83,12 @@ def test_a_command_line_is_no_place_for_it(given: list[str], capsys: pytest.Capt
 
 @pytest.fixture(scope="module")
 def locked(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedReasoner]:
-    with start(weights=weights, log_path=tmp_path_factory.mktemp("key") / "log") as running:
+    with start(weights=weights, log_path=tmp_path_factory.mktemp("key") / "log", api_key=made_up()) as running:
         yield running
 
 
 @pytest.mark.embedded
-def test_a_started_server_has_a_key_of_its_own(locked: EmbeddedReasoner) -> None:
+def test_a_server_started_with_a_key_wants_it(locked: EmbeddedReasoner) -> None:
     assert locked.api_key == made_up() and len(locked.api_key) >= 32
     with httpx.Client(base_url=locked.base_url, trust_env=False) as http:
         assert http.get("/models").status_code == 401

@@ -224,6 +224,7 @@ def test_what_may_be_read_grows_with_what_is_asked_for() -> None:
     assert most_of({"max_tokens": 16}) < 2 * MIB
     assert most_of({"max_tokens": 16_000}) < 10 * MIB
     assert most_of({"max_tokens": 16_000, "top_logprobs": 20}) > 100 * MIB
+    assert most_of({"max_tokens": 16_000, "n": 16}) > 100 * MIB
     assert most_of({}) > 16 * MIB
     for odd_cap in (10**30, -1, "x", None, True):
         assert MIB <= most_of({"max_tokens": odd_cap}) <= 2**29
