@@ -19,8 +19,11 @@ from pdr_dspy.errors import BudgetError, BudgetExhausted
 UNLIMITED = "unlimited"
 """How a budget without any limit is written."""
 
-_TOKENS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([km]?)")
-_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([sm]?)")
+MOST_TOKENS = 10**15
+"""Tokens of a limit at most; more is none."""
+
+_TOKENS = re.compile(r"([0-9]{1,400}(?:\.[0-9]{1,400})?)([km]?)")
+_SECONDS = re.compile(r"([0-9]{1,400}(?:\.[0-9]{1,400})?)([sm]?)")
 _TOKEN_UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _SECOND_UNITS = {"": 1, "s": 1, "m": 60}
 _EXAMPLE = "Write it like tokens=16k,total=400k,seconds=30 (k = 1000, m = 1000000)"
@@ -49,6 +52,8 @@ class Budget:
         for key, value in (("tokens", self.tokens), ("total", self.total)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise BudgetError(f"budget.{key}", f"{value!r} is not a whole number above 0", _EXAMPLE)
+            if value is not None and value > MOST_TOKENS:
+                raise BudgetError(f"budget.{key}", "it is too large", f"Write at most {MOST_TOKENS}, or leave it out")
         seconds = self.seconds
         if seconds is not None and (
             isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf
@@ -97,7 +102,7 @@ def parse_budget(text: str) -> Budget:
 def _tokens(key: str, text: str) -> int:
     match = _TOKENS.fullmatch(text.lower())
     if match is None:
-        raise BudgetError(f"budget.{key}", f"{text!r} is not a number of tokens", _EXAMPLE)
+        raise BudgetError(f"budget.{key}", f"{_quoted(text)} is not a number of tokens", _EXAMPLE)
     amount = Decimal(match[1]) * _TOKEN_UNITS[match[2]]
     if amount != int(amount):
         raise BudgetError(f"budget.{key}", f"{text!r} is not a whole number of tokens", _EXAMPLE)
@@ -107,8 +112,14 @@ def _tokens(key: str, text: str) -> int:
 def _seconds(text: str) -> float:
     match = _SECONDS.fullmatch(text.lower())
     if match is None:
-        raise BudgetError("budget.seconds", f"{text!r} is not a number of seconds", "Write it like 30, 30s, 1.5s or 2m")
+        raise BudgetError(
+            "budget.seconds", f"{_quoted(text)} is not a number of seconds", "Write it like 30, 30s, 1.5s or 2m"
+        )
     return float(match[1]) * _SECOND_UNITS[match[2]]
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _show(tokens: int) -> str:

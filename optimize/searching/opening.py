@@ -27,7 +27,7 @@ from optimize.searching.spending import parse_spend
 from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
 from optimize.studies.fingerprint import Begun, begun
-from optimize.studies.state import StateDir, default_name
+from optimize.studies.state import StateDir, default_name, study_name
 from optimize.studies.storages import is_shared, open_storage, present_storage
 from optimize.studies.study import Study
 from optimize.weighing.criteria import parse_objectives
@@ -58,7 +58,7 @@ def search(options: argparse.Namespace) -> int:
     limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
     check_loads(parse_loads(options.load), objectives, budget)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
-    name = options.study or default_name(str(budget), options.data, options.model or _kind(options))
+    name = study_name(options.study or default_name(str(budget), options.data, options.model or _kind(options)))
     problems = load_problems(options, sizes, lambda: _present(options, name))
     if options.dry_run:
         if before := _present(options, name):

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from optimize.showing.pages import Page
 from optimize.studies.fingerprint import FINGERPRINT
-from optimize.studies.state import JOURNAL
+from optimize.studies.state import JOURNAL, study_name
 from optimize.studies.storages import open_storage
 from optimize.studies.taking import evaluated
 from pdr_dspy.endpoint import FileAllowance
@@ -26,9 +26,9 @@ def read_page(name: str, runs: Path, storage: str | None) -> Page:
         storage: Its Optuna storage, where that is not the journal in its directory.
 
     Raises:
-        InputError: there is no such study, or nothing was measured yet.
+        InputError: there is no such study, it is no name of one, or nothing was measured yet.
     """
-    directory = runs / name
+    directory = runs / study_name(name)
     if storage is None and not (directory / JOURNAL).exists():
         there = sorted(path.parent.name for path in runs.glob(f"*/{JOURNAL}"))
         mend = f"There are: {', '.join(there)}" if there else "Give --runs, or --storage if the search had one"

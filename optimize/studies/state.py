@@ -33,6 +33,20 @@ def default_name(budget: str, data: str, model: str) -> str:
     return "_".join(slug(part)[:60] for part in (budget, without_ending(data), model.rsplit("/", 1)[-1]))
 
 
+def study_name(text: str) -> str:
+    """A study's name as it was given, if it can be the name of a directory below `runs/`.
+
+    Raises:
+        InputError: it is a path, or no name for a file.
+    """
+    name = re.compile(r"(?!\.{1,2}\Z)[^/\\\x00-\x1f\x7f]{1,200}")
+    if not name.fullmatch(text):
+        shown = ascii(text if len(text) <= 60 else text[:57] + "...")
+        mend = "Give a name, without / and \\; --runs says where its directory is"
+        raise InputError("study", f"{shown} is not a name of a study", mend)
+    return text
+
+
 @dataclass
 class StateDir:
     """A study's directory, held by this process while it is open.

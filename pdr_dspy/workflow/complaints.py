@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -53,6 +54,21 @@ _BOUNDS = {
 }
 
 
+class _Shown(reprlib.Repr):
+    """Shows the beginning of a value alone: all of it may be without end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxlist, self.maxtuple, self.maxdict, self.maxlong = 3, 20, 20, 20, 60
+
+    def repr_int(self, x: int, level: int) -> str:
+        """An integer; Python refuses to print one of thousands of digits."""
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else "a number of thousands of digits"
+
+
+_SHOWN = _Shown()
+
+
 @dataclass(frozen=True, slots=True)
 class Complaint:
     """One thing that is wrong: the path of keys and indices to it, the problem, and the mend."""
@@ -93,10 +109,21 @@ def complaint(error: ErrorDetails) -> Complaint:
         return Complaint(path, f"{shown} is {problem}", mend.format_map(context))
     if kind == "literal_error":
         return Complaint(path, f"{shown} is not one of the choices", f"Write {context['expected']}")
+    if kind == "too_long":
+        shown = "rounds" if path[-1:] == ("rounds",) else "entries"
+        return Complaint(
+            path, f"there are {context['actual_length']} {shown}", f"Write at most {context['max_length']}"
+        )
+    if kind == "string_too_long":
+        return Complaint(path, f"{shown} is too long", f"Write at most {context['max_length']} characters")
     if kind in ("too_short", "string_too_short"):
         return Complaint(path, "it is empty", "Write at least one")
     if kind == "string_pattern_mismatch":
-        allowed = "letters, digits and . _ -" if path[-1] in ("name", "id") else "printable ASCII without spaces"
+        allowed = (
+            "letters, digits and . _ - (not dots alone)"
+            if path[-1] in ("name", "id")
+            else "printable ASCII without spaces"
+        )
         return Complaint(path, f"{shown} has other characters than {allowed}", "Leave them out")
     return Complaint(path, f"{shown} can't be used", f"What is asked: {error['msg']}")
 
@@ -150,5 +177,5 @@ def _kind(path: tuple[str | int, ...], value: Any) -> Complaint:
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
+    text = _SHOWN.repr(value) if isinstance(value, int | list | tuple | Mapping | set) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -11,6 +11,21 @@ import yaml
 Path = Sequence[str | int]
 
 
+LONGEST = 1_000_000
+"""Characters of a YAML text at most."""
+
+MOST_VALUES = 100_000
+"""Values at most, what an alias stands for counted each time: ten lines of aliases of aliases stand for billions."""
+
+
+class TooMuch(ValueError):
+    """A YAML text that is, or stands for, too much; `mend` says what to write instead."""
+
+    def __init__(self, problem: str, mend: str) -> None:
+        self.mend = mend
+        super().__init__(problem)
+
+
 @dataclass(frozen=True, slots=True)
 class Duplicate:
     """A key that stands twice in one mapping, with both lines (from 1)."""
@@ -33,13 +48,40 @@ def read(text: str) -> Marked:
     """Read YAML text.
 
     Raises:
-        yaml.YAMLError, ValueError, RecursionError: it is none. PyYAML lets the last two through: a date that does not
-            exist, nesting without end.
+        yaml.YAMLError, ValueError, RecursionError: it is none, or too large. PyYAML lets the last two through: a date
+            that does not exist, nesting without end.
     """
+    if len(text) > LONGEST:
+        raise TooMuch(f"it has more than {LONGEST:,} characters", "Give the file of a workflow")
     loader = yaml.SafeLoader(text)
     root = loader.get_single_node()
+    if root is not None and _values(root, {}, set()) > MOST_VALUES:
+        raise TooMuch(f"its aliases stand for more than {MOST_VALUES:,} values", "Write out what they stand for")
     twice = next(duplicates(root), None)
     return Marked(root, None if root is None or twice else loader.construct_document(root), twice)
+
+
+def _values(node: yaml.Node, known: dict[int, int], within: set[int]) -> int:
+    """How many values a node stands for, itself included.
+
+    Args:
+        node: The node.
+        known: Of each node seen so far (by its id), how many.
+        within: The nodes that it is a part of.
+
+    Raises:
+        TooMuch: an alias stands for what it is a part of.
+    """
+    if id(node) in within:
+        problem = f"an alias stands for what it is a part of, line {node.start_mark.line + 1}"
+        raise TooMuch(problem, "Write out what it stands for")
+    if id(node) not in known:
+        within.add(id(node))
+        inner = node.value if isinstance(node, yaml.SequenceNode | yaml.MappingNode) else []
+        parts = [part for each in inner for part in (each if isinstance(each, tuple) else (each,))]
+        known[id(node)] = 1 + sum(_values(part, known, within) for part in parts)
+        within.discard(id(node))
+    return known[id(node)]
 
 
 def line_of(root: yaml.Node | None, path: Path) -> int:

@@ -11,6 +11,7 @@ Knows neither the catalogue's texts nor signatures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -20,6 +21,10 @@ from pdr_dspy.workflow.values import Frozen, rule
 
 LONGEST = 20_000
 """Characters of an instruction at most: some pages. More is a file pasted by mistake, and read by every call."""
+
+
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, which databases refuse, and halves of characters, which no UTF-8 text has."""
 
 
 class Instruction(Frozen):
@@ -37,6 +42,8 @@ class Instruction(Frozen):
     def _readable(self) -> Self:
         if not self.text.strip():
             raise rule(("text",), "it is empty", "Write the instruction, or the id of one of the catalogue's")
+        if bad := _UNREADABLE.search(self.text):
+            raise rule(("text",), f"the character {bad[0]!r} can't be sent to a model", "Leave it out")
         if len(self.text) > LONGEST:
             problem = f"{len(self.text):,} characters are too many for an instruction"
             raise rule(("text",), problem, f"Write at most {LONGEST:,}")

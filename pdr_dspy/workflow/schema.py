@@ -15,8 +15,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from pdr_dspy.workflow.closing import Close, Closing, Pick
 from pdr_dspy.workflow.prompting import Prompts
 from pdr_dspy.workflow.thinking import HelperThinking
-from pdr_dspy.workflow.values import Frozen, rule
+from pdr_dspy.workflow.values import MOST_TOKENS, Frozen, rule
 from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
+
+MOST_DRAFTS = 4096
+"""Drafts of a round at most: each is a request, and all of them are under way at once."""
+
+MOST_ROUNDS = 256
+"""Rounds at most."""
 
 
 def _as_tuple(value: Any) -> Any:
@@ -37,7 +43,7 @@ class Summary(Frozen):
     """Global summary (the paper's D^S): one call reads all drafts and writes one shared workspace."""
 
     kind: Literal["summary"] = "summary"
-    tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
+    tokens: int = Field(default=1024, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
     thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
 
 
@@ -45,11 +51,11 @@ class Top(Frozen):
     """Extractive top-k (D^E): a call picks k drafts; they themselves are the workspace."""
 
     kind: Literal["top"] = "top"
-    k: int = Field(default=2, ge=1, description="drafts in a workspace")
+    k: int = Field(default=2, ge=1, le=MOST_DRAFTS, description="drafts in a workspace")
     shared: bool = Field(
         default=True, description="one pick for all next drafts; false: each next draft gets its own pick"
     )
-    tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
+    tokens: int = Field(default=4096, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
     thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
 
 
@@ -57,29 +63,29 @@ class Random(Frozen):
     """Random-k (D^R): each next draft gets its own k drafts, drawn at random; no call."""
 
     kind: Literal["random"] = "random"
-    k: int = Field(default=2, ge=1, description="drafts in a workspace")
-    tokens: int = Field(default=4096, ge=1, description="kappa: the most tokens the workspace may have")
+    k: int = Field(default=2, ge=1, le=MOST_DRAFTS, description="drafts in a workspace")
+    tokens: int = Field(default=4096, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
 
 
 class Answers(Frozen):
     """The drafts' answers alone (PaCoRe's compaction); no call."""
 
     kind: Literal["answers"] = "answers"
-    tokens: int = Field(default=1024, ge=1, description="kappa: the most tokens the workspace may have")
+    tokens: int = Field(default=1024, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
 
 
 class Previous(Frozen):
     """Sequential Refinement: the workspace is the previous answer; no call."""
 
     kind: Literal["previous"] = "previous"
-    tokens: int = Field(default=2048, ge=1, description="kappa: the most tokens the workspace may have")
+    tokens: int = Field(default=2048, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
 
 
 class Analysis(Frozen):
     """Sequential Refinement with error analysis: a call lists the flaws of the previous answer, and both are read."""
 
     kind: Literal["analysis"] = "analysis"
-    tokens: int = Field(default=2048, ge=1, description="kappa: the most tokens the workspace may have")
+    tokens: int = Field(default=2048, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
     thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
 
 
@@ -119,10 +125,12 @@ class Round(Frozen):
     the budget.
     """
 
-    width: int = Field(ge=1, description="drafts in parallel")
+    width: int = Field(ge=1, le=MOST_DRAFTS, description="drafts in parallel")
     distill: Distill | None = Field(default=None, description="absent in the last round, and only there")
-    thinking: int | None = Field(default=None, ge=0, description="cap on a draft's thinking tokens")
-    answer: int | None = Field(default=None, ge=1, description="cap on a draft's tokens after its thinking")
+    thinking: int | None = Field(default=None, ge=0, le=MOST_TOKENS, description="cap on a draft's thinking tokens")
+    answer: int | None = Field(
+        default=None, ge=1, le=MOST_TOKENS, description="cap on a draft's tokens after its thinking"
+    )
     quorum: int | None = Field(default=None, ge=1, description="go on when so many drafts have come (`first 6 of 8`)")
     models: Annotated[tuple[ModelName, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = Field(
         default=None, description="a model for each draft in turn (Mixture of Agents)"
@@ -162,8 +170,8 @@ class Workflow(Frozen):
     `off`, for measurements: it fails.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.\-]+$")
-    rounds: Annotated[tuple[Round, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+    name: str = Field(min_length=1, max_length=200, pattern=r"^[.]*[A-Za-z0-9_\-][A-Za-z0-9_.\-]*$")
+    rounds: Annotated[tuple[Round, ...], Field(min_length=1, max_length=MOST_ROUNDS), BeforeValidator(_as_tuple)]
     close: Close = "single"
     share: float = Field(default=1.0, gt=0.0, le=1.0, description="fraction of a `tokens` budget the path may use")
     prompts: Prompts = Prompts()

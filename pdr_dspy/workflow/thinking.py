@@ -6,14 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from pdr_dspy.workflow.values import rule
+from pdr_dspy.workflow.values import MOST_TOKENS, rule
 
 
 def _amount(value: Any) -> Any:
     if value is None or value == "off" or value is False:  # YAML reads a bare `off` as false
         return None if value is None else "off"
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
         return value
+    if isinstance(value, int) and not isinstance(value, bool) and value > MOST_TOKENS:
+        raise rule((), "it is too large", f"Write at most {MOST_TOKENS}")
     shown = value if isinstance(value, str | int | float) else type(value).__name__
     raise rule((), f"{shown!r} is neither a number of tokens nor off", "Write tokens, such as 512, or off")
 

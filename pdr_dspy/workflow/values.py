@@ -9,6 +9,10 @@ RULE = "workflow_rule"
 """Type of the validation errors raised by hand; their context has `at` (path below the model), problem, mend."""
 
 
+MOST_TOKENS = 10**9
+"""Tokens of one call, or of a workspace, at most: far more than any model reads."""
+
+
 class Frozen(BaseModel):
     """A value: it can't be changed, an unknown key is an error, and no type is converted."""
 

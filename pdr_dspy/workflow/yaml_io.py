@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.prompts import catalogue
+from pdr_dspy.regular import other_kind
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
-from pdr_dspy.workflow.marks import line_of, read
+from pdr_dspy.workflow.marks import LONGEST, TooMuch, line_of, read
 from pdr_dspy.workflow.prompting import OWN, PROMPTED, Instruction
 from pdr_dspy.workflow.schema import Workflow
 
@@ -31,11 +32,20 @@ def load_workflow(path: Path | str) -> Workflow:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        if kind := other_kind(file):
+            raise OSError(0, f"it is {kind}")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(LONGEST + 1)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         others = sorted(p.name for p in file.parent.glob("*") if p.suffix in _SUFFIXES) if file.parent.is_dir() else []
         mend = f"In {file.parent} there are {', '.join(others)}" if others else "Write the path of a YAML file"
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = (
+            error.strerror
+            if isinstance(error, OSError)
+            else "it is not UTF-8 text"
+            if isinstance(error, UnicodeDecodeError)
+            else "it is no path"
+        )
         raise WorkflowError(str(path), f"can't be read ({reason})", mend) from None
     return parse_workflow(text, source=str(path))
 
@@ -55,8 +65,11 @@ def parse_workflow(text: str, source: str = "") -> Workflow:
         marked = read(text)
     except yaml.YAMLError as error:
         raise _no_yaml(error, place) from None
-    except (ValueError, RecursionError) as error:
-        raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", "Mend it") from None
+    except RecursionError:
+        raise WorkflowError(source or "workflow", "it is nested too deeply", "Close its brackets") from None
+    except ValueError as error:
+        mend = error.mend if isinstance(error, TooMuch) else "Mend it"
+        raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", mend) from None
     if twice := marked.twice:
         where = f"{field(twice.path)} (line {twice.second}{place})"
         raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")

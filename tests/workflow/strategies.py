@@ -71,7 +71,7 @@ def workflows(draw: st.DrawFn, widest: int = 32) -> Workflow:
     close = draw(st.sampled_from(["single", "vote", "pick"]) | st.builds(Pick, kind=st.just("pick"), thinking=THINKING))
     width = 1 if close == "single" else draw(st.integers(2, min(widest, 16)))
     return Workflow(
-        name=draw(st.from_regex(r"\A[A-Za-z0-9_.\-]{1,12}\Z")),
+        name=draw(st.from_regex(r"\A[.]?[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,10}\Z")),
         rounds=(*draw(st.lists(rounds(widest=widest), max_size=4)), draw(rounds(last=True, width=width))),
         close=close,
         share=draw(st.floats(0, 1, exclude_min=True, allow_subnormal=False).filter(lambda s: s >= 1e-3)),

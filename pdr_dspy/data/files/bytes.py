@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from pdr_dspy.errors import DataError
+from pdr_dspy.regular import other_kind
 
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
@@ -25,6 +26,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         DataError: there is no such file, it can't be read, or is damaged (also within the block).
     """
+    _check_kind(path)
     try:
         zipped = first_bytes(path, 2) == GZIP
         with gzip.open(path, "rb") if zipped else path.open("rb") as file:
@@ -45,6 +47,7 @@ def first_bytes(path: Path, count: int, *, unzipped: bool = False) -> bytes:
     if unzipped:
         with opened(path) as file:
             return file.read(count)
+    _check_kind(path)
     try:
         with path.open("rb") as raw:
             return raw.read(count)
@@ -84,6 +87,12 @@ def as_utf8(path: Path, encoding: str) -> str:
     name = path.name.removesuffix(".gz") if zipped else path.name
     other = " (cp1252 is what Excel writes on Windows; other programs, other encodings)" if encoding == "cp1252" else ""
     return f"Save it as UTF-8 text, or convert it: `{command} > {shlex.quote('utf8-' + name)}`{other}."
+
+
+def _check_kind(path: Path) -> None:
+    if kind := other_kind(path):
+        mend = "Give a file with problems; what comes out of a pipe, write into one first."
+        raise DataError("data", f"{path} is {kind}, not a file", mend)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
