@@ -58,7 +58,9 @@ def generated(result: StoredCompletion | Failure, bounds: Bounds) -> int | None:
     """Tokens that an attempt generated; None where nobody knows, so that it may be as many as it was allowed."""
     if isinstance(result, Failure):
         said = 0 if result.costless else result.generated
-        return None if said is None or said > (bounds.most or said) else said
+        if said is None:
+            return result.counted if result.counted > (bounds.most or result.counted) else None
+        return None if said > (bounds.most or said) else said
     return reported(result.body, bounds)
 
 
@@ -79,7 +81,7 @@ def reported(body: Mapping[str, Any], bounds: Bounds) -> int | None:
 def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
     """Tokens that an attempt may have generated beyond those that the ledger counts for it."""
     known = generated(result, bounds)
-    counted = (result.generated or 0) if isinstance(result, Failure) else usage_of(result.body).completion
+    counted = result.counted if isinstance(result, Failure) else usage_of(result.body).completion
     return max(0, ((bounds.most or 0) if known is None else known) - counted)
 
 

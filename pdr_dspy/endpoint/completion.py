@@ -72,7 +72,8 @@ def broken_off(body: Mapping[str, Any]) -> Failure | None:
         return None
     usage = usage_of(body)
     said = usage.completion if usage.reported else None
-    return Failure("server", f"the server broke the answer off (finish reason {finish!r})", status=200, generated=said)
+    detail = f"the server broke the answer off (finish reason {finish!r})"
+    return Failure("server", detail, status=200, generated=said, counted=usage.completion)
 
 
 def response_of(body: Mapping[str, Any]) -> Response:

@@ -31,6 +31,7 @@ class Failure:
         refuses_schema: It named the schema of the answer.
         costless: Nothing was generated for it, as is known (`delivery`); False where nobody knows.
         generated: Tokens that were generated for it, as the server says, or None where it does not.
+        counted: Tokens of it that the ledger counts, as the server says or as they were counted here.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Failure:
     refuses_schema: bool = False
     costless: bool = False
     generated: int | None = None
+    counted: int = 0
 
     @property
     def passing(self) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy.calls import CallTag
 from pdr_dspy.endpoint import FileAllowance, FileStore, MemoryStore, StoredCompletion
+from pdr_dspy.errors import ServerFailure
 from pdr_dspy.ledger import meters
 
 from .support import open_endpoint, recorded
@@ -103,6 +104,17 @@ def test_an_estimate_is_booked_as_all_that_was_allowed(fake_vllm: FakeVLLM, tmp_
     with open_endpoint(fake_vllm, allowance=allowance, thinking="off") as endpoint:
         recorded(endpoint)
     assert allowance.spent == CAP
+
+
+def test_an_answer_that_was_broken_off_is_not_booked_twice(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
+    fake_vllm.answer = Reply(text="one two three", finish="abort", usage=False)
+    allowance = FileAllowance(tmp_path)
+    with open_endpoint(fake_vllm, allowance=allowance, retries=0) as endpoint:
+        error, (record,) = recorded(endpoint)
+        stats = endpoint.stats
+    assert isinstance(error, ServerFailure)
+    assert (record.outcome, record.estimated, record.completion_tokens) == ("server", True, WORDS)
+    assert allowance.spent == stats.fresh_tokens + stats.uncounted_at_most == CAP
 
 
 def test_an_estimate_in_an_older_store_is_made_when_it_is_replayed(fake_vllm: FakeVLLM) -> None:
