@@ -95,13 +95,13 @@ class FileAllowance:
     def spent(self) -> int:
         """Tokens booked, and set aside by requests in flight or cut off."""
         with self._lock:
-            self._scan()
+            self._look()
             return self._settled + sum(self._open.values())
 
     def hold(self, tokens: int) -> Hold | None:
         """See `Allowance.hold`."""
         with self._lock, self._alone():
-            self._scan()
+            self._look()
             spent = self._settled + sum(self._open.values())
             if self.limit is not None and (self._refused or spent + tokens > self.limit - self.kept):
                 if self._mine:
@@ -162,9 +162,17 @@ class FileAllowance:
         finally:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
 
+    def _look(self) -> None:
+        try:
+            self._scan()
+        except OSError as error:
+            raise disk_error(self.directory, error) from error
+
     def _scan(self) -> None:
         for entry in os.scandir(self.directory):
-            if entry.name.endswith(_SUFFIX) and entry.stat().st_size > self._read.get(path := Path(entry.path), 0):
+            if not entry.name.endswith(_SUFFIX) or not entry.is_file():  # a pipe would be waited for
+                continue
+            if entry.stat().st_size > self._read.get(path := Path(entry.path), 0):
                 self._take_in(path)
 
     def _take_in(self, path: Path) -> None:

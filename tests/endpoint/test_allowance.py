@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy import bridge
 from pdr_dspy.endpoint import FileAllowance, FileStore, Hold
-from pdr_dspy.errors import InputError, ServerFailure, SpendExhausted, TimedOut
+from pdr_dspy.errors import DiskError, InputError, ServerFailure, SpendExhausted, TimedOut
 
 from .support import burst, call, drafts, open_endpoint, outcome, typed
 
@@ -138,3 +139,19 @@ def test_only_what_is_in_flight_is_set_aside(fake_vllm: FakeVLLM, tmp_path: Path
     with open_endpoint(fake_vllm, allowance=allowance, load=2) as endpoint:
         burst(endpoint, drafts(12))
     assert max(seen) <= 2 * 50 + allowance.spent
+
+
+def test_what_is_no_segment_is_passed_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.spend")
+    (tmp_path / "folder.spend").mkdir()
+    (tmp_path / "nowhere.spend").symlink_to("gone")
+    allowance = FileAllowance(tmp_path, 100)
+    hold = allowance.hold(30)
+    assert hold is not None and FileAllowance(tmp_path).spent == 30
+
+
+def test_a_directory_that_goes_away_is_no_raw_error(tmp_path: Path) -> None:
+    allowance = FileAllowance(tmp_path / "spend", 100)
+    (tmp_path / "spend").rmdir()
+    with pytest.raises(DiskError, match="spend"):
+        allowance.hold(30)
