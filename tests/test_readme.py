@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -48,7 +49,8 @@ def test_every_file_it_names_is_there() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-PAGES = ["README.md", "experiments/README.md", "docs/data.md", "docs/cluster.md", "docs/looking.md", "docs/training.md"]
+DOCS = ("cluster", "data", "looking", "reliability", "training")
+PAGES = ["README.md", "experiments/README.md", *(f"docs/{name}.md" for name in DOCS)]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -56,3 +58,18 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_every_promise_has_its_test() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| promise |")]
+    assert len(rows) > 20
+    for row in rows:
+        (path, name) = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?` \|$", row)[0]
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        tests = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        marks = [ast.unparse(node) for node in tree.body if "pytestmark" in ast.unparse(node)]
+        found = [test for test in tests if test.name == name or (not name and test.name.startswith("test_"))]
+        assert found, row
+        marks += [ast.unparse(each) for each in found[0].decorator_list] if name else []
+        assert any("slow" in mark for mark in marks) == ("(slow)" in row), row
