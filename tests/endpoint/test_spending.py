@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from fakes.counting import CountingVLLM, Fault
+from fakes.faults import FAULTS
 from fakes.vllm import FakeVLLM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,31 +30,6 @@ from pdr_dspy.ledger import open_ledger
 
 from .support import open_endpoint, outcome, typed
 
-AFTER = (302, 303, 406, 408, 409, 423, 424, 499, 500, 502, 503, 504, 507, 520, 524, 529)
-"""Statuses that may come after the last token."""
-
-FAULTS = {
-    **{f"{status} before": Fault("status", after=False, status=status) for status in (*sorted(REFUSALS), *AFTER)},
-    **{f"{status} after": Fault("status", status=status) for status in AFTER},
-    **{
-        f"{kind} {'after' if after else 'before'}": Fault(kind, after=after)
-        for kind in ("close", "reset", "hang")
-        for after in (True, False)
-    },
-    "cut": Fault("cut"), "short": Fault("short"), "zipped": Fault("zipped"),
-    "html": Fault("raw", raw="<html>welcome</html>"), "half": Fault("raw", raw='{"choices": [{"ind'),
-    "no choice": Fault("raw", raw='{"choices": []}'), "null": Fault("raw", raw="null"),
-    "an error in a 200": Fault("raw", raw='{"error": "maximum context length is 7 tokens"}'),
-    "content of no known type": Fault("raw", raw='{"choices": [{"message": {"content": [{"type": "image"}]}}]}'),
-    "broken off": Fault(finish="abort"), "broken off, unsaid": Fault(finish="error", usage=False),
-    "cap ignored": Fault(tokens=90, beyond=True),
-    "no usage": Fault(usage=False), "no tokens": Fault(usage={"completion_tokens": 0}),
-    "far too few": Fault(tokens=50, usage={"completion_tokens": 1}),
-    "far too many": Fault(usage={"completion_tokens": 10**9}),
-    "negative": Fault(usage={"completion_tokens": -7}), "no number": Fault(usage={"completion_tokens": float("nan")}),
-    "nested": Fault(usage={"completion_tokens": {"completion_tokens": 3}}),
-    "a text": Fault(usage={"completion_tokens": "12"}),
-}  # fmt: skip
 ARRIVES = {"answer", "cap ignored", "broken off", *(f"{status} before" for status in REFUSALS)}
 """After these the count is known to the token."""
 
