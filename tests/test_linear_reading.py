@@ -174,7 +174,7 @@ def test_reading_takes_time_linear_in_the_text(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_reading_longer_and_mixed_texts_takes_linear_time(name: str) -> None:
-    cases = [("", part, "") for part in PARTS] + [mixed(seed) for seed in range(60)]
+    cases = [("", part, "") for part in PARTS[list(READERS).index(name) % 3 :: 3]] + [mixed(seed) for seed in range(30)]
     assert not [said for case in cases if (said := linear(READERS[name], *case, 4_000, 64_000))]
 
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from experiments.questions.markdown import spliced, table
+from experiments.pages import check_page, write
+from experiments.questions.markdown import table
 from optimize.searching.options import guarded
 from pdr_dspy.calls import CallTag, tagged
-from pdr_dspy.disk import disk_error
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, FileAllowance, Secret
-from pdr_dspy.errors import CallError, DataError, InputError
+from pdr_dspy.errors import CallError, InputError
 from pdr_dspy.ledger import open_ledger
 
 TESTS = Path(__file__).resolve().parents[2] / "tests"
@@ -130,7 +130,8 @@ def report(found: dict[str, Tried]) -> str:
 
 def run(out: Path | None) -> int:
     """Try all of them; 1 where one was not held."""
-    document = None if out is None else _page(out, "")
+    if out is not None:
+        check_page(out, "faults")
     found: dict[str, Tried] = {}
     missed: list[str] = []
     with CountingVLLM() as server:
@@ -143,20 +144,9 @@ def run(out: Path | None) -> int:
                 found[kind] += one
     print(report(found))
     print("\n".join(missed), file=sys.stderr)
-    if out is not None and document is not None:
-        try:
-            out.write_text(_page(out, report(found)), encoding="utf-8")
-        except OSError as error:
-            raise disk_error(out, error) from None
+    if out is not None:
+        write(out, "faults", report(found))
     return 1 if missed else 0
-
-
-def _page(path: Path, text: str) -> str:
-    mend = "Give a Markdown file with <!-- table:faults --> and <!-- /table:faults -->, once each."
-    try:
-        return spliced(path.read_text(encoding="utf-8"), "table", "faults", text)
-    except (OSError, ValueError) as error:
-        raise DataError("out", f"{path}: {error}", mend) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

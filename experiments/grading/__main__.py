@@ -11,8 +11,9 @@ from experiments.grading.judge import KNOWN
 from experiments.grading.ours import our_words
 from experiments.grading.pairs import PAIRS, read_pairs
 from experiments.grading.process import Missing, words
-from experiments.grading.report import OURS, Compared, check_page, markdown, write
+from experiments.grading.report import OURS, Compared, markdown
 from experiments.grading.tables import mistakes
+from experiments.pages import check_page, write
 from optimize.searching.options import guarded
 
 EPILOG = """\
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(options: argparse.Namespace) -> int:
     """Run the graders and show the tables; returns the exit code."""
     if options.out is not None:
-        check_page(options.out)
+        check_page(options.out, "grading")
     pairs = read_pairs(options.pairs, tuple(kind for kind in options.kinds.split(",") if kind))
     common = [pair for pair in pairs if pair.kind == "math"]
     said = {OURS: our_words(pairs)}
@@ -74,7 +75,7 @@ def compare(options: argparse.Namespace) -> int:
             missing[name] = str(reason)
     compared = Compared(tuple(pairs), said, missing)
     if options.out is not None:
-        write(compared, options.out)
+        write(options.out, "grading", markdown(compared))
     print(markdown(compared))
     if options.mistakes:
         print("\n" + "\n".join(mistakes(pairs, said[OURS])))

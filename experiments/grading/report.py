@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from experiments.grading.pairs import Pair
 from experiments.grading.tables import by, overall, side_by_side
-from experiments.questions.markdown import spliced
-from pdr_dspy.disk import disk_error
-from pdr_dspy.errors import DataError
 
 OURS = "ours"
 NOTE = """\
@@ -54,39 +50,3 @@ def markdown(compared: Compared) -> str:
         named = "; ".join(f"{name}: {reason}" for name, reason in compared.missing.items())
         parts.append(f"Not installed where this was made: {named}.")
     return "\n\n".join(parts)
-
-
-def write(compared: Compared, path: Path) -> None:
-    """Put the tables between the markers `<!-- table:grading -->` and `<!-- /table:grading -->` of a document.
-
-    Raises:
-        DataError: the document can't be read, or lacks the markers.
-        DiskError: it can't be written.
-    """
-    document = _with_tables(path, markdown(compared))
-    try:
-        path.write_text(document, encoding="utf-8")
-    except OSError as error:
-        raise disk_error(path, error) from None
-
-
-def check_page(path: Path) -> None:
-    """See to it that `write` will be able to, before there is anything to be written.
-
-    Raises:
-        DataError: the document can't be read, or lacks the markers.
-        DiskError: it can't be written.
-    """
-    _with_tables(path, "")
-    try:
-        path.open("r+b").close()
-    except OSError as error:
-        raise disk_error(path, error) from None
-
-
-def _with_tables(path: Path, tables: str) -> str:
-    mend = "Give a Markdown file with <!-- table:grading --> and <!-- /table:grading -->, once each."
-    try:
-        return spliced(path.read_text(encoding="utf-8"), "table", "grading", tables)
-    except (OSError, ValueError) as error:
-        raise DataError("out", f"{path}: {error}", mend) from None

@@ -13,11 +13,11 @@ A killed build goes on where its last checkpoint left it, in whichever of them.
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
 import sys
 from pathlib import Path
 
+from experiments import arguments
 from experiments.reasoner import tokenizer
 from experiments.reasoner.network import SHIPPED
 from experiments.reasoner.templates import Prompts
@@ -71,8 +71,9 @@ def taught(folder: Path, model: Path, seed: int, processes: int) -> Path:
     from experiments.reasoner.allocation import keep_freed_pages
     from experiments.training.config import load_config
     from experiments.training.folder import Folder
+    from experiments.training.operator_sft.begun import Begun
     from experiments.training.operator_sft.config import TeacherSFT
-    from experiments.training.operator_sft.train import Begun, teach
+    from experiments.training.operator_sft.train import teach
 
     stage = load_config(CONFIG).operator_sft
     if not isinstance(stage, TeacherSFT):
@@ -102,33 +103,21 @@ def _parser() -> argparse.ArgumentParser:
     add = found.add_argument
     add("--folder", type=Path, default=Path("runs/reasoner"), help="checkpoints and logs (default: %(default)s)")
     add("--to", type=Path, default=SHIPPED, help="where the result goes (default: what the library ships)")
-    add("--minutes", type=_minutes, default=180.0, help="the first training, by the wall clock (default: %(default)g)")
-    add("--seed", type=_whole, default=0, help="each run of operator SFT counts it up (default: 0)")
-    add("--processes", type=_positive, default=2, help="that share each training, one thread each (default: 2)")
-    add("--operator", type=_whole, default=2, help="runs of operator SFT, about an hour of two cores each (default: 2)")
+    add(
+        "--minutes",
+        type=arguments.minutes,
+        default=180.0,
+        help="the first training takes (default: %(default)g)",
+    )
+    add("--seed", type=arguments.whole, default=0, help="each run of operator SFT counts it up (default: 0)")
+    add("--processes", type=arguments.count, default=2, help="that share each training, one thread each (default: 2)")
+    add(
+        "--operator",
+        type=arguments.whole,
+        default=2,
+        help="runs of operator SFT, an hour or two each (default: 2)",
+    )
     return found
-
-
-def _minutes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
-    return value
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _whole(text) < 1:
-        raise argparse.ArgumentTypeError("it is a number of 1 or more")
-    return int(text)
 
 
 def main() -> int:

@@ -38,7 +38,7 @@ ASKED = {"format": "markers", "prompts": "reasoner", "switchable": True}
 
 def load(checkpoint: Path) -> Reasoner:
     """The model of a checkpoint."""
-    saved = torch.load(checkpoint, weights_only=False)
+    saved = torch.load(checkpoint, weights_only=True)
     model = Reasoner(Shape(**saved["shape"]))
     model.load_state_dict(saved["model"])
     return model.eval()

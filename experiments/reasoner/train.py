@@ -122,7 +122,7 @@ def _work(rank: int, world: int, folder: str, minutes: float, seed: int, width: 
     state: dict[str, Any] = {"step": 0, "chunk": 0, "tokens": 0, "elapsed": 0.0, "log": []}
     checkpoint = root / "checkpoint.pt"
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=False)
+        saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
         optimiser.load(saved)
         state = saved["state"]

@@ -12,13 +12,13 @@ The same command goes on after Ctrl-C or a kill. Curves are in MLflow (`mlflow u
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import signal
 import sys
 import warnings
 from pathlib import Path
 
+from experiments.arguments import count, minutes, whole
 from experiments.configuration import known_in
 from experiments.reasoner.allocation import keep_freed_pages
 from experiments.training.config import CONFIGS, RL, Config, load_config
@@ -49,42 +49,20 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--output", type=Path, help="the stage's folder (default: runs/training/CONFIG/STAGE)")
     found.add_argument(
         "--minutes",
-        type=_minutes,
+        type=minutes,
         help="stop after so long, where a checkpoint is due; the same command goes on",
     )
-    found.add_argument("--steps", type=_count, help="rollout steps instead of the configuration's; more go on later")
-    found.add_argument("--seed", type=_seed, help="of everything drawn, instead of the configuration's")
+    found.add_argument("--steps", type=count, help="rollout steps instead of the configuration's; more go on later")
+    found.add_argument("--seed", type=whole, help="of everything drawn, instead of the configuration's")
     found.add_argument(
         "--processes",
-        type=_count,
+        type=count,
         default=1,
         help="of one thread each, that share operator_sft of worksheets (default: 1); RL: accelerate launch",
     )
-    found.add_argument("--groups", type=_count, default=24, help="groups of each mode that --stage signal measures")
+    found.add_argument("--groups", type=count, default=24, help="groups of each mode that --stage signal measures")
     found.add_argument("--dry-run", action="store_true", help="say tokens, memory and hours, and end")
     return found
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**31 - 1}")
-    return int(text)
-
-
-def _minutes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
-    return value
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,11 +111,12 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a batch system's end is an orderly one
     if isinstance(stage, TeacherSFT):
-        from experiments.training.operator_sft import train
+        from experiments.training.operator_sft.begun import Begun
+        from experiments.training.operator_sft.train import teach
 
         name = f"{config.name} {options.stage}"
-        begun = train.Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd())
-        ended = train.teach(begun, options.processes)
+        begun = Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd())
+        ended = teach(begun, options.processes)
     else:
         from experiments.training.reinforce import Begun, reinforce
 

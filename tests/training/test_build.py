@@ -17,6 +17,7 @@ from experiments.reasoner import build
 from experiments.reasoner.network import SHIPPED, WEIGHTS
 from experiments.training.config import CONFIGS
 from experiments.training.operator_sft import mixture, train
+from experiments.training.operator_sft.begun import Begun
 from pdr_dspy.embedded.model import read_model
 
 
@@ -45,11 +46,11 @@ def test_one_command_makes_what_the_library_ships_and_goes_on_after_a_kill(
     teach = train.teach
     seeds = []
 
-    def killed(begun: train.Begun) -> bool:
+    def killed(begun: Begun, processes: int = 1) -> bool:
         seeds.append(begun.seed)
         if len(seeds) == 2:
             raise KeyboardInterrupt
-        return teach(begun)
+        return teach(begun, processes)
 
     monkeypatch.setattr(train, "teach", killed)
     with pytest.raises(KeyboardInterrupt):

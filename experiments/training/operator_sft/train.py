@@ -16,9 +16,9 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -27,78 +27,21 @@ from experiments.configuration import ConfigError
 from experiments.reasoner.data import Example
 from experiments.reasoner.export import write_hf
 from experiments.reasoner.optimiser import Optimiser
-from experiments.reasoner.train import WARM_UP, batches, weighted_loss
+from experiments.reasoner.train import batches, weighted_loss
 from experiments.training.checkpoints import save_folder
 from experiments.training.curves import Curves
-from experiments.training.folder import Folder
 from experiments.training.operator_sft import states
 from experiments.training.operator_sft.average import Average
+from experiments.training.operator_sft.begun import Begun, Place, factor_at, products
 from experiments.training.operator_sft.checks import fits, loaded
-from experiments.training.operator_sft.config import TeacherSFT
 from experiments.training.operator_sft.mixture import CHUNK_TOKENS, chunk
 from experiments.training.operator_sft.processes import Processes, started
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
 
 
-@dataclass(frozen=True)
-class Begun:
-    """A run.
-
-    Attributes:
-        stage: What it is told.
-        name: Its name in MLflow.
-        seed: Of everything drawn.
-        model: Where it starts from: a folder in Hugging Face's format.
-        folder: Where it is kept.
-        minutes: After which it stops with a checkpoint; None: at its end.
-        root: Where `mlflow.db` is.
-    """
-
-    stage: TeacherSFT
-    name: str
-    seed: int
-    model: Path
-    folder: Folder
-    minutes: float | None
-    root: Path
-
-    def what(self) -> dict[str, Any]:
-        """Everything that decides what is trained."""
-        return {**self.stage.model_dump(mode="json"), "seed": self.seed, "model": str(self.model)}
-
-
-@dataclass
-class Place:
-    """Where a run is.
-
-    Attributes:
-        turn: Turns that are done.
-        chunk: Chunks of examples that are done, over all turns.
-        step: Updates.
-        tokens: Trained tokens.
-    """
-
-    turn: int = 0
-    chunk: int = 0
-    step: int = 0
-    tokens: int = 0
-
-
 class _TimeIsUp(Exception):
     """The run's minutes are over."""
-
-
-def products() -> Literal["bfloat16", "float32"]:
-    """The faster precision of matrix products here: without instructions for bfloat16 it is ten times slower."""
-    can = torch.cpu.get_capabilities()
-    return "bfloat16" if can.get("avx512_bf16") or can.get("amx_tile") or can.get("bf16") else "float32"
-
-
-def factor_at(stage: TeacherSFT, place: Place) -> float:
-    """The factor on the learning rates: a short warm-up, then linearly to 0 at the end of the last turn."""
-    left = max(0.0, 1.0 - place.tokens / (stage.turns * stage.tokens))
-    return stage.rate * min(1.0, (place.step + 1) / WARM_UP) * left
 
 
 def teach(begun: Begun, processes: int = 1) -> bool:
@@ -147,7 +90,7 @@ class _Run:
         self._place = Place()
         if self._checkpoint.exists():
             try:
-                saved = torch.load(self._checkpoint, weights_only=False)
+                saved = torch.load(self._checkpoint, weights_only=True)
                 self._model.load_state_dict(saved["model"])
                 self._optimiser.load(saved["optimiser"])
                 self._average.model.load_state_dict(saved["average"])

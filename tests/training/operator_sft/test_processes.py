@@ -12,6 +12,7 @@ import torch
 
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import train
+from experiments.training.operator_sft.begun import Begun
 from experiments.training.operator_sft.processes import Processes, started
 from experiments.training.policy.weights import reasoner_of
 
@@ -26,11 +27,11 @@ def tracking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def begun(folder: Path) -> train.Begun:
+def begun(folder: Path) -> Begun:
     folder.mkdir(exist_ok=True)
     sheets = {**stage().sheets.model_dump(), **SHEETS}
     small = stage(turns=1, tokens=6000, sheets=sheets)
-    return train.Begun(small, "two", 0, WEIGHTS, Folder(folder / "out"), None, folder)
+    return Begun(small, "two", 0, WEIGHTS, Folder(folder / "out"), None, folder)
 
 
 def states(folder: Path) -> dict[str, bytes]:

@@ -22,6 +22,7 @@ from experiments.reasoner.data import Generator
 from experiments.reasoner.optimiser import Optimiser
 from experiments.training.folder import Folder
 from experiments.training.operator_sft import mixture, states, train
+from experiments.training.operator_sft.begun import Begun, Place, factor_at
 from experiments.training.operator_sft.config import Sheets
 from experiments.training.operator_sft.teacher import Teacher
 from experiments.training.policy.weights import reasoner_of
@@ -58,10 +59,10 @@ def whole(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out" / "final"
 
 
-def begun(folder: Path, minutes: float | None = None, **changes: Any) -> train.Begun:
+def begun(folder: Path, minutes: float | None = None, **changes: Any) -> Begun:
     usual = stage().sheets.model_dump()
     small = stage(**{"turns": 2, "tokens": 3000, "sheets": {**usual, **SMALL}, **changes})
-    return train.Begun(small, "small", 0, WEIGHTS, Folder(folder / "out"), minutes, folder)
+    return Begun(small, "small", 0, WEIGHTS, Folder(folder / "out"), minutes, folder)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -289,7 +290,7 @@ def test_a_summary_counts_lines() -> None:
 
 def test_rates_warm_up_and_fall_to_nothing() -> None:
     plan = stage(rate=0.1, turns=2, tokens=3000)
-    factors = [train.factor_at(plan, train.Place(step=step, tokens=5 * step)) for step in (0, 59, 100, 1000, 2000)]
+    factors = [factor_at(plan, Place(step=step, tokens=5 * step)) for step in (0, 59, 100, 1000, 2000)]
     assert factors[0] < factors[1]
     assert factors[1] > factors[2] > factors[3] > factors[4] == 0.0
     assert max(factors) <= 0.1
