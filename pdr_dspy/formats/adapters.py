@@ -13,11 +13,11 @@ from dspy.adapters.utils import apply_output_field_defaults
 from dspy.adapters.xml_adapter import XMLAdapter
 from dspy.utils.exceptions import AdapterParseError
 
-from pdr_dspy.formats.coerce import strict
 from pdr_dspy.formats.fields import role_of
 from pdr_dspy.formats.objects import first_closed, latex
 from pdr_dspy.formats.parsing import parsed
 from pdr_dspy.formats.repairing import repaired
+from pdr_dspy.formats.typed import strict
 from pdr_dspy.quoting import without_tags
 
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)

@@ -20,10 +20,11 @@ import dspy
 from dspy.adapters.base import Adapter
 from dspy.adapters.utils import format_field_value, translate_field_type
 
-from pdr_dspy.formats.coerce import optional_of, strict
+from pdr_dspy.formats.coerce import optional_of
 from pdr_dspy.formats.fields import body_of, label, role_of, values_of
 from pdr_dspy.formats.marks import sections, value_lines
 from pdr_dspy.formats.parsing import parsed
+from pdr_dspy.formats.typed import strict
 
 _HEADINGS = {"workspace": "Notes from earlier attempts (they may be wrong)", "drafts": "Drafts", "draft": "Draft"}
 _WORDS_PER_TOKEN = 0.7

@@ -26,16 +26,19 @@ from dspy.adapters.utils import annotation_allows_none, apply_output_field_defau
 
 from pdr_dspy.answers.boxed import last_boxed
 from pdr_dspy.formats.candidates import NOTHING, Unread, readable
-from pdr_dspy.formats.coerce import strict
 from pdr_dspy.formats.fields import body_of, main_value, may_be_prose, values_of
 from pdr_dspy.formats.marks import Section, sections, value_lines
 from pdr_dspy.formats.objects import closed_string, found_object
 from pdr_dspy.formats.phrases import is_placeholder, refuses, told
 from pdr_dspy.formats.record import MARKS
+from pdr_dspy.formats.typed import strict
 from pdr_dspy.formats.unmarked import FENCED, copied, unmarked
 
 STEPS = ("spelling", "boxed", "answer is", "last line", "whole text")
 """The lenient steps by name, in their order."""
+
+_MARKED = 64
+"""So many marks of one field, from the last on, are tried at most: a text with more of them is a loop."""
 
 
 def read(signature: type[dspy.Signature], text: str, *, finished: bool = True) -> tuple[dict[str, Any], str]:
@@ -114,7 +117,7 @@ def _marked(signature: type[dspy.Signature], values: dict[str, Any], text: str) 
     found: dict[str, Any] = {}
     known = sections(text, _names(signature))
     for name, kind in values.items():
-        for section in reversed([s for s in known if s.name == name]):
+        for section in [s for s in known if s.name == name][: -_MARKED - 1 : -1]:
             value = readable(_candidates(section, kind), kind)
             if value is NOTHING and not section.text.strip() and kind is not str and annotation_allows_none(kind):
                 value = None  # marked, and left empty

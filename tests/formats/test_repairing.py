@@ -8,9 +8,9 @@ import dspy
 import pytest
 
 from pdr_dspy.formats import adapter
-from pdr_dspy.formats.coerce import strict
 from pdr_dspy.formats.objects import first_closed
 from pdr_dspy.formats.repairing import python_literal, repaired
+from pdr_dspy.formats.typed import strict
 
 
 @pytest.mark.parametrize(
