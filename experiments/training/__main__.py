@@ -111,11 +111,11 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a batch system's end is an orderly one
     if isinstance(stage, TeacherSFT):
-        from experiments.training.operator_sft.begun import Begun
+        from experiments.training.operator_sft import begun as operator_sft
         from experiments.training.operator_sft.train import teach
 
         name = f"{config.name} {options.stage}"
-        begun = Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd())
+        begun = operator_sft.Begun(stage, name, config.seed, Path(model), output, options.minutes, Path.cwd())
         ended = teach(begun, options.processes)
     else:
         from experiments.training.reinforce import Begun, reinforce
