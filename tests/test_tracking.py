@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pdr_dspy.secrets.credentials import STARS
+from pdr_dspy.secrets.redaction import redacted
 from pdr_dspy.tracking import Tracker, TrackingError
 from pdr_dspy.tracking.opening import make_database
-from pdr_dspy.tracking.text import HIDDEN, KEY_LENGTH, PARAM_LENGTH, cut, entries, finite, table, without_secrets
+from pdr_dspy.tracking.text import KEY_LENGTH, PARAM_LENGTH, cut, entries, finite, table
 
 
 @pytest.fixture(scope="module")
@@ -229,13 +231,13 @@ def test_secrets_reach_neither_params_nor_tags_nor_artifacts(tracker: Tracker, m
     )
     (run,) = runs(tracker, "secrets")
     assert run.data.params == {
-        "api_key": HIDDEN,
-        "lm": f"key={HIDDEN}",
-        "url": f"http://{HIDDEN}@host/v1",
+        "api_key": STARS,
+        "lm": f"key={STARS}",
+        "url": f"http://me:{STARS}@host/v1",
         "tokens": "16k",
     }
-    assert run.data.tags["where"] == HIDDEN
-    assert artifact(run, "config.yaml") == f"key: {HIDDEN}, other: {HIDDEN}"
+    assert run.data.tags["where"] == STARS
+    assert artifact(run, "config.yaml") == f"key: {STARS}, other: {STARS}"
     assert "abc.def" not in artifact(run, "calls.json")
 
 
@@ -253,7 +255,7 @@ def test_names_are_what_mlflow_takes(values: dict[str, str]) -> None:
 
 def test_short_keys_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDR_API_KEY", "EMPTY")
-    assert without_secrets("an EMPTY workspace") == "an EMPTY workspace"
+    assert redacted("an EMPTY workspace") == "an EMPTY workspace"
 
 
 def test_tables_and_numbers() -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, Store
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.errors import EndpointError, InputError
+from pdr_dspy.secrets.secret import Secret
 
 
 @dataclass(frozen=True)

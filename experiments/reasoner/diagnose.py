@@ -20,9 +20,9 @@ from pdr_dspy import bridge
 from pdr_dspy.data.worksheets import Line, Worksheet, evaluate, parse_problem, worksheet_correct, worksheets
 from pdr_dspy.embedded.launch import start
 from pdr_dspy.endpoint import Endpoint, EndpointSettings
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.modules import PDR
+from pdr_dspy.secrets.secret import Secret
 from pdr_dspy.workflow import Round, Sampling, Summary, Workflow
 
 _ANSWER = re.compile(r"^([A-Z]): ([^\n]*)$", re.MULTILINE)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pdr_dspy.secrets.redaction import redacted
 from pdr_dspy.tracking.opening import open_experiment
-from pdr_dspy.tracking.text import without_secrets
 
 _log = logging.getLogger(__name__)
 
@@ -66,4 +66,4 @@ class Curves:
         try:
             call()
         except Exception as error:  # whatever a tracking server does, hours of training do not end by it
-            _log.warning("MLflow: %s", without_secrets(" ".join(str(error).split())[:300]))
+            _log.warning("MLflow: %s", redacted(" ".join(str(error).split())[:300]))

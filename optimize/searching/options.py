@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +13,16 @@ from pathlib import Path
 from pdr_dspy.data_options import DATA, add_reading
 from pdr_dspy.disk import FULL
 from pdr_dspy.errors import InputError
-from pdr_dspy.terminal import escape_unshowable
+from pdr_dspy.terminal import printing
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 REFUSED = 2
 """Exit code when what was asked for can't be done."""
+
+FAILED = 1
+"""Exit code after an error that nobody foresaw, as Python has it."""
 
 UI_COMMAND = "LITELLM_LOCAL_MODEL_COST_MAP=True mlflow ui"
 """How to open the MLflow UI (without the variable it waits for a network that may not be there)."""
@@ -145,10 +149,18 @@ def check_common(options: argparse.Namespace) -> None:
 
 
 def guarded(main: Callable[[], int]) -> int:
-    """Run a command; a mistake of the user's is one clear line, not a traceback."""
+    """Run a command; a mistake of the user's is one clear line, not a traceback, and no secret is printed."""
     # LiteLLM leaves coroutines behind when a call is cancelled before it began.
     warnings.filterwarnings("ignore", message="coroutine 'BaseLLMHTTPHandler", category=RuntimeWarning)
-    escape_unshowable()
+    with printing():
+        try:
+            return _guarded(main)
+        except Exception:  # a mistake of ours: Python would print it when the streams are its own again
+            traceback.print_exc()
+            return FAILED
+
+
+def _guarded(main: Callable[[], int]) -> int:
     try:
         return main()
     except InputError as error:

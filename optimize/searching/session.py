@@ -29,7 +29,6 @@ from optimize.showing.progress import Progress
 from optimize.showing.table import Row, mean_in_flight
 from optimize.studies.crew import Turn
 from optimize.studies.state import StateDir
-from optimize.studies.storages import without_password
 from optimize.studies.study import Study
 from optimize.studies.trials import TRACKED, Suggestion, baseline_of
 from optimize.weighing.front import Point
@@ -40,6 +39,7 @@ from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint, FileAllowance
 from pdr_dspy.evaluation import Evaluation, ProblemResult
+from pdr_dspy.secrets.credentials import without_password
 
 
 @dataclass

@@ -16,8 +16,8 @@ from pdr_dspy.data import GRADERS, RULE, RULES, Dataset, Rule, split
 from pdr_dspy.data_options import load_asked
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
 from pdr_dspy.endpoint.recommended import recommendation
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import DataError, EndpointError
+from pdr_dspy.secrets.secret import Secret
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from optimize.showing.standing import Standing, counts, failures_text, share
 from optimize.weighing.criteria import Cost, Latency, Objectives
 from optimize.weighing.front import Point
 from optimize.weighing.objective import Measurement
+from pdr_dspy.terminal import beneath, printable, printable_stream
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -98,10 +99,11 @@ class Progress:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(
-                get_renderable=self._text, console=Console(file=self._out), refresh_per_second=4, transient=True
-            )
+            console = Console(file=beneath(self._out))
+            self._live = Live(get_renderable=self._text, console=console, refresh_per_second=4, transient=True)
             self._live.start()
+            # Until it stops, rich prints above its lines what goes to the streams, with escape sequences and all.
+            sys.stdout, sys.stderr = printable_stream(sys.stdout), printable_stream(sys.stderr)
         else:
             self._pulse = threading.Thread(target=self._beat, name="progress", daemon=True)
             self._pulse.start()
@@ -173,9 +175,9 @@ class Progress:
     def line(self, text: str) -> None:
         """A line that stays."""
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, file=self._out, flush=True)
+            print(printable(text), file=self._out, flush=True)
 
     def status(self) -> str:
         """The state in a line: done, rate, time left, spend, failures, the front so far."""
@@ -196,7 +198,7 @@ class Progress:
             lines += [f"  {place:>{width}}  {m.title}" for place, m in zip(places, members, strict=True)]
             rows = self._running.values()
             lines += [f"  {_bar(n, self._problems)} {n:>3}/{self._problems}  {title}" for title, n in rows]
-        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+        return Text(printable("\n".join(lines)), no_wrap=True, overflow="ellipsis")
 
     def _pace(self, now: float) -> str:
         parts = [f"{self.phase} {self.done}/{self.total}", f"{self._rate(now):,.0f} tok/s", self._left(now)]

@@ -6,7 +6,6 @@ Says what is wrong with a storage without repeating its URL, which may hold a pa
 from __future__ import annotations
 
 import random
-import re
 import time
 import warnings
 from pathlib import Path
@@ -17,6 +16,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optimize.studies.journal import JournalFile
 from optimize.studies.state import JOURNAL
 from pdr_dspy.errors import InputError
+from pdr_dspy.secrets.redaction import redacted
 
 HEARTBEAT = 60
 """Seconds between two signs of life of a running trial in a database."""
@@ -26,7 +26,6 @@ GRACE = 3
 
 _OPENINGS = 10  # times that tables are looked at anew while other workers make them
 _DRIVER = "postgresql+psycopg"
-_PASSWORD = re.compile(r"(://[^:/@\s]*):.*@|(\bpassword=)[^&\s]*")
 
 
 def open_storage(url: str | None, directory: Path, heartbeat: int | None = None) -> BaseStorage:
@@ -96,11 +95,6 @@ def is_shared(url: str | None) -> bool:
     return url is not None and "://" in url
 
 
-def without_password(text: str) -> str:
-    """The text (a URL, one word of a command line) with passwords of addresses as `***`."""
-    return _PASSWORD.sub(lambda m: f"{m[1]}:***@" if m[1] is not None else f"{m[2]}***", text)
-
-
 def _database(url: str, heartbeat: int) -> RDBStorage:
     # What `ask` warns of on every call is seen to: see `optimize.studies.pulse`.
     warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
@@ -146,4 +140,4 @@ def _being_made(error: Exception) -> bool:
 def _reason(error: Exception) -> str:
     cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
     said = " ".join(str(cause).split())[:200] if cause is not None else ""
-    return without_password(f"{type(error).__name__}: {said}" if said else type(error).__name__)
+    return redacted(f"{type(error).__name__}: {said}" if said else type(error).__name__)

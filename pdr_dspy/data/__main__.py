@@ -7,7 +7,7 @@ import sys
 
 from pdr_dspy.data_options import DATA, add_reading, reading
 from pdr_dspy.errors import InputError
-from pdr_dspy.terminal import escape_unshowable
+from pdr_dspy.terminal import printing
 from pdr_dspy.waiting import waiting
 
 EPILOG = """\
@@ -54,7 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = asked.parse_args(arguments)
     if options.show < 0:
         asked.error(f"--show {options.show}: give 0 or more")
-    escape_unshowable()
+    with printing():
+        return _described(options)
+
+
+def _described(options: argparse.Namespace) -> int:
     try:
         from pdr_dspy.data import load_data
         from pdr_dspy.data.showing import described

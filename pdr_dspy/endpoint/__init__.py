@@ -8,10 +8,10 @@ from pdr_dspy.endpoint.engine import EndpointLM
 from pdr_dspy.endpoint.file_store import FileStore, StoreReport
 from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.recommended import Recommended
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.endpoint.stats import EndpointStats
 from pdr_dspy.endpoint.store import MemoryStore, Store, StoredCompletion
+from pdr_dspy.secrets.secret import Secret
 
 __all__ = [
     "Allowance",

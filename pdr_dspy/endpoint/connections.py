@@ -23,8 +23,8 @@ from pdr_dspy.endpoint.chat_body import checked, decoded
 from pdr_dspy.endpoint.delivery import sent_once
 from pdr_dspy.endpoint.proxies import Proxy
 from pdr_dspy.endpoint.reading import SideTransport, beginning_of, body_of, most_of, not_redirected, whole_response
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import EndpointError
+from pdr_dspy.secrets.secret import Secret
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _LARGE = 2**18  # bytes of a body that is not decoded on the event loop

@@ -23,7 +23,6 @@ from pdr_dspy.endpoint.continuation import second_prompt
 from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
 from pdr_dspy.endpoint.preflight import Identity, identify
 from pdr_dspy.endpoint.proxies import proxies_of
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.served import served
 from pdr_dspy.endpoint.server_tokens import ServerEncoder
 from pdr_dspy.endpoint.settings import EndpointSettings, key_from_environment, split_urls
@@ -32,6 +31,7 @@ from pdr_dspy.endpoint.store import Store
 from pdr_dspy.endpoint.tokenizer import find_tokenizer
 from pdr_dspy.endpoint.transport import Transport
 from pdr_dspy.errors import DiskError, EndpointError
+from pdr_dspy.secrets.secret import Secret
 from pdr_dspy.workspace import Tokenizer
 
 _SIDE_SECONDS = 30.0  # for /v1/models and /tokenize

@@ -16,9 +16,13 @@ from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
 from pdr_dspy.endpoint.recommended import Recommended, recommendation
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.errors import EndpointError
+from pdr_dspy.secrets.credentials import without_credentials
+from pdr_dspy.secrets.redaction import redacted
+from pdr_dspy.terminal import name_of
 
 _SHOWN = 300  # characters of what a server says that are passed on
 _READ = 2000
+_NAME = 512  # characters of a model's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,11 @@ def identify(settings: EndpointSettings, http: httpx.Client) -> Identity:
                 f"the replicas serve different models: {first['id']} ({first.get('root')}) at {settings.urls[0]}, "
                 f"{card['id']} ({card.get('root')}) at {url}"
             )
-            raise EndpointError("endpoint", settings.api_key.scrub(problem), "Give replicas of one model")
+            raise EndpointError("endpoint", redacted(settings.api_key.scrub(problem)), "Give replicas of one model")
     lengths = [length for card in cards if (length := stated_context(card)) is not None]
-    root = stated_text(first, "root")
-    revision = settings.revision or stated_text(first, "revision") or root
+    # They stand in tables and files, and a bucket's address may have a password in it.
+    root, stated = (name_of(without_credentials(stated_text(first, name))) for name in ("root", "revision"))
+    revision = settings.revision or stated or root
     return Identity(
         first["id"],
         revision,
@@ -75,14 +80,23 @@ def _card(settings: EndpointSettings, url: str, http: httpx.Client) -> dict[str,
     served: dict[str, dict[str, Any]] = {}
     for card in _served(settings, url, http):
         served.setdefault(card["id"], card)
-    names = settings.api_key.scrub(", ".join(sorted(served))[:_SHOWN])
+    names = redacted(settings.api_key.scrub(", ".join(map(name_of, sorted(served)))[:_SHOWN]))
     if settings.model is None:
         if len(served) == 1:
-            return next(iter(served.values()))
+            return _nameable(url, next(iter(served.values())))
         raise EndpointError("model", f"{url} serves several", f"Choose one of: {names}")
     if settings.model not in served:
         raise EndpointError("model", f"{settings.model!r} is not served at {url}", f"Choose one of: {names}")
-    return served[settings.model]
+    return _nameable(url, served[settings.model])
+
+
+def _nameable(url: str, card: dict[str, Any]) -> dict[str, Any]:
+    """The card, if its name can stand in a line of a table, a report and a file."""
+    name = card["id"]
+    if name_of(name) != name or len(name) > _NAME:
+        problem = f"{url} serves a model under a name with control characters, or of more than {_NAME} characters"
+        raise EndpointError("model", f"{problem}: {name_of(name)[:_SHOWN]}", "Serve it under another name")
+    return card
 
 
 def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[dict[str, Any]]:
@@ -92,7 +106,8 @@ def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[di
     try:
         reply = http.get(f"{url}/models")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        problem = settings.api_key.scrub(f"{url} is unreachable{through} ({type(error).__name__}: {error})"[:_READ])
+        said = f"{type(error).__name__}: {error}"[:_READ]
+        problem = redacted(settings.api_key.scrub(f"{url} is unreachable{through} ({said})"))
         raise EndpointError("endpoint", problem, mend if proxy is None else proxy.mend) from None
     if proxy is not None and reply.status_code in GATEWAY_STATUS:
         problem = f"{url} is unreachable{through}, which answers HTTP {reply.status_code}"
@@ -108,7 +123,7 @@ def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[di
     except (ValueError, RecursionError):
         cards = None
     if cards is None:
-        kind = settings.api_key.scrub(reply.headers.get("content-type", "no content type")[:_SHOWN])
+        kind = redacted(settings.api_key.scrub(reply.headers.get("content-type", "no content type")[:_SHOWN]))
         raise EndpointError("endpoint", f"{url}/models does not answer as an OpenAI-style server ({kind})", mend)
     if not cards:
         raise EndpointError("model", f"{url} serves no model", "Load one")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.errors import EndpointError
+from pdr_dspy.secrets.secret import Secret
 
 Thinking = Literal["auto", "server", "continue", "off"]
 """How a cap on thinking is kept."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import email.utils
 import json
 import math
-import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,8 +27,9 @@ from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
 from pdr_dspy.endpoint.reading import Redirected
 from pdr_dspy.endpoint.requests import THINKING_FIELD
 from pdr_dspy.endpoint.retry import Failure
-from pdr_dspy.endpoint.secret import Secret
 from pdr_dspy.endpoint.settings import EndpointSettings
+from pdr_dspy.secrets.redaction import redacted
+from pdr_dspy.secrets.secret import Secret
 
 _OPENAI_FIELDS = frozenset(
     {
@@ -42,7 +42,6 @@ _SCHEMA_WORDS = ("response_format", "json_schema", "json schema", "guided", "str
 _SHOWN = 300  # characters of a server's message that are passed on
 _READ = 4000  # characters of it that are looked at
 _LONGEST = 2**16  # characters of what LiteLLM makes of it
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 class Transport:
@@ -96,7 +95,7 @@ class Transport:
             body: dict[str, Any] = self._key.scrub_body(answer)
             response_of(body)
         except Exception as error:  # whatever a body does to who reads it costs this attempt alone
-            why = self._key.scrub(f"{type(error).__name__}: {error}"[:_READ])[:_SHOWN]
+            why = redacted(self._key.scrub(f"{type(error).__name__}: {error}"[:_READ]))[:_SHOWN]
             return Failure("server", f"a body that can't be read ({why})", status=200)
         return body
 
@@ -112,13 +111,13 @@ def read_failure(error: BaseException, key: Secret) -> Failure:
     """What an exception of LiteLLM's says, in our terms and without the key."""
     chain = list(_chain(error))
     said = _message(error)[:_READ]
-    detail = _USER_INFO.sub("", key.scrub(said))[:_SHOWN]
+    detail = redacted(key.scrub(said))[:_SHOWN]
     if (malformed := next((e for e in chain if isinstance(e, MalformedBody)), None)) is not None:
-        why = key.scrub(str(malformed)[:_READ])[:_SHOWN]
+        why = redacted(key.scrub(str(malformed)[:_READ]))[:_SHOWN]
         return Failure("server", f"a body that is not a chat completion ({why})", status=200)
     if (redirected := next((e for e in chain if isinstance(e, Redirected)), None)) is not None:
         mend = "Write the address that it leads to, if you trust it: no request, and no key, follows a redirection"
-        unasked, problem = redirected.status in REFUSALS, key.scrub(str(redirected))
+        unasked, problem = redirected.status in REFUSALS, redacted(key.scrub(str(redirected)))
         return Failure("endpoint", problem, "endpoint", mend, redirected.status, costless=unasked)
     if any(isinstance(e, Unsent) for e in chain):
         return Failure("server", f"no connection ({detail})", connection=True, costless=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pdr_dspy.errors import InputError
-from pdr_dspy.tracking.text import cut, without_secrets
+from pdr_dspy.secrets.redaction import redacted
+from pdr_dspy.tracking.text import cut
 
 
 class TrackingError(InputError):
@@ -50,9 +51,9 @@ def open_experiment(root: Path, experiment: str) -> tuple[Any, str, str]:
     except Exception as error:  # MLflow passes on what its stores raise: SQLAlchemy, requests, OSError
         own = f"Check that {root} can be written; a damaged database may be moved away, and a new one is made."
         mend = "Check MLFLOW_TRACKING_URI." if named else own
-        detail = cut(without_secrets(" ".join(str(error).split())), 300)
-        raise TrackingError("tracking", f"{without_secrets(uri)} can't be opened ({detail})", mend) from None
-    return client, str(identity), without_secrets(uri)
+        detail = cut(redacted(" ".join(str(error).split())), 300)
+        raise TrackingError("tracking", f"{redacted(uri)} can't be opened ({detail})", mend) from None
+    return client, str(identity), redacted(uri)
 
 
 def make_database(path: Path) -> None:

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from pdr_dspy.secrets.credentials import STARS
+from pdr_dspy.secrets.redaction import redacted
 
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 KEY_LENGTH = 250
 """MLflow's limits, in characters."""
 
-SECRET_VARIABLES = (
-    "PDR_API_KEY",
-    "PDR_PROPOSER_API_KEY",
-    "PDR_EMBEDDED_API_KEY",
-    "VLLM_API_KEY",
-    "OPENAI_API_KEY",
-    "HOSTED_VLLM_API_KEY",
-    "HF_TOKEN",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-    "PGPASSWORD",
-)
-"""Environment variables whose values are hidden wherever they turn up."""
-
-HIDDEN = "(hidden)"
-_SHORTEST = 8  # shorter ones (`EMPTY`, `none`) are no secrets, and hiding them would spoil ordinary text
-
 _SECRET_NAME = re.compile(r"api[-_ ]?key|secret|passw|authorization|credential|(?:^|[-_.])token$", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
-_KEY_LIKE = re.compile(r"\b(?:sk|hf|ghp)[-_][A-Za-z0-9_-]{16,}|(?<=Bearer )\S+")
 _ODD = re.compile(r"[^\w\-. :/]")
-
-
-def without_secrets(text: str) -> str:
-    """The text with API keys of the environment, credentials in addresses and the like hidden."""
-    for name in SECRET_VARIABLES:
-        value = os.environ.get(name, "").strip()  # a file leaves a line's end behind it
-        if len(value) >= _SHORTEST:
-            text = text.replace(value, HIDDEN)
-    return _KEY_LIKE.sub(HIDDEN, _USER_INFO.sub(f"{HIDDEN}@", text))
 
 
 def cut(text: str, length: int) -> str:
@@ -56,7 +30,7 @@ def cut(text: str, length: int) -> str:
 def entries(values: Mapping[str, Any], length: int) -> dict[str, str]:
     """Params or tags as they are written: names and values as text, clean and within the limits."""
     return {
-        name_of(name): HIDDEN if _SECRET_NAME.search(name) else cut(without_secrets(str(value)), length)
+        name_of(name): STARS if _SECRET_NAME.search(name) else cut(redacted(str(value)), length)
         for name, value in values.items()
     }
 

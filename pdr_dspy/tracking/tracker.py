@@ -24,9 +24,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from pdr_dspy.secrets.redaction import redacted
 from pdr_dspy.tracking.links import compared, link, plain
 from pdr_dspy.tracking.opening import open_experiment
-from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table, without_secrets
+from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Register = Callable[[str | None], Sequence[str]]
@@ -274,7 +275,7 @@ class Tracker:
 
         def write() -> None:
             if html is not None:
-                self._client.log_text(run, without_secrets(html), f"{name}.html")
+                self._client.log_text(run, redacted(html), f"{name}.html")
             if png is not None:
                 with tempfile.TemporaryDirectory() as directory:
                     path = Path(directory) / f"{Path(name).name}.png"
@@ -329,9 +330,9 @@ class Tracker:
             part = slice(i, i + _BATCH)
             self._client.log_batch(run, metrics=numbers[part], params=words[part], tags=labels[part])
         for name, text in artifacts.items():
-            self._client.log_text(run, without_secrets(text), name)
+            self._client.log_text(run, redacted(text), name)
         for name, rows in tables.items():
-            self._client.log_text(run, without_secrets(json.dumps(table(rows), ensure_ascii=False)), f"{name}.json")
+            self._client.log_text(run, redacted(json.dumps(table(rows), ensure_ascii=False)), f"{name}.json")
 
     def _find(self, study: str, role: str, number: int | None = None) -> Any:
         wanted = {"study": study, "role": role, **({} if number is None else {"trial": str(number)})}
@@ -361,7 +362,7 @@ class Tracker:
         try:
             return work()
         except Exception as error:  # see the head of this file; what is raised is the store's business
-            detail = cut(without_secrets(" ".join(str(error).split())), 300)
+            detail = cut(redacted(" ".join(str(error).split())), 300)
             failure = TrackingFailure(action, type(error).__name__, detail)
             self._failures.append(failure)
             _log.warning("not tracked: %s", failure)

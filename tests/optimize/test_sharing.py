@@ -12,10 +12,11 @@ import pytest
 from search_support import held_elsewhere
 
 from optimize.studies.state import StateDir
-from optimize.studies.storages import open_storage, without_password
+from optimize.studies.storages import open_storage
 from pdr_dspy.endpoint import FileStore
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.errors import InputError
+from pdr_dspy.secrets.credentials import without_password
 
 
 def test_a_worker_that_died_here_is_known_at_once_and_a_living_one_is_not(tmp_path: Path) -> None:

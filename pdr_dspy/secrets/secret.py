@@ -12,17 +12,27 @@ is read. A key of less than 4 characters (`x`) is a placeholder: it is hidden on
 
 from __future__ import annotations
 
+import threading
 import unicodedata
+import weakref
 from typing import Any, NoReturn
 
-from pdr_dspy.endpoint.spelled import ALONE, Spellings
 from pdr_dspy.errors import EndpointError
-
-STARS = "***"
+from pdr_dspy.secrets.credentials import STARS
+from pdr_dspy.secrets.spelled import ALONE, Spellings, hidden
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
 _UNSEEN = " \t\r\n\v\f\u00a0\u200b\u200c\u200d\u2060\ufeff"  # white space, and what a copied text may carry unseen
 _BEARER = "bearer "
+
+_alive: weakref.WeakSet[Secret] = weakref.WeakSet()
+_lock = threading.Lock()
+
+
+def alive() -> list[tuple[str, str]]:
+    """The keys that this program holds, each as it is used and as it was written."""
+    with _lock:
+        return [secret.spelled for secret in _alive]
 
 
 class Secret:
@@ -31,15 +41,24 @@ class Secret:
     Args:
         value: The key; what surrounds it is taken off.
         source: Where it was read (the name of a variable), for error messages.
+        local: Leave it out of those that the scrubber of all output knows (`redaction`), for it is only looked at.
     """
 
-    __slots__ = ("_raw", "_source", "_spellings", "_value")
+    __slots__ = ("__weakref__", "_raw", "_source", "_spellings", "_value")
 
-    def __init__(self, value: str = "", source: str = "") -> None:
+    def __init__(self, value: str = "", source: str = "", *, local: bool = False) -> None:
         self._raw = value
         self._value = _bare(value)
         self._source = source
         self._spellings: Spellings | None = None
+        if self._value and not local:
+            with _lock:
+                _alive.add(self)
+
+    @property
+    def spelled(self) -> tuple[str, str]:
+        """The key as it is used, and as it was written; not to be shown."""
+        return self._value, self._raw
 
     def reveal(self) -> str:
         """The key itself, without what surrounded it."""
@@ -59,7 +78,7 @@ class Secret:
 
     def scrub(self, text: str, stars: str = STARS) -> str:
         """The text without the key, whichever way it is spelled there."""
-        return self._all().hidden(text, stars) if self._value else text
+        return hidden(text, (self._all(),), stars) if self._value else text
 
     def scrub_body(self, value: Any) -> Any:
         """JSON without a key of at least 8 characters (a shorter one may be a word of an answer)."""

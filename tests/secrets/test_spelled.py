@@ -14,9 +14,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pdr_dspy.endpoint import EndpointSettings, Secret
-from pdr_dspy.endpoint.secret import STARS
 from pdr_dspy.endpoint.settings import key_from_environment
 from pdr_dspy.errors import EndpointError
+from pdr_dspy.secrets.credentials import STARS
 
 Spell = Callable[[str], str]
 

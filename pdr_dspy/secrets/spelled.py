@@ -10,8 +10,11 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PLACEHOLDER = 4
 """Characters: a shorter value is hidden only where the text says that it is a key."""
@@ -22,6 +25,9 @@ ALONE = 8
 _TELLING = 12  # characters from the beginning that are hidden even where the rest is missing (a text that was cut)
 _DEPTH = 4  # escapes within escapes
 _READINGS = 64  # of one text at most
+_FEWEST = 5  # even of a long one: as it is, and each kind of escape undone
+_LOOKED_AT = 2**22  # characters of all readings together, where they are more than the fewest
+_PACKED = re.compile(r"[A-Za-z0-9+/=]{65536,}")  # packed data (a script, a picture), in which nothing is escaped
 _NAMED = r"(?i:bearer\s+|api[-_ ]?key\W{1,4}|authorization\W{1,4})"
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
@@ -43,6 +49,9 @@ class _Reading:
     begins: tuple[int, ...] | range
     ends: tuple[int, ...] | range
 
+    def __str__(self) -> str:
+        return self.text
+
     def undone(self, escape: re.Pattern[str], plain: Callable[[str], str]) -> _Reading | None:
         """The text with one kind of escape undone, or None where there is none."""
         text: list[str] = []
@@ -62,7 +71,7 @@ class _Reading:
 
 
 class Spellings:
-    """All ways to spell a value.
+    """All ways to spell a value; `hidden` takes them out of a text.
 
     Args:
         value: The value.
@@ -77,18 +86,12 @@ class Spellings:
         encoded = [text for data in (value, raw) for text in _encoded(data) if len(text) >= ALONE]
         self.needles = tuple(dict.fromkeys([value, value.replace(" ", "+"), *encoded]))
 
-    def hidden(self, text: str, stars: str) -> str:
-        """The text, with stars instead of the value."""
-        places = sorted({place for reading in _readings(text) for place in self._places(reading)})
-        kept: list[str] = []
-        done = 0
-        for begin, end in places:
-            if begin >= done:
-                kept += [text[done:begin], stars]
-            done = max(done, end)
-        return "".join([*kept, text[done:]])
+    def may_be_in(self, text: str) -> bool:
+        """Whether the value may be found in a reading of a text; cheap."""
+        return self._placeholder is not None or any(needle[:_TELLING] in text for needle in self.needles)
 
-    def _places(self, reading: _Reading) -> Iterator[tuple[int, int]]:
+    def places(self, reading: _Reading) -> Iterator[tuple[int, int]]:
+        """Where in the original of a reading the value begins and ends."""
         text = reading.text
         if self._placeholder is not None:
             found = ((m.start("value"), m.end("value")) for m in self._placeholder.finditer(text))
@@ -98,20 +101,55 @@ class Spellings:
             yield reading.begins[begin], reading.ends[end - 1]
 
 
-def _readings(text: str) -> Iterator[_Reading]:
-    """A text as it is and with its escapes undone, in every order."""
-    readings = [_Reading(text, range(len(text)), range(1, len(text) + 1))]
-    seen = {text}
+def hidden(text: str, spellings: Sequence[Spellings], stars: str) -> str:
+    """The text, with stars instead of each of these values."""
+    kept: list[str] = []
+    done = 0
+    for packed in _PACKED.finditer(text):
+        kept += [_hidden(text[done : packed.start()], spellings, stars), _hidden(packed[0], spellings, stars, 1)]
+        done = packed.end()
+    return "".join([*kept, _hidden(text[done:], spellings, stars)])
+
+
+def _hidden(text: str, spellings: Sequence[Spellings], stars: str, most: int = _READINGS) -> str:
+    most = min(most, max(_FEWEST, _LOOKED_AT // max(1, len(text))))
+    # Nearly no text holds one, and to keep track of where a reading's characters come from is dear: first without.
+    plain = list(_readings(text, _undone_text, most))
+    if not (present := [s for s in spellings if any(s.may_be_in(reading) for reading in plain)]):
+        return text
+    readings = _readings(_Reading(text, range(len(text)), range(1, len(text) + 1)), _Reading.undone, most)
+    places = sorted({place for reading in readings for each in present for place in each.places(reading)})
+    kept: list[str] = []
+    done = 0
+    for begin, end in places:
+        if begin >= done:
+            kept += [text[done:begin], stars]
+        done = max(done, end)
+    return "".join([*kept, text[done:]])
+
+
+def _readings(
+    text: T, undone: Callable[[T, re.Pattern[str], Callable[[str], str]], T | None], most: int
+) -> Iterator[T]:
+    """A text as it is and with its escapes undone, in every order, so many at most."""
+    readings = [text]
+    seen = {str(text)}
     for _ in range(_DEPTH + 1):
         yield from readings
-        further: list[_Reading] = []
+        further: list[T] = []
         for reading in readings:
             for escape, plain in _ESCAPES:
-                other = reading.undone(escape, plain)
-                if other is not None and other.text not in seen and len(seen) < _READINGS:
-                    seen.add(other.text)
+                if len(seen) >= most:
+                    break
+                other = undone(reading, escape, plain)
+                if other is not None and str(other) not in seen:
+                    seen.add(str(other))
                     further.append(other)
         readings = further
+
+
+def _undone_text(text: str, escape: re.Pattern[str], plain: Callable[[str], str]) -> str | None:
+    return escape.sub(lambda found: plain(found[0]), text)
 
 
 def _found(text: str, needle: str) -> Iterator[tuple[int, int]]:
