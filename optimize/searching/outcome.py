@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from optimize.studies.fingerprint import FINGERPRINT
 from optimize.studies.trials import METRICS
 from optimize.weighing.front import Title
 from optimize.weighing.objective import Measurement
+from pdr_dspy.markdown import plain
+from pdr_dspy.secrets.redaction import redacted, without_known
+from pdr_dspy.terminal import name_of
 
 if TYPE_CHECKING:
     from optimize.searching.session import Session
@@ -179,30 +183,32 @@ def _metrics(best: Row | None, trials: int) -> dict[str, float]:
 
 def _summary(best: Row | None, report: Report) -> str:
     if best is None:
-        return f"No winner among the workflows of {report.study}; see report.html among the artifacts."
+        return f"No winner among the workflows of {plain(report.study)}; see report.html among the artifacts."
     m = best.measured
     return (
-        f"The winner is {best.name} ({best.title}): {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] at "
-        f"{m.p50:.2f} s on {report.report_problems} problems the search never saw. Everything is in report.html among "
-        "the artifacts, the figures beside it."
+        f"The winner is {plain(best.name)} ({plain(best.title)}): "
+        f"{100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] at {m.p50:.2f} s on "
+        f"{report.report_problems} problems the search never saw. Everything is in report.html among the artifacts, "
+        "the figures beside it."
     )
 
 
 def _winner(row: Row, report: Report) -> str:
     m = row.measured
-    return (
-        f"# {row.name} of the study {report.study}: {row.title}\n"
-        f"# {100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] on {report.report_problems} problems of "
-        f"{report.data} the search never saw,\n"
-        f"# median {m.p50:.2f} s at {report.load} requests in flight; {report.model}, --budget {report.budget}\n"
-        f"{row.workflow}"
+    lead = (
+        f"{row.name} of the study {report.study}: {row.title}",
+        f"{100 * m.accuracy:.1f} % [{100 * m.low:.1f}-{100 * m.high:.1f}] on {report.report_problems} problems of "
+        f"{report.data} the search never saw,",
+        f"median {m.p50:.2f} s at {report.load} requests in flight; {report.model}, --budget {report.budget}",
     )
+    # No name may end its comment and begin a workflow of its own.
+    return redacted("".join(f"# {name_of(line)}\n" for line in lead)) + without_known(row.workflow)
 
 
 def _run_command(options: argparse.Namespace, workflow: str) -> str:
-    parts = ["python optimize/run.py", workflow, f"--budget {options.budget}"]
-    parts += [f"--endpoint {url}" for url in options.endpoint or []]
+    parts = ["python", "optimize/run.py", workflow, "--budget", options.budget]
+    parts += [part for url in options.endpoint or [] for part in ("--endpoint", url)]
     for name in ("model", "inputs", "answer"):
         if getattr(options, name):
-            parts.append(f"--{name} {getattr(options, name)}")
-    return " ".join([*parts, f"--data {options.data}"])
+            parts += [f"--{name}", str(getattr(options, name))]
+    return shlex.join([*parts, "--data", options.data])

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 from optimize.points.choices import USUAL_PROMPTS
 from optimize.points.title import cap_text
 from optimize.showing.plots import NOTE, Dot, pareto
-from optimize.showing.selfcontained import sheet
+from optimize.showing.selfcontained import drawn, sheet
 from optimize.studies.trials import METRICS, SCORES, baseline_of
 from optimize.weighing.criteria import Cost, Objectives
 from optimize.weighing.front import Point
@@ -174,7 +174,7 @@ def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
         "label": name,
         "values": [places["-" if v is None else v] for v in values],
         "tickvals": list(range(len(ticks))),
-        "ticktext": [cap_text(t) if name == "cap" and t != "-" else str(t) for t in ticks],
+        "ticktext": [cap_text(t) if name == "cap" and t != "-" else drawn(str(t)) for t in ticks],
     }
 
 
@@ -243,8 +243,8 @@ def heat_map(trials: Sequence[FrozenTrial]) -> Drawing:
     figure = go.Figure(
         go.Heatmap(
             z=[[row[i] for i in order] for _, row in kept],
-            y=[short(t) for t, _ in kept],
-            customdata=[[f"{label(t)}<br>problem {i + 1}" for i in order] for t, _ in kept],
+            y=[drawn(short(t)) for t, _ in kept],
+            customdata=[[f"{drawn(label(t))}<br>problem {i + 1}" for i in order] for t, _ in kept],
             hovertemplate="%{customdata}: %{z:.0%}<extra></extra>",
             colorscale=[[0, "#eef3f8"], [1, "#08519c"]],
             zmin=0,

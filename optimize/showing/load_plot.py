@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from optimize.showing.load_table import Standing, standings
-from optimize.showing.selfcontained import sheet
+from optimize.showing.selfcontained import drawn, sheet
 from optimize.showing.table import Report
 from optimize.weighing.criteria import Objectives
 from optimize.weighing.front import Point, front
@@ -34,7 +34,7 @@ def _html(found: Sequence[Standing], names: Sequence[str], heading: str) -> str:
     import plotly.graph_objects as go
     from plotly.colors import qualitative
 
-    figure = go.Figure()
+    figure, shown = go.Figure(), [drawn(name) for name in names]
     for place, standing in enumerate(found):
         colour, line = qualitative.Plotly[place % len(qualitative.Plotly)], _line(standing)
         figure.add_trace(
@@ -53,9 +53,11 @@ def _html(found: Sequence[Standing], names: Sequence[str], heading: str) -> str:
                 y=[100 * p.accuracy for p in standing.points],
                 mode="markers+text",
                 marker={"color": colour, "size": [11 if standing.marks(i) else 6 for i in range(len(names))]},
-                text=[f"{name} {standing.marks(i)}" if standing.marks(i) else "" for i, name in enumerate(names)],
+                text=[
+                    f"{drawn(name)} {standing.marks(i)}" if standing.marks(i) else "" for i, name in enumerate(names)
+                ],
                 textposition="top center",
-                customdata=names,
+                customdata=shown,
                 hovertemplate="%{customdata}<br>%{y:.1f} % at %{x:.3g} s<extra>" + _label(standing) + "</extra>",
                 legendgroup=_label(standing),
                 showlegend=False,

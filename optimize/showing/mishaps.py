@@ -5,11 +5,10 @@ Made of what is kept with a measurement (`optimize.weighing.troubles`). Pure.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimize.showing.selfcontained import rows_table
+from optimize.showing.selfcontained import rows_table, shown
 from optimize.showing.standing import counts
 
 _HEAD = (
@@ -57,7 +56,7 @@ def _one(title: str, troubles: Sequence[Mapping[str, Any]]) -> str:
     several = len({each["sample"] for each in troubles}) > 1
     rows = [row for each in troubles for row in _rows(each, several)]
     table = rows_table(_HEAD, rows, text=(0, 2, 4, 5, 6, 7, 8))
-    return f"<details><summary>{html.escape(f'{title}: {lead}')}</summary>{table}</details>"
+    return f"<details><summary>{shown(f'{title}: {lead}')}</summary>{table}</details>"
 
 
 def _rows(trouble: Mapping[str, Any], several: bool) -> list[tuple[str, ...]]:

@@ -6,7 +6,6 @@ page can be made of a search that is still running, or was killed. Knows nothing
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from optuna.trial import FrozenTrial
 from optimize.showing.diagnosis import diagnosis
 from optimize.showing.drawings import drawings, label, metrics
 from optimize.showing.mishaps import mishaps
-from optimize.showing.selfcontained import document, rows_table, section
+from optimize.showing.selfcontained import document, rows_table, section, shown
 from optimize.showing.standing import counts, share
 from optimize.showing.table import amount
 from optimize.studies.trials import WORKFLOW
@@ -77,7 +76,7 @@ def _why(page: Page) -> str:
     kept = [*(plain for _, plain in _measured(page)), *(metrics(t) for t in page.trials)]
     formats = page.fingerprint.get("space", {}).get("format", ())
     why = diagnosis([Measurement.from_dict(plain) for plain in kept if plain], formats)
-    return f"<p><strong>No winner: {html.escape(why)}</strong></p>" if why else ""
+    return f"<p><strong>No winner: {shown(why)}</strong></p>" if why else ""
 
 
 def _measured(page: Page) -> list[tuple[str, Mapping[str, Any]]]:
@@ -100,10 +99,8 @@ def _head(page: Page) -> str:
         "format of the prompts": ", ".join(page.fingerprint.get("space", {}).get("format", ())),
         **_proposals(page.fingerprint.get("space", {}).get("proposals")),
     }
-    rows = "".join(
-        f"<tr><td>{html.escape(k)}</td><td class=text>{html.escape(v)}</td></tr>" for k, v in facts.items() if v
-    )
-    return f"<h1>{html.escape(page.name)}</h1><table>{rows}</table>"
+    rows = "".join(f"<tr><td>{shown(k)}</td><td class=text>{shown(v)}</td></tr>" for k, v in facts.items() if v)
+    return f"<h1>{shown(page.name)}</h1><table>{rows}</table>"
 
 
 def _proposals(plain: Mapping[str, Any] | None) -> dict[str, str]:
@@ -138,7 +135,7 @@ def _reported(page: Page) -> str:
         f"{page.report['report_problems']} problems, {page.report['load']} requests in flight. `?`: its interval "
         "overlaps that of a cheaper front member."
     )
-    told = f"<h2>On problems the search never saw</h2><p>{html.escape(note)}</p>" + rows_table(head, rows)
+    told = f"<h2>On problems the search never saw</h2><p>{shown(note)}</p>" + rows_table(head, rows)
     return told + _at_loads(page.report.get("loads", ()))
 
 
@@ -185,8 +182,7 @@ def _beside(kept: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _workflows(page: Page) -> str:
     parts = [
-        f"<details><summary>{html.escape(label(t))}</summary><pre>{html.escape(t.user_attrs.get(WORKFLOW, ''))}</pre>"
-        "</details>"
+        f"<details><summary>{shown(label(t))}</summary><pre>{shown(t.user_attrs.get(WORKFLOW, ''))}</pre></details>"
         for t in page.members
     ]
     return "<h2>The front's workflows</h2>" + "".join(parts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Literal
 
-from optimize.showing.selfcontained import sheet
+from optimize.showing.selfcontained import drawn, sheet
 from optimize.weighing.criteria import Cost, Objectives
 from optimize.weighing.front import Point, front
 
@@ -79,10 +79,10 @@ def pareto(dots: Sequence[Dot], objectives: Objectives, along: Cost | None = Non
                 },
                 marker=marker,
                 mode="markers+text" if group.named else "markers",
-                text=[d.name for d in chosen],
+                text=[drawn(d.name) for d in chosen],
                 textposition=f"{group.side} right",
                 customdata=[
-                    f"{d.title}<br>{100 * d.point.accuracy:.1f} % at {objectives.told(d.point)}" for d in chosen
+                    f"{drawn(d.title)}<br>{100 * d.point.accuracy:.1f} % at {objectives.told(d.point)}" for d in chosen
                 ],
                 hovertemplate="%{text}<br>%{customdata}<extra></extra>",
                 name=group.name,

@@ -9,9 +9,13 @@ from __future__ import annotations
 import base64
 import gzip
 import html
+import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+
+from pdr_dspy.secrets.redaction import redacted_json
+from pdr_dspy.terminal import printable
 
 STYLE = (
     "html{color-scheme:light;background:#fff}"
@@ -41,10 +45,20 @@ _DRAW = """
 """
 
 
+def shown(text: str) -> str:
+    """Somebody's text within HTML: without secrets, and never markup."""
+    return html.escape(printable(text))
+
+
+def drawn(text: str) -> str:
+    """Somebody's text within a plotly figure, which knows some markup."""
+    return html.escape(text, quote=False)
+
+
 def figure_box(figure: Any) -> str:
     """A plotly figure as an element of a `document`."""
     # No "<" of a text may end the script element that holds it.
-    data = figure.to_json().replace("<", "\\u003c")
+    data = json.dumps(redacted_json(json.loads(figure.to_json()))).replace("<", "\\u003c")
     return f'<div class="figure"><script type="application/json">{data}</script></div>'
 
 
@@ -55,7 +69,7 @@ def document(title: str, parts: Sequence[str]) -> str:
     if 'class="figure"' in body:
         draw = f'<script type="text/plain" id="plotly">{_plotly()}</script><script>{_DRAW}</script>'
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{shown(title)}</title>'
         f"<style>{STYLE}</style></head><body>{body}{draw}</body></html>\n"
     )
 
@@ -67,7 +81,7 @@ def sheet(title: str, heading: str, note: str, figure: Any | None) -> str:
 
 def section(heading: str, note: str, figure: Any | None) -> str:
     """A heading, a note, a figure."""
-    words = f"<h2>{html.escape(heading)}</h2><p>{html.escape(note)}</p>"
+    words = f"<h2>{shown(heading)}</h2><p>{shown(note)}</p>"
     return words if figure is None else words + figure_box(figure)
 
 
@@ -75,7 +89,7 @@ def rows_table(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequenc
     """Rows as a table; `text` are the columns that are no numbers."""
 
     def row(cells: Sequence[str], tag: str) -> str:
-        made = (f"<{tag}{' class=text' if i in text else ''}>{html.escape(c)}</{tag}>" for i, c in enumerate(cells))
+        made = (f"<{tag}{' class=text' if i in text else ''}>{shown(c)}</{tag}>" for i, c in enumerate(cells))
         return f"<tr>{''.join(made)}</tr>"
 
     return f"<div class=wide><table>{row(head, 'th')}{''.join(row(r, 'td') for r in rows)}</table></div>"

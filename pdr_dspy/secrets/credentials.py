@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus
 
+from pdr_dspy.secrets.spelled import PACKED
+
 STARS = "***"
 
 _MOST = 512  # characters of one credential: a search from every `://` on must not read the whole text each time
@@ -16,7 +18,7 @@ _PARAMETER = (
     r"(?i:(?<![a-z0-9])(?:password|passwd|pwd|passphrase|(?:access|auth|refresh|id|session)[-_]?token|token|api[-_]?key"
     r"|(?:client[-_]?)?secret|x-amz-signature|sig)=)"
 )
-_VALUE = rf"(?:'[^'\n]{{1,{_MOST}}}'|\"[^\"\n]{{1,{_MOST}}}\"|[^&\s\"'<>;,()]{{1,{_MOST}}})"
+_VALUE = rf"(?!\*\*\*)(?:'[^'\n]{{1,{_MOST}}}'|\"[^\"\n]{{1,{_MOST}}}\"|[^&\s\"'<>;,()]{{1,{_MOST}}})"
 _PORT = r"(?!\d{1,5}(?:[/?#\s\"'),;]|$))"  # `http://host:8000/x@y` has a port, no password
 
 _WORD = re.compile(rf"(://[^:/@\s]*):(.*)@|(?<=://)([^:/@\s]+)@|({_PARAMETER})([^&\s]*)", re.DOTALL)
@@ -25,16 +27,22 @@ _TEXT = re.compile(
     rf"(?P<user>://[^\s:/@?#\"'<>]{{0,{_MOST}}}):{_PORT}[^\s\"'<>]{{0,{_MOST}}}@"
     rf"|(?<=://)[^/\s@:?#\"'<>]{{1,{_MOST}}}@"
     rf"|(?P<parameter>{_PARAMETER}){_VALUE}"
-    r"|(?P<header>(?i:authorization|x-api-key|api-key)[\"']{0,2}\s{0,4}[:=,]\s{0,4}b?[\"']?(?i:(?:bearer|basic|token)\s+)?)"
-    rf"[^\s\"'<>,;]{{1,{_MOST}}}"
-    rf"|(?<=Bearer )[^\s\"'<>]{{1,{_MOST}}}"
+    r"|(?P<header>(?i:authorization|x-api-key|api-key)[\"']{0,2}\s{0,4}[:=,]\s{0,4}(?:b(?=[\"']))?+[\"']?+"
+    r"(?i:(?:bearer|basic|token)\s+)?+)"
+    rf"(?!\*\*\*)[^\s\"'<>,;]{{1,{_MOST}}}"
+    rf"|(?<=Bearer )(?!\*\*\*)[^\s\"'<>]{{1,{_MOST}}}"
     r"|\b(?:sk|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b"
 )
 
 
 def without_credentials(text: str) -> str:
     """A text of any kind without what looks like a credential."""
-    return _TEXT.sub(_masked, text)
+    kept: list[str] = []
+    done = 0
+    for packed in PACKED.finditer(text):
+        kept += [_TEXT.sub(_masked, text[done : packed.start()]), packed[0]]
+        done = packed.end()
+    return "".join([*kept, _TEXT.sub(_masked, text[done:])])
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from pdr_dspy.secrets.credentials import STARS, passwords_of, without_credentials
 from pdr_dspy.secrets.secret import Secret, alive
@@ -30,6 +31,15 @@ _USER = re.compile(r"://([^:/@\s]*):")
 def redacted(text: str) -> str:
     """A text without secrets that this process knows, and without what looks like a credential."""
     return without_credentials(without_known(text))
+
+
+def redacted_json(value: Any) -> Any:
+    """JSON whose texts are `redacted`, names and values: in what it is written as, an escape could lose its end."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {redacted_json(name): redacted_json(kept) for name, kept in value.items()}
+    return [redacted_json(kept) for kept in value] if isinstance(value, list | tuple) else value
 
 
 def without_known(text: str, environ: Mapping[str, str] | None = None, words: Sequence[str] | None = None) -> str:

@@ -22,12 +22,14 @@ PLACEHOLDER = 4
 ALONE = 8
 """Characters: a shorter value is hidden only where it stands alone."""
 
+PACKED = re.compile(r"[A-Za-z0-9+/=]{65536,}")
+"""Packed data (a script, a picture), in which nothing is escaped."""
+
 _TELLING = 12  # characters from the beginning that are hidden even where the rest is missing (a text that was cut)
 _DEPTH = 4  # escapes within escapes
 _READINGS = 64  # of one text at most
 _FEWEST = 5  # even of a long one: as it is, and each kind of escape undone
-_LOOKED_AT = 2**22  # characters of all readings together, where they are more than the fewest
-_PACKED = re.compile(r"[A-Za-z0-9+/=]{65536,}")  # packed data (a script, a picture), in which nothing is escaped
+_LOOKED_AT = 2**21  # characters of all readings together, where they are more than the fewest
 _NAMED = r"(?i:bearer\s+|api[-_ ]?key\W{1,4}|authorization\W{1,4})"
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
@@ -105,7 +107,7 @@ def hidden(text: str, spellings: Sequence[Spellings], stars: str) -> str:
     """The text, with stars instead of each of these values."""
     kept: list[str] = []
     done = 0
-    for packed in _PACKED.finditer(text):
+    for packed in PACKED.finditer(text):
         kept += [_hidden(text[done : packed.start()], spellings, stars), _hidden(packed[0], spellings, stars, 1)]
         done = packed.end()
     return "".join([*kept, _hidden(text[done:], spellings, stars)])

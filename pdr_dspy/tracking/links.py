@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from pdr_dspy.markdown import plain
+
 
 def compared(experiment: str, runs: Sequence[str]) -> str:
     """The address of MLflow's page that compares these runs."""
@@ -16,8 +18,3 @@ def compared(experiment: str, runs: Sequence[str]) -> str:
 def link(text: str, url: str) -> str:
     """A link, in Markdown."""
     return f"[{plain(text)}]({url})"
-
-
-def plain(text: str) -> str:
-    """A text that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>#" else c for c in text)

@@ -24,8 +24,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
-from pdr_dspy.secrets.redaction import redacted
-from pdr_dspy.tracking.links import compared, link, plain
+from pdr_dspy.markdown import plain
+from pdr_dspy.secrets.redaction import redacted, redacted_json
+from pdr_dspy.tracking.links import compared, link
 from pdr_dspy.tracking.opening import open_experiment
 from pdr_dspy.tracking.text import PARAM_LENGTH, TAG_LENGTH, cut, entries, finite, table
 
@@ -332,7 +333,7 @@ class Tracker:
         for name, text in artifacts.items():
             self._client.log_text(run, redacted(text), name)
         for name, rows in tables.items():
-            self._client.log_text(run, redacted(json.dumps(table(rows), ensure_ascii=False)), f"{name}.json")
+            self._client.log_text(run, json.dumps(redacted_json(table(rows)), ensure_ascii=False), f"{name}.json")
 
     def _find(self, study: str, role: str, number: int | None = None) -> Any:
         wanted = {"study": study, "role": role, **({} if number is None else {"trial": str(number)})}

@@ -1,8 +1,9 @@
-"""One scrubber for all output: what it hides, what it leaves alone, and that long texts take no longer than they are."""
+"""One scrubber for all output: what it hides, what it leaves alone, and that it reads long texts in linear time."""
 
 from __future__ import annotations
 
 import base64
+import json
 import time
 import urllib.parse
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdr_dspy.secrets.credentials import passwords_of, without_credentials, without_password
-from pdr_dspy.secrets.redaction import is_secret, redacted, without_known
+from pdr_dspy.secrets.redaction import is_secret, redacted, redacted_json, without_known
 from pdr_dspy.secrets.secret import Secret
 
 PASSWORD = "p/w@ss:w%rd-01"
@@ -114,6 +115,13 @@ def test_what_looks_like_a_credential_is_hidden(text: str, shown: str) -> None:
 )  # fmt: skip
 def test_other_text_stays_what_it_is(text: str) -> None:
     assert without_credentials(text) == text
+
+
+def test_json_stays_json() -> None:
+    value = {'said "password="x': ['it was password="a b"', "Authorization: \\", 1.5, None, True]}
+    shown = redacted_json(value)
+    assert json.loads(json.dumps(shown)) == shown
+    assert "a b" not in str(shown) and next(iter(shown.values()))[2:] == [1.5, None, True]
 
 
 @given(st.text(alphabet="ab:/@%= &", max_size=12))
