@@ -1,6 +1,7 @@
 """Credentials that a text shows to be some: in addresses, parameters and headers. Pure, in linear time.
 
 A password may hold `/`, `@` and `:` as it is (SQLAlchemy and libpq take it so), and then ends at the last `@`.
+What stands before an `@` alone is a token in a web address, in others (`postgresql://me@host`) the name of a user.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ _PARAMETER = (
 _VALUE = rf"(?!\*\*\*)(?:'[^'\n]{{1,{_MOST}}}'|\"[^\"\n]{{1,{_MOST}}}\"|[^&\s\"'<>;,()]{{1,{_MOST}}})"
 _PORT = r"(?!\d{1,5}(?:[/?#\s\"'),;]|$))"  # `http://host:8000/x@y` has a port, no password
 
-_WORD = re.compile(rf"(://[^:/@\s]*):(.*)@|(?<=://)([^:/@\s]+)@|({_PARAMETER})([^&\s]*)", re.DOTALL)
+_WORD = re.compile(
+    rf"(://[^:/@\s]*):(.*)@|(?<=http://)([^:/@\s]+)@|(?<=https://)([^:/@\s]+)@|({_PARAMETER})([^&\s]*)", re.DOTALL
+)
 _PROXY = re.compile(r"(?:[a-z0-9+.-]+://)?[^:/@]*:(.*)@", re.DOTALL | re.IGNORECASE)
 _TEXT = re.compile(
     rf"(?P<user>://[^\s:/@?#\"'<>]{{0,{_MOST}}}):{_PORT}[^\s\"'<>]{{0,{_MOST}}}@"
-    rf"|(?<=://)[^/\s@:?#\"'<>]{{1,{_MOST}}}@"
+    rf"|(?:(?<=http://)|(?<=https://))[^/\s@:?#\"'<>]{{1,{_MOST}}}@"
     rf"|(?P<parameter>{_PARAMETER}){_VALUE}"
     r"|(?P<header>(?i:authorization|x-api-key|api-key)[\"']{0,2}\s{0,4}[:=,]\s{0,4}(?:b(?=[\"']))?+[\"']?+"
     r"(?i:(?:bearer|basic|token)\s+)?+)"
@@ -61,7 +64,7 @@ def without_password(word: str) -> str:
 def _hidden(found: re.Match[str]) -> str:
     if found[1] is not None:
         return f"{found[1]}:{STARS}@"
-    return f"{STARS}@" if found[3] is not None else f"{found[4]}{STARS}"
+    return f"{found[5]}{STARS}" if found[5] is not None else f"{STARS}@"
 
 
 def passwords_of(word: str, *, proxy: bool = False) -> Iterator[str]:
@@ -71,7 +74,7 @@ def passwords_of(word: str, *, proxy: bool = False) -> Iterator[str]:
         word: The word.
         proxy: Whether it is a proxy's address, which needs no scheme.
     """
-    found = [value for match in _WORD.finditer(word) for value in (match[2], match[3], match[5]) if value]
+    found = [value for match in _WORD.finditer(word) for value in (match[2], match[3], match[4], match[6]) if value]
     if proxy and (match := _PROXY.match(word)):
         found.append(match[1])
     for value in found:

@@ -109,7 +109,8 @@ def test_what_looks_like_a_credential_is_hidden(text: str, shown: str) -> None:
     "text",
     [
         "http://host:8000/v1", "http://host:8000/a@b", "sqlite:///x.db", "tokens=16k", "--budget tokens=16k,seconds=3",
-        "api key: the server refuses the key (HTTP 401). Set PDR_API_KEY or give api_key", "mail me@host", "10:30 @ x",
+        "api key: the server refuses the key (HTTP 401). Set PDR_API_KEY or give api_key", "mail me@host",
+        "Write it like postgresql://user@host/name", "10:30 @ x",
         "ask-me-anything-about-this-one", "f(x) = 3, secret = 4",
     ],
 )  # fmt: skip
