@@ -40,7 +40,7 @@ KEY, PROPOSER = KEYS[:2]
 
 
 SIZE = (
-    "--budget", "tokens=4k", "--problems", "4", "--report-problems", "4", "--front", "1", "--trials", "4",
+    "--budget", "tokens=4k", "--problems", "8", "--report-problems", "8", "--front", "1", "--trials", "4",
     "--topologies", "1,2-1,2-vote", "--load", "8",
 )  # fmt: skip
 
@@ -57,11 +57,7 @@ def echoing(call: Call) -> Reply:
     )
     said = f"refused: {spelled[call.number % len(spelled)]}, headers {json.dumps(call.headers)}"
     match call.number % 12:
-        case 1:
-            return Reply(status=400, message=said)
         case 3:
-            return Reply(text=said)
-        case 5:
             return Reply(raw=json.dumps({"choices": said, "headers": call.headers}))
         case 7:
             return Reply(status=500, message=said)
@@ -71,7 +67,11 @@ def echoing(call: Call) -> Reply:
         reply = stages.by_stage(call)
         return reply if isinstance(reply, Reply) else Reply(text=reply)
     wanted = stages.field(call, "problem").split()[-1]
-    return Reply(text=stages.fields(solution=f"it says {said}", answer=wanted if call.number % 2 else "0"))
+    if int(wanted) % 5 == 1:
+        return Reply(status=400, message=f"{said[:200]} This model's maximum context length is 8192 tokens.")
+    if int(wanted) % 5 == 2:
+        return Reply(text=said)
+    return Reply(text=stages.fields(solution=f"it says {said}", answer=wanted))
 
 
 def refusing(call: Call) -> Reply:
