@@ -41,9 +41,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """The command."""
-    options = parser().parse_args()
 
     def run() -> int:
+        options = parser().parse_args()
         from optimize.searching.read import read_page
         from optimize.showing.pages import as_page
         from pdr_dspy.disk import write_whole

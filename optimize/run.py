@@ -40,8 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """The command."""
-    options = parser().parse_args()
-    return guarded(lambda: measure(options))
+    return guarded(lambda: measure(parser().parse_args()))  # it repeats what it does not know: perhaps a password
 
 
 def measure(options: argparse.Namespace) -> int:

@@ -134,9 +134,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """The command."""
-    options = parser().parse_args()
 
     def run() -> int:
+        options = parser().parse_args()  # it repeats what it does not know, which may be a password
+
         from optimize.searching.opening import search
 
         return search(options)

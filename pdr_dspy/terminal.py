@@ -8,6 +8,7 @@ escapes (`\\x1b`), as is what the stream's encoding lacks.
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -69,6 +70,7 @@ class PrintableStream:
 @contextmanager
 def printing() -> Iterator[None]:
     """While it is open, stdout and stderr print what may be printed alone."""
+    os.environ.setdefault("PYTHON_COLORS", "0")  # from 3.13 on tracebacks have escape sequences for colours
     before = sys.stdout, sys.stderr
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):

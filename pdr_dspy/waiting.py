@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from pdr_dspy.terminal import beneath, printable
+
 MOMENT = 1.0
 """Seconds after which it is shown."""
 
@@ -41,7 +43,14 @@ def _show(what: str, stream: TextIO, after: float, ended: threading.Event) -> No
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn("line"), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=stream), transient=True, refresh_per_second=4) as progress:
-        progress.add_task(what, total=None)
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(
+        *columns,
+        console=Console(file=beneath(stream)),  # it draws with escape sequences
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as progress:
+        progress.add_task(printable(what), total=None)
         ended.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 
+from pdr_dspy.terminal import printable_stream
 from pdr_dspy.waiting import waiting
 
 
@@ -31,6 +32,13 @@ def test_it_is_shown_on_a_terminal_while_the_block_runs() -> None:
     with waiting("reading a.jsonl", terminal, after=0):
         assert terminal.written.wait(30)
     assert "reading a.jsonl" in terminal.getvalue()
+
+
+def test_it_draws_on_a_stream_that_prints_what_may_be_printed_alone() -> None:
+    terminal = Terminal()
+    with waiting("reading [red]\x1b[2Ja.jsonl", printable_stream(terminal), after=0):
+        assert terminal.written.wait(30)
+    assert "reading [red]\\x1b[2Ja.jsonl" in terminal.getvalue() and "\x1b[?25l" in terminal.getvalue()
 
 
 def test_what_is_over_in_a_moment_shows_nothing() -> None:

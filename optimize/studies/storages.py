@@ -120,7 +120,8 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
             raise InputError(
                 "storage",
                 f"it can't be opened ({_reason(error)})",
-                "Write it like postgresql://user@host/name or sqlite:///search.db, or leave --storage out for a file",
+                "Write it like postgresql://user@host/name or sqlite:///search.db (in a password / is %2F, @ is %40; "
+                "better give it as PGPASSWORD), or leave --storage out for a file",
             ) from None
     raise AssertionError("the last turn returns or raises")
 

@@ -66,7 +66,10 @@ def main() -> None:
             code = 0
         else:
             opening.make_space = (lambda *_, **__: crash()) if command == "crash" else plan
-            code = modules[command].main()
+            try:
+                code = modules[command].main()
+            except SystemExit as error:  # argparse's
+                code = error.code
         print(f"[{command} ended with {code}]", flush=True)
         print(f"[{command} ended with {code}]", file=sys.stderr, flush=True)
         for name in variables:

@@ -105,6 +105,8 @@ def test_no_secret_is_in_anything_that_is_written_or_printed(
         ("search", {}, [*size, "--endpoint", away]),
         ("search", {}, [*size, *server, "--propose", "1", "--proposer", away]),
         ("search", {}, [*size, *server, "--study", "kept", "--storage", f"postgresql://{kept}@127.0.0.1:9/x"]),
+        ("search", {}, [*size, "--stroage", f"postgresql://{kept}@127.0.0.1:9/x"]),
+        ("report", {}, ["kept", f"postgresql://{kept}@127.0.0.1:9/x"]),
         ("report", {}, ["kept", "--storage", f"postgresql://127.0.0.1:9/x?user=me&password={quote(STORAGE.value)}"]),
         ("search", {**tracked, "MLFLOW_TRACKING_URI": f"http://me:{quote(TRACKING.value, safe='')}@127.0.0.1:9"},
          [*size, *server, "--study", "tracked"]),
