@@ -3,8 +3,9 @@
 A server without a reasoning parser leaves the thinking in the text. It is never an answer, in whatever spelling: what
 stands between the marks is taken away, a closing mark without an opening one (the chat template wrote that) takes away
 what is before it, and an opening one at the beginning of a line that is never closed what is behind it. A mark that a
-sentence mentions (`</think>` in quotes, or between two words of it) takes nothing away. Linear in the length of the
-text. Pure; knows no formats.
+sentence mentions takes nothing away: one in quotes of its own (`</think>`), and but for a closing mark one between two
+words. A closing mark between words most often ends a thinking in the middle of a line, and a thinking that is taken
+for an answer is worse than a sentence that is lost. Linear in the length of the text. Pure; knows no formats.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _PAIRS = (
 
 _MARK = re.compile("|".join(re.escape(mark) for pair in _PAIRS for mark in pair))
 _OPENING = dict(_PAIRS)
+_CLOSING = frozenset(_OPENING.values())
 
 _CHANNEL = re.compile(r"(?:<\|start\|>\w*)?<\|channel\|>(\w+)[^<]{0,200}?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
@@ -38,7 +40,9 @@ _TURN = re.compile(
 _ENDINGS = re.compile(r"(?:\s|</s>|<eos>|<\|end\|>|\[/?INST\]|<\|im_start\|>(?:assistant)?)+\Z")
 
 
-_QUOTED = (re.compile(r"[`'\"(\u201c\u2018]\Z"), re.compile(r"[`'\")\u201d\u2019]"))
+_QUOTED = (re.compile(r"(?:\A|[\s(])([`'\"\u201c\u2018])\Z"), re.compile(r"([`'\"\u201d\u2019])(?!\w)"))
+_PAIRED = dict(zip("`'\"\u201c\u2018", "`'\"\u201d\u2019", strict=True))
+"""A mark in quotes of its own: before it a quote that begins (one that ends has a word before), behind it its pair."""
 _BETWEEN_WORDS = (re.compile(r"[\w,;:] \Z"), re.compile(r" [a-z(]|[,.;:?!](?: [a-z(]|\s|\Z)"))
 """What stands before and behind a mark that is mentioned. A capital behind it begins what a model says at last."""
 
@@ -143,12 +147,17 @@ def _marked(text: str) -> tuple[list[str], str]:
 
 
 def _mentioned(text: str, mark: re.Match[str]) -> bool:
-    """Whether a sentence speaks of a mark: it stands in quotes, or between words that belong together.
+    """Whether a sentence speaks of a mark: it stands in quotes of its own, or between words that belong together.
 
     It goes by what stands right beside the mark, which nothing that is taken away elsewhere changes.
     """
     before = text[max(0, mark.start() - 2) : mark.start()]
-    return any(left.search(before) and right.match(text, mark.end()) for left, right in (_QUOTED, _BETWEEN_WORDS))
+    opened, closed = _QUOTED[0].search(before), _QUOTED[1].match(text, mark.end())
+    if opened and closed and _PAIRED[opened[1]] == closed[1]:
+        return True
+    if mark[0] in _CLOSING:
+        return False
+    return bool(_BETWEEN_WORDS[0].search(before) and _BETWEEN_WORDS[1].match(text, mark.end()))
 
 
 def _begins(before: str) -> bool:

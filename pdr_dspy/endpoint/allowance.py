@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _SUFFIX = ".spend"
 _LINE = re.compile(
-    rb"(?P<sign>[+-])(?P<name>[0-9a-f]+) (?P<tokens>[0-9]+)$"
+    rb"(?P<sign>[+-])(?P<name>[0-9a-f]+) (?P<tokens>[0-9]{1,18})$"
 )  # $: behind half a line there may be a whole one
 
 

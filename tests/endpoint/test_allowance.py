@@ -155,3 +155,8 @@ def test_a_directory_that_goes_away_is_no_raw_error(tmp_path: Path) -> None:
     (tmp_path / "spend").rmdir()
     with pytest.raises(DiskError, match="spend"):
         allowance.hold(30)
+
+
+def test_a_number_without_end_is_a_line_that_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "other.spend").write_text("+abc " + "9" * 5000 + "\n+abd 7\n", encoding="utf-8")
+    assert FileAllowance(tmp_path).spent == 7
