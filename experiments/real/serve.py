@@ -13,11 +13,22 @@ from pdr_dspy.errors import EndpointError
 NAME = "smollm2-135m-instruct"
 """Name it is served under."""
 
-_FLAGS = (
-    # Three times as fast as float32 where the processor computes in it (avx512_bf16), slow on others.
-    "--dtype=bfloat16",
-    "--max-model-len=4096",
-)
+_FLAGS = ("--max-model-len=4096",)
+_BF16 = frozenset({"avx512_bf16", "amx_bf16"})
+_CPU = Path("/proc/cpuinfo")
+
+
+def precision(cpu: Path = _CPU) -> str:
+    """What it computes in: bfloat16 is three times as fast as float32 where the processor has it, and slow on others.
+
+    Args:
+        cpu: What Linux says of the processors. Where it says nothing: float32.
+    """
+    try:
+        said = cpu.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "float32"
+    return "bfloat16" if _BF16 & set(said.split()) else "float32"
 
 
 def serve(*, python: Path | None = None, log_path: Path | None = None, flags: Sequence[str] = ()) -> EmbeddedReasoner:
@@ -40,5 +51,5 @@ def serve(*, python: Path | None = None, log_path: Path | None = None, flags: Se
         served_model_name=NAME,
         log_path=log_path,
         reasoning_parser="none",
-        flags=(*_FLAGS, *flags),
+        flags=(f"--dtype={precision()}", *_FLAGS, *flags),
     )
