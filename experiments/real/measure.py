@@ -123,9 +123,10 @@ def plainly(endpoint: Endpoint, problems: Sequence[Easy], *, max_tokens: int) ->
     return Plainly(tuple(texts), tuple(right))
 
 
-def easy_data() -> tuple[list[Easy], Dataset]:
-    """The problems, and the same as a data set: as `--data` would load them."""
-    return read_problems(), load_data(str(FILE))
+def easy_data(every: int = 1) -> tuple[list[Easy], Dataset]:
+    """The problems, or every so-manieth of them, and the same as a data set: as `--data` would load them."""
+    data = load_data(str(FILE))
+    return read_problems()[::every], data.with_problems(data.problems[::every])
 
 
 def typed_data() -> Dataset:
