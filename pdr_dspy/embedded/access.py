@@ -92,10 +92,10 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _host(authority: str) -> str:
-    """The host of `host:port`, `[v6]:port` or `host`."""
+    """The host of `host:port`, `[v6]:port` or `host`, without the dot that may end a whole name."""
     if authority.startswith("["):
         return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower()
+    return authority.partition(":")[0].lower().removesuffix(".")
 
 
 def _check_json(headers: dict[bytes, bytes]) -> None:

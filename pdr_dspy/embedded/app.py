@@ -44,8 +44,8 @@ def build_app(service: Service, access: Access = DEFAULT_ACCESS) -> App:
         body = await _unless_gone(request, whole(generation, asked, head, service.token_text))
         return Response(status_code=499) if body is None else JSONResponse(body)
 
-    async def models(_: Request) -> Response:
-        card = {
+    def card() -> dict[str, Any]:
+        return {
             "id": service.name,
             "object": "model",
             "created": created,
@@ -55,7 +55,15 @@ def build_app(service: Service, access: Access = DEFAULT_ACCESS) -> App:
             "max_model_len": service.model.context,
             "pdr": dict(service.model.card),
         }
-        return JSONResponse({"object": "list", "data": [card]})
+
+    async def models(_: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [card()]})
+
+    async def model(request: Request) -> Response:
+        if not (name := request.path_params["name"]):
+            return await models(request)
+        service.check_model(name)
+        return JSONResponse(card())
 
     async def tokenize(request: Request) -> Response:
         data = await read(request, context)
@@ -101,6 +109,7 @@ def build_app(service: Service, access: Access = DEFAULT_ACCESS) -> App:
             for path, method, handler in (
                 ("/v1/chat/completions", "POST", chat),
                 ("/v1/models", "GET", models),
+                ("/v1/models/{name:path}", "GET", model),  # a name may have slashes
                 ("/tokenize", "POST", tokenize),
                 ("/detokenize", "POST", detokenize),
                 ("/health", "GET", health),

@@ -4,8 +4,9 @@ Types are JSON's own: `true` is no number and `"5"` is none either (a whole numb
 what the engine can take, so that a request which passes is one it can run: whole numbers fit into 32 bits (a seed into
 64), and none becomes 0 or infinite in the engine's 32-bit floats.
 
-Unknown fields are ignored, as vLLM does. Fields that vLLM knows and this server can't honour are refused, not ignored:
-an answer that silently lacks its logprobs or its JSON schema would be worse than an error.
+Unknown fields are ignored, and a field that may be left out may be null, as vLLM does. Fields that vLLM knows and this
+server can't honour are refused, not ignored: an answer that silently lacks its logprobs or its JSON schema would be
+worse than an error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from .api_errors import ApiError
 
@@ -78,6 +79,15 @@ Stop = Annotated[str, Field(min_length=1, max_length=_LONGEST_STOP)]
 
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, given: Any) -> Any:
+        # Clients send `n: null` for what they leave to the server; only a field that must be there may not be null.
+        if not isinstance(given, Mapping):
+            return given
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {name: value for name, value in given.items() if value is not None or name not in optional}
 
 
 class Message(_Wire):

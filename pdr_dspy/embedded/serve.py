@@ -53,7 +53,7 @@ class ServerSettings:
         weights: The model's directory.
         host: Address to listen on.
         port: Port; 0 is any free one.
-        allowed_hosts: Names that clients may call the machine by, besides `localhost` and `host`.
+        allowed_hosts: Names that clients may call the machine by, besides `localhost`, its own name and `host`.
         api_key: What clients must send as `Authorization: Bearer`; "" is nothing.
         threads: Inference threads.
         served_model_name: Name clients ask for.
@@ -132,14 +132,14 @@ def serve(settings: ServerSettings) -> None:
 
 def access_of(settings: ServerSettings) -> Access:
     """Who may ask a server that listens as these settings say."""
-    names = (settings.host, *settings.allowed_hosts)
-    hosts = frozenset(name.strip("[]").lower() for name in names)
+    names = (settings.host, socket.gethostname(), *settings.allowed_hosts)
+    hosts = frozenset(name.strip("[]").lower().removesuffix(".") for name in names) - {""}
     return Access(settings.api_key, hosts, any_address=settings.host in _ANY)
 
 
 def warning_of(settings: ServerSettings) -> str:
     """What to tell whoever serves other machines, too; "" where only this one is served."""
-    if is_loopback(settings.host):
+    if is_loopback(settings.host.lower().removesuffix(".")):
         return ""
     who = "whoever has the key" if settings.api_key else f"whoever reaches this machine ({KEY_VARIABLE} sets a key)"
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,18 @@ async def status(folder: Path, access: Access, headers: dict[str, str], **reques
         (OURS, "192.168.1.5", 421),
         (OURS, "gpu-3", 421),
         (OURS, "", 421),
+        (OURS, "localhost.", 200),
+        (OURS, "LocalHost.:8000", 200),
+        (OURS, "localhost..", 421),
+        (OURS, ".", 421),
+        (OURS, "evil.example.", 421),
+        (OURS, "localhost.evil.example.", 421),
         (ANYWHERE, "192.168.1.5:8000", 200),
         (ANYWHERE, "[fe80::1]:8000", 200),
         (ANYWHERE, "gpu-3:8000", 200),
         (ANYWHERE, "localhost", 200),
+        (ANYWHERE, "gpu-3.", 200),
+        (ANYWHERE, "", 421),
         (ANYWHERE, "evil.example", 421),
         (LAN, "192.168.1.5:8000", 200),
         (LAN, "192.168.1.6:8000", 421),
@@ -54,6 +63,14 @@ async def test_host(tokenizer_dir: Path, access: Access, host: str, expected: in
     if expected == 421:
         error = answer.json()["error"]
         assert error["code"] == 421 and error["param"] == "Host" and "--allowed-host" in error["message"]
+
+
+async def test_the_machine_answers_to_its_own_name(tokenizer_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Node-7")
+    for settings in (ServerSettings(), ServerSettings(host="0.0.0.0")):
+        access = access_of(settings)
+        for host, expected in (("node-7:8000", 200), ("NODE-7.", 200), ("node-70", 421), ("node-7.evil.example", 421)):
+            assert (await status(tokenizer_dir, access, {"Host": host})).status_code == expected, host
 
 
 @pytest.mark.parametrize(
@@ -132,7 +149,7 @@ def test_a_body_may_fill_the_context() -> None:
     assert most_bytes(131_072) == 4 * 2**20
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost.", "::1"])
 def test_nobody_is_warned_of_loopback(host: str) -> None:
     assert warning_of(ServerSettings(host=host)) == ""
 

@@ -11,7 +11,7 @@ import pytest
 from pdr_dspy.embedded.api_errors import ApiError, context_overflow
 from pdr_dspy.embedded.metrics import Histogram, Metrics
 from pdr_dspy.embedded.model import read_model
-from pdr_dspy.embedded.protocol import ChatRequest, parse
+from pdr_dspy.embedded.protocol import ChatRequest, Detokenize, TokenizeChat, TokenizeText, parse
 from pdr_dspy.errors import EndpointError
 
 GOOD: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
@@ -63,6 +63,28 @@ def test_unknown_and_harmless_fields_pass() -> None:
         },
     )
     assert request.n == 1 and request.stops == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [(ChatRequest, GOOD), (TokenizeChat, GOOD), (TokenizeText, {"prompt": "a"}), (Detokenize, {"tokens": [1]})],
+)
+def test_null_is_absent_wherever_a_field_may_be(kind: type[Any], least: dict[str, Any]) -> None:
+    nulls = dict.fromkeys(kind.model_fields)
+    assert parse(kind, {**nulls, **least}) == parse(kind, least)
+    for field in least:
+        with pytest.raises(ApiError, match=field):
+            parse(kind, {**least, field: None})
+
+
+def test_null_is_absent_within_a_field_too() -> None:
+    options = {"include_usage": None, "continuous_usage_stats": None}
+    request = parse(ChatRequest, {**GOOD, "stream": True, "stream_options": options})
+    assert request.stream_options is not None and request.stream_options.include_usage is False
+    with pytest.raises(ApiError, match="role"):
+        parse(ChatRequest, {"messages": [{"role": None, "content": "hi"}]})
+    kept = parse(ChatRequest, {"messages": [{"role": "user", "content": None, "name": None}]}).messages[0]
+    assert kept.model_dump() == {"role": "user", "content": None, "name": None}
 
 
 def test_body_must_be_an_object() -> None:
