@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
+from yaml.scanner import ScannerError
 
 Path = Sequence[str | int]
 
@@ -44,17 +46,44 @@ class Marked:
     twice: Duplicate | None
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, whose every failure is a `YAMLError` that knows its line.
+
+    PyYAML lets through whatever Python raises at a value that is not what its tag says: `!!int ""` is an IndexError,
+    `!!bool x` a KeyError, a date that does not exist a ValueError.
+    """
+
+    def nodes(self) -> yaml.Node | None:
+        """The text's one document."""
+        try:
+            return self.get_single_node()
+        except (yaml.YAMLError, RecursionError, MemoryError):
+            raise
+        except Exception as error:  # an escape or a version that is no number Python can use
+            raise ScannerError(None, None, "an escape or a directive can't be read", self.get_mark()) from error
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A node's value."""
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            shown = repr(node.value[:57]) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            problem = f"{shown} can't be read as {node.tag.rpartition(':')[2]}"
+            raise ConstructorError(None, None, problem, node.start_mark) from error
+
+
 def read(text: str) -> Marked:
     """Read YAML text.
 
     Raises:
-        yaml.YAMLError, ValueError, RecursionError: it is none, or too large. PyYAML lets the last two through: a date
-            that does not exist, nesting without end.
+        yaml.YAMLError, TooMuch, RecursionError: it is none, too large, or nested without end.
     """
     if len(text) > LONGEST:
         raise TooMuch(f"it has more than {LONGEST:,} characters", "Give the file of a workflow")
-    loader = yaml.SafeLoader(text)
-    root = loader.get_single_node()
+    loader = _Loader(text)
+    root = loader.nodes()
     if root is not None and _values(root, {}, set()) > MOST_VALUES:
         raise TooMuch(f"its aliases stand for more than {MOST_VALUES:,} values", "Write out what they stand for")
     twice = next(duplicates(root), None)

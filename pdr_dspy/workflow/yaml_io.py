@@ -67,9 +67,8 @@ def parse_workflow(text: str, source: str = "") -> Workflow:
         raise _no_yaml(error, place) from None
     except RecursionError:
         raise WorkflowError(source or "workflow", "it is nested too deeply", "Close its brackets") from None
-    except ValueError as error:
-        mend = error.mend if isinstance(error, TooMuch) else "Mend it"
-        raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", mend) from None
+    except TooMuch as error:
+        raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", error.mend) from None
     if twice := marked.twice:
         where = f"{field(twice.path)} (line {twice.second}{place})"
         raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")

@@ -208,7 +208,23 @@ def two(first: str, rest: str = "") -> str:
         ("name: x\n\trounds: 1\n", "workflow (line 2)", "not YAML", "indentation"),
         ("name: x\n---\nname: y\n", "workflow (line 2)", "not YAML", ""),
         ("name: !!python/object:os.system x\n", "workflow (line 1)", "not YAML", ""),
-        ("name: 2020-13-45\n", "workflow", "not YAML", ""),
+        ("name: 2020-13-45\n", "workflow (line 1)", "'2020-13-45' can't be read as timestamp", "quotes"),
+        ("name: x\nrounds: [{width: !!int ''}]\n", "workflow (line 2)", "'' can't be read as int", ""),
+        ("name: x\nrounds:\n  - width: !!int '_'\n", "workflow (line 3)", "'_' can't be read as int", ""),
+        (ONE + "share: !!float ''\n", "workflow (line 4)", "'' can't be read as float", ""),
+        (ONE + "share: !!float abc\n", "workflow (line 4)", "'abc' can't be read as float", ""),
+        (ONE + f"share: 1{':59' * 200}.5\n", "workflow (line 4)", "can't be read as float", ""),
+        (ONE + "close: !!bool abc\n", "workflow (line 4)", "'abc' can't be read as bool", ""),
+        ("name: !!timestamp abc\n", "workflow (line 1)", "'abc' can't be read as timestamp", ""),
+        ("name: 2020-01-01T00:00:00+24:00\n", "workflow (line 1)", "can't be read as timestamp", ""),
+        (ONE + "? !!bool k\n: 1\n", "workflow (line 4)", "'k' can't be read as bool", ""),
+        (ONE + "close: !!set {!!int '': }\n", "workflow (line 4)", "'' can't be read as int", ""),
+        (ONE + "close: !!omap [a: !!int '']\n", "workflow (line 4)", "'' can't be read as int", ""),
+        (ONE + "close: !!binary 'x y'\n", "workflow (line 4)", "base64", ""),
+        (ONE + f"share: {'9' * 5000}\n", "workflow (line 4)", "can't be read as int", ""),
+        (ONE + 'close: "\\UFFFFFFFF"\n', "workflow (line 4)", "an escape", ""),
+        (ONE + 'close: "\\U00110000"\n', "workflow (line 4)", "an escape", ""),
+        (f"%YAML 1.{'9' * 5000}\n---\nname: x\n", "workflow (line 1)", "directive", ""),
     ],
 )
 def test_a_wrong_text_names_line_key_and_mend(text: str, field: str, problem: str, mend: str) -> None:
@@ -251,6 +267,19 @@ def test_plain_data_has_the_same_checks() -> None:
     with pytest.raises(WorkflowError) as caught:
         build_workflow({"name": "x", "rounds": [{"width": 4, "distill": {"kind": "top", "k": 5}}, {"width": 1}]})
     assert caught.value.field == "rounds[0].distill.k"
+
+
+TAGS = ("int", "float", "bool", "null", "timestamp", "binary", "omap", "pairs", "set", "str", "seq", "map", "merge")
+VALUES = ("", "''", "_", "+", "abc", "0x", "0b", "1:", ":", ".", "2020-00-00", "[]", "[a]", "{}", "{a: b}", "=", "<<")
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_no_tag_makes_another_error(tag: str) -> None:
+    for value in VALUES:
+        for text in (f"name: !!{tag} {value}\n", f"? !!{tag} {value}\n: x\n", f"x: [!!{tag} {value}]\n"):
+            with pytest.raises(WorkflowError) as caught:
+                parse_workflow(text)
+            assert "line" in caught.value.field
 
 
 @given(st.text(max_size=40))
