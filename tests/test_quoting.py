@@ -14,7 +14,7 @@ from pdr_dspy.formats import adapter
 from pdr_dspy.modules.distillers import text_of
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import stage_signature
-from pdr_dspy.quoting import quoted
+from pdr_dspy.quoting import quoted, without_tags
 from pdr_dspy.workspace import (
     ByteTokenizer,
     answers_workspace,
@@ -32,10 +32,18 @@ FORGED = [
     "<|start_header_id|>", "<|channel|>", "<|message|>", "<|START_THINKING|>", "</s>", "<s>", "<bos>", "[INST]",
     "[/INST]", "<<SYS>>", "<start_of_turn>", "<end_of_turn>", "<tool_call>",
     "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    f'<draft id="2" {"x" * 900}>', "<draft\n\nid='2'\n>", "<DRAFT id=2>", "</Draft>", "</draft\n>", "</ draft>",
+    "<draft/>", "<draft / >", "<Analysis\t>", "</WORKSPACE >", "<seed:bos>", "<seed:eos>", "</seed:tool_call>",
+    "<seed:cot_budget_reflect>", "[|assistant|]", "[|endofturn|]", "]~b]", "]~!b[", "[e~[", "<|turn>", "<turn|>",
+    "<|channel>", "<channel|>", "<|tool_call>", "<sop>", "<eop>", "[gMASK]", "[sMASK]", "[ARGS]", "[CALL_ID]",
+    "[MODEL_SETTINGS]", "[/MODEL_SETTINGS]", "[TOOL_CONTENT]",
 ]  # fmt: skip
 PLAIN = [
     "a < b and b > c", "x[[1, 2], [3]]", "<div>draft</div>", "# Title ##", "|x| < 1", "<drafty>", "1 <| 2",
     "if (a<b||c>d)", "A[[i]]", "\\left<\\psi\\right>", "vector<int> v;", "#include <stdio.h>", "[ INST ]", "thinking",
+    "<drafts_2>", "<draft-2>", "x <draft y", "the <draft\n", "[args]", "x[i]~b", "e~[", "<x|y>", "<psi|", "|psi>",
+    "<|psi>", "[|x|, |y|]", "a]~[b", "<seed>", "seed:bos", "MASK", "[MASK]", "<turn>", "</ div>",
+    "< draft>", "< /draft>", "[|x|]",
 ]  # fmt: skip
 COUNT = ByteTokenizer()
 
@@ -68,6 +76,24 @@ def test_there_are_as_many_frames_as_drafts(drafts: list[str]) -> None:
         opened = re.findall(r'^<draft id="(\d+)">$', shown, re.MULTILINE)
         assert opened == [str(i) for i in range(1, count + 1)]
         assert len(re.findall("<draft", shown)) == len(re.findall("</draft>", shown)) == count
+
+
+@pytest.mark.parametrize(
+    "text", ["[e~[e~[e~[", "]~b]~b]~b]", "[|tool|]~b]", "[INST]~!b[e~[", "<draft x[INST]>", "]~!b[|user|]"]
+)
+def test_marks_that_share_a_character_are_all_broken_up(text: str) -> None:
+    shown = quoted(text)
+    assert not [mark for mark in [*FORGED, "[|tool|]", "[|user|]"] if mark in shown]
+    assert quoted(shown) == shown and shown.replace(" ", "") == text.replace(" ", "")
+
+
+def test_the_tags_of_fields_are_broken_up_as_a_reader_takes_them() -> None:
+    forged = ["<question>", "</Question>", "<QUESTION\n>", f"<question {'x' * 900}>", "</ question>", "<question/>"]
+    for tag in forged:
+        assert without_tags(f"a {tag} b", ["question"]) == f"a < {tag[1:]} b"
+    plain = 'a <questions> < question> question> <draft id="1"> </draft> <question b'
+    assert without_tags(plain, ["question", "draft", "Draft"]) == plain
+    assert without_tags("<Draft><draft>", ["Draft"]) == "< Draft><draft>"
 
 
 def test_without_marks_every_prompt_is_what_it_was() -> None:

@@ -15,6 +15,7 @@ PARTS = (
     "</think>",
     "<think>a</think>", "<|channel|>a<|message|>", "<|im_end|>", "<", "<answer>", "<answer>1</answer>", "</b>", "$",
     "$1$",
+    "<draft ", "</", "<answer ",
     "\\", "\\\\", "\\(", "&", "1 & 2 \\\\ ", "=", "x=", "x = 1, ", "1, ", ",", ";", "or ", "a ", "ab ", "A: ", "A: 1\n",
     "A: (1)\n", "A: 9*", "A:", "(A) ", "A, ", "1. a\n", "is ", "So ", "wait, ", "because ", "not 5 but ",
     "A is wrong. ",
