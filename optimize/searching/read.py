@@ -56,6 +56,6 @@ def _report(front: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(front.read_text(encoding="utf-8"))
         return {**found, "rows": list(found["rows"])}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         mend = "Start the search's command again (it writes it anew, without a token), or remove the file"
         raise InputError("front.json", f"{front} can't be read: the file was damaged", mend) from error

@@ -69,7 +69,19 @@ def test_a_torn_end_does_not_grow_into_the_next_line(journal: bytes, tmp_path: P
     assert len(opened(tmp_path, str(path) if url else None).complete) == 7
 
 
-@pytest.mark.parametrize("spoilt", [b"\0" * 40, b"{}\n", b"\n", b'{"op_code": 4, "wor{"op_code": 4, "x": 1}\n'])
+DEEP = b"[" * 200_000 + b"\n"
+SPOILT = {
+    "zeros": b"\0" * 40,
+    "no entry": b"{}\n",
+    "nothing": b"\n",
+    "torn": b'{"op_code": 4, "wor{"op_code": 4, "x": 1}\n',
+    "deep": DEEP,
+    "deep entry": b'{"op_code": 4, "x": ' + DEEP,
+    "digits": b"9" * 5000 + b"\n",
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT.values(), ids=list(SPOILT))
 def test_a_damaged_middle_is_told_and_the_mend_works(journal: bytes, tmp_path: Path, spoilt: bytes) -> None:
     lines = journal.splitlines(keepends=True)
     at = len(lines) // 2
@@ -83,6 +95,13 @@ def test_a_damaged_middle_is_told_and_the_mend_works(journal: bytes, tmp_path: P
     study = opened(tmp_path)
     assert 0 < len(study.complete) < 6
     finish(study, 6)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_end_that_is_nested_without_end_is_dropped(journal: bytes, tmp_path: Path, whole: bool) -> None:
+    (tmp_path / JOURNAL).write_bytes(journal + (DEEP if whole else DEEP[:-1]))
+    finish(opened(tmp_path), 7)
+    assert len(opened(tmp_path).complete) == 7
 
 
 def test_lines_that_make_no_sense_are_told(tmp_path: Path) -> None:
@@ -182,7 +201,9 @@ def test_a_spoilt_report_is_told_to_who_reads_it(
     assert command("search", *SMALL, "--endpoint", model.url, "--data", data, "--trials", 3) == 0
     front = tmp_path / "runs" / "s" / "front.json"
     whole = front.read_bytes()
-    for spoilt in (whole[: len(whole) // 2], b"\0" * len(whole), b"[]", b"{}"):
+    for spoilt in (
+        whole[: len(whole) // 2], b"\0" * len(whole), b"[]", b"{}", b"[" * 200_000, b'{"rows":' * 200_000, b"9" * 5000
+    ):  # fmt: skip
         front.write_bytes(spoilt)
         assert command("report", "s") == REFUSED
         assert "front.json can't be read" in capsys.readouterr().err
