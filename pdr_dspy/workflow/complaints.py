@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -67,6 +67,8 @@ class _Shown(reprlib.Repr):
 
 
 _SHOWN = _Shown()
+_FEW = 3  # of many things that are wrong alike, so many are named besides the first
+_LONGEST = 60  # characters of a key or a value that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,30 @@ class Complaint:
 
 def field(path: Sequence[str | int]) -> str:
     """A path as people write it: `rounds[1].distill.k` ("workflow" for the whole)."""
-    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or "workflow"
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{_short(p)}" for p in path).lstrip(".") or "workflow"
 
 
 def complaints(errors: Sequence[ErrorDetails]) -> list[Complaint]:
-    """All of pydantic's errors on a `Workflow` in our words."""
-    # Pydantic counts only the valid entries of a list: one with nothing but invalid ones is "too short" besides.
-    return [complaint(e) for e in errors if not (e["type"] == "too_short" and e["input"])]
+    """Pydantic's errors on a `Workflow` in our words; of alike ones the first, which counts the others."""
+    alike: dict[tuple[str | int | None, ...], list[ErrorDetails]] = {}
+    for error in errors:
+        # Pydantic counts only the valid entries of a list: one with nothing but invalid ones is "too short" besides.
+        if not (error["type"] == "too_short" and error["input"]):
+            alike.setdefault(_kind_of(error), []).append(error)
+    return [_counted(complaint(first), others) for first, *others in alike.values()]
+
+
+def _kind_of(error: ErrorDetails) -> tuple[str | int | None, ...]:
+    """The same for what is wrong in the same way: unknown keys of one mapping, entries of one list."""
+    *place, last = (None if isinstance(part, int) else part for part in _place(error) or ("",))
+    return (error["type"], *place, None if error["type"] == "extra_forbidden" else last)
+
+
+def _counted(first: Complaint, others: Sequence[ErrorDetails]) -> Complaint:
+    if not others:
+        return first
+    shown = ", ".join(field(_place(error)) for error in others[:_FEW]) + " and others" * (len(others) > _FEW)
+    return replace(first, problem=f"{first.problem}; the same is wrong in {len(others):,} more: {shown}")
 
 
 def complaint(error: ErrorDetails) -> Complaint:
@@ -94,7 +113,7 @@ def complaint(error: ErrorDetails) -> Complaint:
     path, model = _walk(error["loc"])
     kind, shown, context = error["type"], _show(error["input"]), error.get("ctx", {})
     if kind == RULE:
-        return Complaint((*path, *context["at"]), context["problem"], context["mend"])
+        return Complaint(_place(error), context["problem"], context["mend"])
     if kind == "missing":
         return Complaint(path, "it is missing", f"Add {path[-1]}: to it")
     if kind == "extra_forbidden":
@@ -126,6 +145,11 @@ def complaint(error: ErrorDetails) -> Complaint:
         )
         return Complaint(path, f"{shown} has other characters than {allowed}", "Leave them out")
     return Complaint(path, f"{shown} can't be used", f"What is asked: {error['msg']}")
+
+
+def _place(error: ErrorDetails) -> tuple[str | int, ...]:
+    """The path of what is wrong; a rule says where below its model."""
+    return (*_walk(error["loc"])[0], *(error["ctx"]["at"] if error["type"] == RULE else ()))
 
 
 def _walk(loc: Sequence[str | int]) -> tuple[tuple[str | int, ...], type[BaseModel] | None]:
@@ -177,5 +201,10 @@ def _kind(path: tuple[str | int, ...], value: Any) -> Complaint:
 
 
 def _show(value: Any) -> str:
-    text = _SHOWN.repr(value) if isinstance(value, int | list | tuple | Mapping | set) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    if isinstance(value, str | bytes):
+        value = value[: _LONGEST + 1]
+    return _short(_SHOWN.repr(value) if isinstance(value, int | list | tuple | Mapping | set) else repr(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,7 @@ class _Loader(yaml.SafeLoader):
         except (yaml.YAMLError, RecursionError, MemoryError):
             raise
         except Exception as error:
-            shown = repr(node.value[:57]) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            shown = repr(node.value[:57]) if isinstance(node, yaml.ScalarNode) else "a mapping or list"
             problem = f"{shown} can't be read as {node.tag.rpartition(':')[2]}"
             raise ConstructorError(None, None, problem, node.start_mark) from error
 
@@ -115,33 +116,42 @@ def _values(node: yaml.Node, known: dict[int, int], within: set[int]) -> int:
 
 def line_of(root: yaml.Node | None, path: Path) -> int:
     """The line (from 1) of the value at `path`; of the nearest value around it where there is none."""
-    line = 1 if root is None else root.start_mark.line + 1
-    node = root
-    for part in path:
-        node, line = _step(node, part, line)
-        if node is None:
-            break
+    return lines(root)(path)
+
+
+def lines(root: yaml.Node | None) -> Callable[[Path], int]:
+    """`line_of` this root, for many paths: each mapping's keys are gone through once."""
+    known: dict[int, dict[str, tuple[yaml.Node, int]]] = {}
+
+    def keys(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, int]]:
+        if id(node) not in known:
+            # The key's line is where people look; a block value may begin below it. Of two, the first counts.
+            pairs = [(key, value) for key, value in reversed(node.value) if isinstance(key, yaml.ScalarNode)]
+            known[id(node)] = {key.value: (value, key.start_mark.line + 1) for key, value in pairs}
+        return known[id(node)]
+
+    def line(path: Path) -> int:
+        found = 1 if root is None else root.start_mark.line + 1
+        node = root
+        for part in path:
+            if isinstance(node, yaml.MappingNode) and str(part) in keys(node):
+                node, found = keys(node)[str(part)]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                found = node.start_mark.line + 1
+            else:
+                break
+        return found
+
     return line
-
-
-def _step(node: yaml.Node | None, part: str | int, line: int) -> tuple[yaml.Node | None, int]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(part):
-                # The key's line is where people look; a block value may begin below it.
-                return value, key.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        item = node.value[part]
-        return item, item.start_mark.line + 1
-    return None, line
 
 
 def duplicates(root: yaml.Node | None) -> Iterator[Duplicate]:
     """Every key that stands twice in its mapping (PyYAML itself keeps the last and says nothing)."""
     seen: set[int] = set()
-    queue: list[tuple[tuple[str | int, ...], yaml.Node | None]] = [((), root)]
+    queue: deque[tuple[tuple[str | int, ...], yaml.Node | None]] = deque([((), root)])
     while queue:
-        path, node = queue.pop(0)
+        path, node = queue.popleft()
         if node is None or id(node) in seen:  # an alias leads to the same node again
             continue
         seen.add(id(node))

@@ -17,7 +17,7 @@ from pdr_dspy.errors import WorkflowError
 from pdr_dspy.prompts import catalogue
 from pdr_dspy.regular import other_kind
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
-from pdr_dspy.workflow.marks import LONGEST, TooMuch, line_of, read
+from pdr_dspy.workflow.marks import LONGEST, TooMuch, lines, read
 from pdr_dspy.workflow.prompting import OWN, PROMPTED, Instruction
 from pdr_dspy.workflow.schema import Workflow
 
@@ -75,8 +75,9 @@ def parse_workflow(text: str, source: str = "") -> Workflow:
     try:
         return _validate(marked.data)
     except _Refused as refused:
-        first = min(refused.complaints, key=lambda c: line_of(marked.root, c.path))
-        where = f"{field(first.path)} (line {line_of(marked.root, first.path)}{place})"
+        line = lines(marked.root)
+        first = min(refused.complaints, key=lambda c: line(c.path))
+        where = f"{field(first.path)} (line {line(first.path)}{place})"
         raise WorkflowError(where, first.problem, first.mend) from None
 
 

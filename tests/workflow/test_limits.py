@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.data.files.bytes import opened
 from pdr_dspy.errors import BudgetError, DataError, WorkflowError
-from pdr_dspy.workflow import build_workflow, load_workflow, parse_workflow
+from pdr_dspy.workflow import build_workflow, complaints, load_workflow, parse_workflow
+from pdr_dspy.workflow.marks import lines
 
 LEVELS = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
 BOMB = f"a0: &a0 [x]\n{LEVELS}name: x\nrounds: *a11\n"
@@ -54,6 +57,78 @@ def test_what_has_no_end_is_refused_with_a_mend(text: str, field: str, mend: str
 def test_an_alias_may_be_used() -> None:
     rounds = parse_workflow("name: x\nrounds: [&r {width: 4, distill: {kind: summary}}, *r, {width: 1}]").rounds
     assert rounds[0] == rounds[1]
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(WorkflowError) as caught:
+        parse_workflow(text)
+    assert len(str(caught.value)) < 600
+    return str(caught.value)
+
+
+def test_what_is_wrong_alike_is_counted_and_the_first_few_are_named() -> None:
+    keys = "".join(f"a{i}: 1\n" for i in range(5))
+    assert "a0 (line 1): unknown key; the same is wrong in 4 more: a1, a2, a3 and others. Use" in wrong(keys + ONE)
+    assert "a0 (line 1): unknown key; the same is wrong in 1 more: a1. Use" in wrong(f"a0: 1\na1: 1\n{ONE}")
+    assert "a0 (line 1): unknown key. Use" in wrong(f"a0: 1\n{ONE}")
+    assert "rounds[0] (line 2): 1 is not a mapping; the same is wrong in 9,999 more: rounds[1], rounds[2]," in wrong(
+        f"name: x\nrounds: [{', '.join(['1'] * 10_000)}]"
+    )
+    assert "rounds[1].distill.k (line 4): unknown key; the same is wrong in 1 more: rounds[2].distill.k. Use" in wrong(
+        "name: x\nrounds:\n"
+        "  - {width: 2, distill: {kind: summary}}\n"
+        "  - {width: 2, distill: {kind: summary, k: 1}}\n"
+        "  - {width: 2, distill: {kind: summary, k: 1}}\n"
+        "  - {width: 1}"
+    )
+
+
+def test_rules_that_are_broken_in_the_same_place_are_counted_and_others_not() -> None:
+    said = wrong(
+        "name: x\nrounds:\n"
+        "  - {width: 2, quorum: 3, distill: {kind: summary}}\n"
+        "  - {width: 2, distill: {kind: top, k: 3}}\n"
+        "  - {width: 2, quorum: 4, distill: {kind: summary}}\n"
+        "  - {width: 1}"
+    )
+    assert "rounds[0].quorum (line 3): 3 is more than the round's width 2; the same is wrong in 1 more: " in said
+    assert "more: rounds[2].quorum. At most" in said
+
+
+def test_a_long_key_or_value_is_shown_in_part() -> None:
+    long = "k" * 100_000
+    assert wrong(f"? {long}\n: 1\n{ONE}").startswith(f"{long[:57]}... (line 1): unknown key")
+    aliases = ", ".join(["*s"] * 2_000)
+    assert "the same is wrong in 2,000 more" in wrong(f"name: x\nrounds: [&s '{long}', {aliases}]")
+    assert "the same is wrong in 2,000 more" in wrong(f"name: x\nrounds: [&s !!binary '{long}', {aliases}]")
+
+
+class Passes(list[tuple[yaml.Node, yaml.Node]]):
+    """The pairs of a mapping, which count how often they are gone through."""
+
+    count = 0
+
+    def __iter__(self) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+        self.count += 1
+        return super().__iter__()
+
+    def __reversed__(self) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+        self.count += 1
+        return super().__reversed__()
+
+
+def test_many_keys_take_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [f"a{i}" for i in range(3_000)]
+    root = yaml.compose("".join(f"{key}: 1\n" for key in keys))
+    assert isinstance(root, yaml.MappingNode)
+    root.value = passes = Passes(root.value)
+    line = lines(root)
+    assert [line((key,)) for key in keys] == list(range(1, 3_001)) and passes.count == 1
+
+    looked_up: list[str] = []
+    monkeypatch.setattr(complaints, "get_close_matches", lambda key, *_, **__: looked_up.append(key) or [])
+    wrong("".join(f"{key}: 1\n" for key in keys) + ONE)
+    assert looked_up == ["a0"]
 
 
 def test_a_huge_value_of_python_is_shown_in_part() -> None:
