@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from pdr_dspy.endpoint.allowance import Allowance, Hold
-from pdr_dspy.endpoint.booking import Bounds, bounds_of, generated, uncounted
-from pdr_dspy.endpoint.completion import broken_off, finish_of, usage_of
+from pdr_dspy.endpoint.booking import Bounds, bounds_of, dropped, generated, uncounted
+from pdr_dspy.endpoint.completion import finish_of, usage_of
 from pdr_dspy.endpoint.counted import Counted
 from pdr_dspy.endpoint.limiter import Limiter
 from pdr_dspy.endpoint.log import CallLog
@@ -176,7 +176,7 @@ class Attempts:
         if not isinstance(result, Failure):
             answer = await self._read(StoredCompletion(result, seconds, None, started, cap, replica.url), body, log)
             result = dict(answer.body)
-        failure = result if isinstance(result, Failure) else broken_off(result)
+        failure = result if isinstance(result, Failure) else dropped(result, bounds)
         if failure is not None:
             refused = failure.refuses_thinking and THINKING_FIELD in body and log.own_cap
             log.attempt(

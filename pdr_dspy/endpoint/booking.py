@@ -8,10 +8,10 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pdr_dspy.endpoint.completion import said_of, usage_of
+from pdr_dspy.endpoint.completion import broken_off, finish_of, said_of, usage_of, written_text
 from pdr_dspy.endpoint.retry import Failure
 from pdr_dspy.endpoint.store import StoredCompletion
 
@@ -54,28 +54,36 @@ def bounds_sent(completion: StoredCompletion) -> Bounds:
     return Bounds(completion.max_tokens * max(1, len(completion.body.get("choices") or [])) or None, None)
 
 
+def dropped(body: Mapping[str, Any], bounds: Bounds) -> Failure | None:
+    """The failure that an answer is which the server broke off, with what was generated for it; None: it is none."""
+    failure = broken_off(body)
+    # Of what it dropped a server may say that it was nothing.
+    return None if failure is None else replace(failure, generated=reported(body, bounds) or None)
+
+
 def generated(result: StoredCompletion | Failure, bounds: Bounds) -> int | None:
     """Tokens that an attempt generated; None where nobody knows, so that it may be as many as it was allowed."""
     if isinstance(result, Failure):
-        said = 0 if result.costless else result.generated
-        if said is None:
-            return result.counted if result.counted > (bounds.most or result.counted) else None
-        return None if said > (bounds.most or said) else said
+        return 0 if result.costless else result.generated
     return reported(result.body, bounds)
 
 
 def reported(body: Mapping[str, Any], bounds: Bounds) -> int | None:
     """Tokens that an answer generated, as its usage says; None where that is missing or can't be true."""
-    usage, size = said_of(body), _bytes(body)
+    usage, size = said_of(body), len(written_text(body).encode("utf-8", "surrogatepass"))
     counted = usage_of(body).completion  # here, where what was said is missing or can't be true
     beyond = counted if bounds.most is not None and counted > bounds.most else None
-    if not usage.reported or usage.completion * _LONGEST + min(usage.completion, 1) * _WORD < size:
-        return beyond if not usage.reported else None
-    if bounds.most is None or usage.completion <= bounds.most:
-        return usage.completion
+    if not usage.reported:
+        return beyond
+    said, thought = usage.completion, usage.thinking or 0
+    least = max(_listed(body), -((_WORD - size) // _LONGEST), 1 if size or finish_of(body) == "length" else 0)
+    believed = said >= max(thought, least)
+    said = max(said + thought if thought > said else said, least)  # a thinking that was counted beside it
+    if bounds.most is None or said <= bounds.most:
+        return said if believed else None
     # Beyond what was asked: by a server that ignores the cap, or false. No model goes beyond its context, and where
     # nobody knows that, a token has at least a byte.
-    return usage.completion if usage.completion <= (bounds.room or size) else beyond
+    return said if said <= (bounds.room or size) else beyond
 
 
 def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
@@ -85,8 +93,7 @@ def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
     return max(0, ((bounds.most or 0) if known is None else known) - counted)
 
 
-def _bytes(body: Mapping[str, Any]) -> int:
-    messages = [choice.get("message") or {} for choice in body.get("choices") or []]
-    texts = [m.get("content") or "" for m in messages]
-    texts += [m.get("reasoning_content") or m.get("reasoning") or "" for m in messages]
-    return sum(len(str(text).encode("utf-8", "surrogatepass")) for text in texts)
+def _listed(body: Mapping[str, Any]) -> int:
+    """Tokens that are listed in an answer, with their log-probabilities."""
+    listed = [(choice.get("logprobs") or {}).get("content") or [] for choice in body.get("choices") or []]
+    return sum(map(len, listed))

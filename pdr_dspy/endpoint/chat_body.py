@@ -89,6 +89,21 @@ def _parts(content: Any) -> tuple[str, str | None]:
     return thinking, text
 
 
+def _thought(value: Any) -> str:
+    """The text of a thinking: a text, a part of a content, or several."""
+    if isinstance(value, dict):
+        return _detailed([value])
+    own, said = _parts(value)
+    return f"{own}{said or ''}"
+
+
+def _detailed(details: Any) -> str:
+    """The text of a thinking that stands in objects (`reasoning_details`), as far as there is one."""
+    found = [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    texts = [[detail.get(name) for name in ("text", "summary", "content", *_THINKING)] for detail in found]
+    return "".join(next((text for text in each if isinstance(text, str)), "") for each in texts)
+
+
 def _whole_number(value: Any) -> Any:
     """Some servers write a number of tokens as 3.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -142,8 +157,8 @@ class _Message(_Part):
         thinking, message["content"] = _parts(message.get("content"))
         for name in _THINKING:
             if message.get(name) is not None:
-                own, said = _parts(message[name])
-                message[name] = f"{own}{said or ''}"
+                message[name] = _thought(message[name])
+        thinking = thinking or _detailed(message.get("reasoning_details"))
         if thinking and not any(message.get(name) for name in _THINKING):
             message[_THINKING[0]] = thinking
         return message

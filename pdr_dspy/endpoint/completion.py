@@ -6,6 +6,7 @@ kept apart from what was written. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,6 +46,8 @@ def usage_of(body: Mapping[str, Any]) -> Usage:
     """The usage of a chat completion."""
     usage = body.get("usage") or {}
     prompt, completion = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    if prompt:  # xAI's and Google's servers count thinking beside the completion, and in the total alone
+        completion = max(completion, int(usage.get("total_tokens") or 0) - prompt)
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     thinking = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
     estimated = INSTEAD in usage
@@ -70,10 +73,23 @@ def broken_off(body: Mapping[str, Any]) -> Failure | None:
     finish = finish_of(body)
     if finish not in ("abort", "error"):
         return None
-    usage = usage_of(body)
-    said = usage.completion if usage.reported else None
     detail = f"the server broke the answer off (finish reason {finish!r})"
-    return Failure("server", detail, status=200, generated=said, counted=usage.completion)
+    return Failure("server", detail, status=200, counted=usage_of(body).completion)
+
+
+def written_text(body: Mapping[str, Any]) -> str:
+    """All that a model wrote for an answer: its thinking, its text, its tool calls, its refusal."""
+    texts: list[str] = []
+    for choice in body.get("choices") or []:
+        message = choice.get("message") or {}
+        thinking = [str(message.get(name) or "") for name in ("reasoning_content", "reasoning")]  # one, under two names
+        moved = message.get("provider_specific_fields") or {}  # where LiteLLM puts what it does not know
+        refusal = message.get("refusal") or moved.get("refusal")
+        texts += [max(thinking, key=len), str(message.get("content") or ""), str(refusal or "")]
+        calls = [call.get("function") for call in message.get("tool_calls") or []]
+        if calls or message.get("function_call"):
+            texts.append(json.dumps(calls or message["function_call"], ensure_ascii=False))
+    return "".join(texts)
 
 
 def response_of(body: Mapping[str, Any]) -> Response:

@@ -8,12 +8,11 @@ estimate wherever the answer is kept, replayed or continued.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pdr_dspy.endpoint.completion import INSTEAD, usage_of
+from pdr_dspy.endpoint.completion import INSTEAD, usage_of, written_text
 from pdr_dspy.endpoint.fitting import Fitting
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.errors import ServerFailure
@@ -78,14 +77,3 @@ class Counted:
             return await asyncio.to_thread(self._tokenizer.count, text)
         except ServerFailure:
             return ByteTokenizer().count(text)
-
-
-def written_text(body: Mapping[str, Any]) -> str:
-    """All that a model wrote for an answer, its thinking included."""
-    texts: list[str] = []
-    for choice in body["choices"]:
-        message = choice.get("message") or {}
-        texts += [message.get("reasoning_content") or message.get("reasoning") or "", message.get("content") or ""]
-        if message.get("tool_calls"):
-            texts.append(json.dumps([call.get("function") for call in message["tool_calls"]], ensure_ascii=False))
-    return "".join(texts)

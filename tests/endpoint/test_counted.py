@@ -150,6 +150,68 @@ def test_a_part_that_is_estimated_makes_the_whole_an_estimate(fake_vllm: FakeVLL
     assert replayed.completion_tokens == 10 + 3  # the second part's end token is the server's own count
 
 
+SHOWN: dict[str, tuple[str, int, bool]] = {
+    "thinking beside the completion": (
+        body(said(7, 5, total_tokens=42, completion_tokens_details={"reasoning_tokens": 30})), 35, True,
+    ),
+    "thinking in the total alone": (body(said(7, 5, total_tokens=42)), 35, True),
+    "thinking beside it, without a total": (
+        body(said(7, 5, completion_tokens_details={"reasoning_tokens": 6})), CAP, False,
+    ),
+    "thinking beside it, beyond the cap": (
+        body(said(7, 5, total_tokens=97, completion_tokens_details={"reasoning_tokens": 85})), 90, False,
+    ),
+    "a tool call": (
+        body(said(7, 1), content=None, tool_calls=[
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "word " * CAP}}
+        ]), CAP, False,
+    ),
+    "a refusal": (body(said(7, 1), refusal="word " * CAP), CAP, False),
+    "thinking in details": (body(said(7, 3), reasoning_details=[{"type": "t", "text": "word " * CAP}]), CAP, False),
+    "thinking in an object": (body(said(7, 3), reasoning={"content": "word " * CAP}), CAP, False),
+    "a long text": (body(said(7, 3), content="word " * 400), (2000 - 64) // 16, False),
+}  # fmt: skip
+"""What an answer shows: at least so many tokens are booked; whether its usage is believed."""
+
+
+@pytest.mark.parametrize(("answer", "booked", "believed"), SHOWN.values(), ids=SHOWN.keys())
+def test_no_less_is_booked_than_an_answer_shows(
+    fake_vllm: FakeVLLM, tmp_path: Path, answer: str, booked: int, believed: bool
+) -> None:
+    fake_vllm.answer = Reply(raw=answer)
+    allowance = FileAllowance(tmp_path)
+    with open_endpoint(fake_vllm, allowance=allowance, thinking="off") as endpoint:
+        _, (record,) = recorded(endpoint)
+    assert allowance.spent == booked
+    if believed:
+        assert (record.reported, record.completion_tokens, record.uncounted) == (True, booked, 0)
+
+
+def test_listed_tokens_are_shown_too(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
+    listed = json.loads(body(said(7, 3)))
+    listed["choices"][0]["logprobs"] = {
+        "content": [{"token": "a", "logprob": -1.0, "bytes": None, "top_logprobs": []}] * 4
+    }
+    fake_vllm.answer = Reply(raw=json.dumps(listed))
+    allowance = FileAllowance(tmp_path)
+    with open_endpoint(fake_vllm, allowance=allowance, thinking="off") as endpoint:
+        recorded(endpoint)
+    assert allowance.spent == CAP
+
+
+@pytest.mark.parametrize(("finish", "content"), [("error", ""), ("abort", ""), ("length", ""), ("error", "word " * 80)])
+def test_nothing_said_of_what_was_generated_is_all_that_was_allowed(
+    fake_vllm: FakeVLLM, tmp_path: Path, finish: str, content: str
+) -> None:
+    answer = json.loads(body(said(7, 1 if content else 0), content=content))
+    answer["choices"][0]["finish_reason"] = finish
+    fake_vllm.answer = Reply(raw=json.dumps(answer))
+    allowance = FileAllowance(tmp_path)
+    with open_endpoint(fake_vllm, allowance=allowance, retries=0, thinking="off") as endpoint:
+        recorded(endpoint)
+    assert allowance.spent == CAP
+
+
 NUMBERS = st.integers(0, 10**31) | st.sampled_from([0, 1, CAP, CAP + 1, CONTEXT, CONTEXT + 1])
 
 
