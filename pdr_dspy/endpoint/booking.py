@@ -70,20 +70,26 @@ def generated(result: StoredCompletion | Failure, bounds: Bounds) -> int | None:
 
 def reported(body: Mapping[str, Any], bounds: Bounds) -> int | None:
     """Tokens that an answer generated, as its usage says; None where that is missing or can't be true."""
-    usage, size = said_of(body), len(written_text(body).encode("utf-8", "surrogatepass"))
+    usage, text = said_of(body), written_text(body)
     counted = usage_of(body).completion  # here, where what was said is missing or can't be true
     beyond = counted if bounds.most is not None and counted > bounds.most else None
     if not usage.reported:
         return beyond
     said, thought = usage.completion, usage.thinking or 0
-    least = max(_listed(body), -((_WORD - size) // _LONGEST), 1 if size or finish_of(body) == "length" else 0)
+    least = max(_listed(body), fewest(text), 1 if finish_of(body) == "length" else 0)
     believed = said >= max(thought, least)
     said = max(said + thought if thought > said else said, least)  # a thinking that was counted beside it
     if bounds.most is None or said <= bounds.most:
         return said if believed else None
     # Beyond what was asked: by a server that ignores the cap, or false. No model goes beyond its context, and where
     # nobody knows that, a token has at least a byte.
-    return said if said <= (bounds.room or size) else beyond
+    return said if said <= (bounds.room or _size(text)) else beyond
+
+
+def fewest(text: str) -> int:
+    """Tokens that a text has at least, as texts go."""
+    size = _size(text)
+    return max(min(size, 1), -((_WORD - size) // _LONGEST))
 
 
 def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
@@ -91,6 +97,10 @@ def uncounted(result: StoredCompletion | Failure, bounds: Bounds) -> int:
     known = generated(result, bounds)
     counted = result.counted if isinstance(result, Failure) else usage_of(result.body).completion
     return max(0, ((bounds.most or 0) if known is None else known) - counted)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _listed(body: Mapping[str, Any]) -> int:

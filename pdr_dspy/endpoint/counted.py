@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pdr_dspy.endpoint.booking import fewest
 from pdr_dspy.endpoint.completion import INSTEAD, usage_of, written_text
 from pdr_dspy.endpoint.fitting import Fitting
 from pdr_dspy.endpoint.store import StoredCompletion
@@ -65,15 +66,21 @@ class Counted:
         if not said_prompt:
             prompt = min(await self._fitting.prompt_tokens(request), self._context)
         if not said_written:
-            written = await self._written(text)
-            if usage.completion > asked:  # what was said is a bound still, and counted bytes may be a wider one
+            written, exact = await self._written(text)
+            # Counted bytes are a wide bound: what was said may be a narrower one, and so is what was asked for, but for
+            # a text that is too long for it.
+            if usage.completion > asked:
                 written = min(written, usage.completion)
+            elif not exact and fewest(text) <= asked:
+                written = min(written, asked)
         counted = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
         said = completion.body.get("usage")
         return replace(completion, body={**completion.body, "usage": {**counted, INSTEAD: said}})
 
-    async def _written(self, text: str) -> int:
+    async def _written(self, text: str) -> tuple[int, bool]:
+        """Tokens of a text, and whether they are the model's own."""
         try:
-            return await asyncio.to_thread(self._tokenizer.count, text)
+            counted = await asyncio.to_thread(self._tokenizer.count, text)
+            return counted, not isinstance(self._tokenizer, ByteTokenizer)
         except ServerFailure:
-            return ByteTokenizer().count(text)
+            return ByteTokenizer().count(text), False

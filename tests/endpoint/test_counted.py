@@ -98,6 +98,20 @@ def test_bytes_are_counted_where_there_is_no_tokenizer_and_what_was_said_bounds_
         assert record.completion_tokens == CAP + 2
 
 
+@pytest.mark.parametrize(
+    ("usage", "words", "counted"),
+    [({}, CAP, CAP), ({"usage": {"total_tokens": 60}}, CAP, CAP), (said(7, 0), CAP, CAP), ({}, 400, 5 * 400)],
+)
+def test_counted_bytes_are_no_more_than_was_asked_for(
+    fake_vllm: FakeVLLM, usage: dict[str, Any], words: int, counted: int
+) -> None:
+    fake_vllm.tokenizer = None
+    fake_vllm.answer = Reply(raw=body(usage, content="word " * words))  # 400 words are too long for the cap
+    with open_endpoint(fake_vllm, thinking="off") as endpoint:
+        _, (record,) = recorded(endpoint)
+    assert (record.estimated, record.completion_tokens) == (True, counted)
+
+
 def test_an_estimate_is_booked_as_all_that_was_allowed(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
     fake_vllm.answer = Reply(raw=body(said(10**30, 10**30)))
     allowance = FileAllowance(tmp_path, 1000)
