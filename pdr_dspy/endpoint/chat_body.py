@@ -15,11 +15,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pdr_dspy.characters import whole
+from pdr_dspy.endpoint.chat_parts import THINKING, detailed, said_in, scored_in, thought_in
 
 DEPTH = 64
 """Objects and lists within one another that a body may have; a completion has ten."""
 
-_THINKING = ("reasoning_content", "reasoning")
+_AS_SENT = "_as_sent"
+"""Behind the name of a field that could not be read, and need not be: what the server had sent there."""
+
+_NEVER = -9999.0  # a log-probability of minus infinity, as vLLM writes it
 
 
 class MalformedBody(ValueError):
@@ -29,11 +33,13 @@ class MalformedBody(ValueError):
 def decoded(data: bytes | str) -> Any:
     """JSON as JSON knows it: no NaN, no infinity, no half characters, no depth without end.
 
+    What is nested more deeply than `DEPTH` is kept as its text.
+
     Raises:
         MalformedBody: it is not, or it is no JSON at all.
     """
     try:
-        return _plain(json.loads(data), "the body")
+        return _plain(json.loads(data), "the body", cut=True)
     except RecursionError:
         raise _too_deep() from None
     except MalformedBody:
@@ -67,46 +73,14 @@ def checked(body: Any, model: str | None = None) -> dict[str, Any]:
         raise MalformedBody(_first(error)) from None
 
 
-def _parts(content: Any) -> tuple[str, str | None]:
-    """(Thinking, text) of a content that may be a list of parts."""
-    if content is None or isinstance(content, str):
-        return "", content
-    if not isinstance(content, list):
-        raise ValueError("neither a text nor a list of parts")
-    thinking, text = "", ""
-    for part in content:
-        if isinstance(part, str):
-            text += part
-            continue
-        kind = part.get("type", "text") if isinstance(part, dict) else ""
-        if kind in ("thinking", "reasoning"):
-            own, said = _parts(part.get(kind) or part.get("text"))
-            thinking += own + (said or "")
-        elif kind in ("text", "output_text") and isinstance(part.get("text"), str):
-            text += part["text"]
-        else:
-            raise ValueError("a part that is no text")
-    return thinking, text
-
-
-def _thought(value: Any) -> str:
-    """The text of a thinking: a text, a part of a content, or several."""
-    if isinstance(value, dict):
-        return _detailed([value])
-    own, said = _parts(value)
-    return f"{own}{said or ''}"
-
-
-def _detailed(details: Any) -> str:
-    """The text of a thinking that stands in objects (`reasoning_details`), as far as there is one."""
-    found = [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
-    texts = [[detail.get(name) for name in ("text", "summary", "content", *_THINKING)] for detail in found]
-    return "".join(next((text for text in each if isinstance(text, str)), "") for each in texts)
-
-
 def _whole_number(value: Any) -> Any:
     """Some servers write a number of tokens as 3.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _named(value: Any) -> Any:
+    """Some servers write a number instead of a name."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 _Tokens = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
@@ -153,48 +127,61 @@ class _Message(_Part):
     def _meant(cls, message: Any) -> Any:
         if not isinstance(message, dict):
             return message
-        message = {**message, "role": "assistant" if message.get("role") is None else message["role"]}
-        thinking, message["content"] = _parts(message.get("content"))
-        for name in _THINKING:
+        message = {**message}
+        if message.get("role") not in (None, "assistant"):
+            message[f"role{_AS_SENT}"] = message["role"]
+        message["role"] = "assistant"
+        if not isinstance(message.get("tool_calls"), list | None) and not message["tool_calls"]:
+            message[f"tool_calls{_AS_SENT}"] = message.pop("tool_calls")
+        said = said_in(message.get("content"))
+        if said.left_out:
+            message[f"content{_AS_SENT}"] = message["content"]
+        message["content"] = said.text
+        if said.refusal and not message.get("refusal"):
+            message["refusal"] = said.refusal
+        for name in THINKING:
             if message.get(name) is not None:
-                message[name] = _thought(message[name])
-        thinking = thinking or _detailed(message.get("reasoning_details"))
-        if thinking and not any(message.get(name) for name in _THINKING):
-            message[_THINKING[0]] = thinking
+                message[name] = thought_in(message[name])
+        thinking = said.thinking or detailed(message.get("reasoning_details"))
+        if thinking and not any(message.get(name) for name in THINKING):
+            message[THINKING[0]] = thinking
         return message
-
-
-class _TokenLogprob(_Part):
-    token: str
-    logprob: float | None = None
-
-
-class _Logprobs(_Part):
-    content: list[_TokenLogprob] | None = None
 
 
 class _Choice(_Part):
     message: _Message
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
+    finish_reason: Annotated[str, BeforeValidator(_named)] | None = None
+    logprobs: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _meant(cls, choice: Any) -> Any:
+        if not isinstance(choice, dict) or choice.get("logprobs") is None:
+            return choice
+        read = scored_in(choice["logprobs"])
+        return {**choice, "logprobs": read, **({f"logprobs{_AS_SENT}": choice["logprobs"]} if read is None else {})}
 
 
 class _Completion(_Part):
-    model: str
+    model: Annotated[str, BeforeValidator(_named)]
     choices: list[_Choice]
     usage: _Usage | None
 
 
-def _plain(value: Any, name: str, depth: int = 0) -> Any:
+def _plain(value: Any, name: str, depth: int = 0, *, cut: bool = False) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
+        if name == "logprob" and value < 0:
+            return _NEVER
         raise MalformedBody(f"{name} is {value}, which is no JSON")
     if isinstance(value, str):
         return whole(value)
     if depth > DEPTH:
+        if cut and isinstance(value, dict | list):
+            return json.dumps(value)
         raise _too_deep()
     if isinstance(value, Mapping):
-        return {whole(str(key)): _plain(kept, str(key)[:40], depth + 1) for key, kept in value.items()}
-    return [_plain(kept, name, depth + 1) for kept in value] if isinstance(value, list | tuple) else value
+        return {whole(str(key)): _plain(kept, str(key)[:40], depth + 1, cut=cut) for key, kept in value.items()}
+    return [_plain(kept, name, depth + 1, cut=cut) for kept in value] if isinstance(value, list | tuple) else value
 
 
 def _too_deep() -> MalformedBody:

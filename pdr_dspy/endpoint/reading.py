@@ -8,7 +8,6 @@ have a deadline here.
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import AsyncIterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pdr_dspy.endpoint.chat_body import MalformedBody
+from pdr_dspy.endpoint.unpacking import Unpacking
 
 MOST_OF_ERROR = 2**14
 """Bytes that are read of an error's body; the rest is not waited for."""
@@ -24,7 +24,6 @@ _LEAST, _MOST = 2**20, 2**29  # bytes of a chat completion, whatever was asked f
 _A_TOKEN = 512  # bytes: its text in JSON's escapes, its id, its log-probability
 _UNCAPPED = 2**16  # tokens
 _SIDE = 2**24  # bytes of a list of models, or of the tokens of a text
-_PACKED = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -144,19 +143,12 @@ class _Body:
     def __init__(self, response: httpx.Response, most: int) -> None:
         self.read = bytearray()
         self._most = most
-        packed = response.headers.get("content-encoding", "identity").strip().lower()
-        self._unpacking = zlib.decompressobj(_PACKED[packed]) if packed in _PACKED else None
-        if packed not in _PACKED and packed not in ("", "identity"):
-            raise MalformedBody(f"the body is packed as {packed[:40]!r}, which was not asked for")
+        self._unpacking = Unpacking(response.headers.get("content-encoding", ""))
 
     def take(self, chunk: bytes) -> bool:
         """Take a chunk; False where there is more than may be."""
         left = self._most - len(self.read)
-        if self._unpacking is not None:
-            try:
-                chunk = self._unpacking.decompress(chunk, left + 1)
-            except zlib.error as error:
-                raise MalformedBody(f"the body can't be unpacked ({error})") from None
+        chunk = self._unpacking.unpacked(chunk, left + 1)
         self.read += chunk[:left]
         return len(chunk) <= left
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy.characters import is_whole, whole, whole_json
 from pdr_dspy.endpoint import FileStore, MemoryStore, StoredCompletion
-from pdr_dspy.endpoint.chat_body import MalformedBody, checked
+from pdr_dspy.endpoint.chat_body import MalformedBody, checked, decoded
 from pdr_dspy.errors import ServerFailure
 from pdr_dspy.modules import LongCoT, MajorityVote
 
@@ -30,6 +30,14 @@ BODY: dict[str, Any] = {
     "id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [CHOICE], "usage": USAGE,
 }  # fmt: skip
 NAN = float("nan")
+TEXT = {"type": "text", "text": FIELDS}
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -59,8 +67,6 @@ MALFORMED: dict[str, Any] = {
     "a part without text": message(content=[{"type": "text"}]),
     "an image": message(content=[{"type": "image_url", "image_url": {"url": "x"}}]),
     "reasoning a number": message(reasoning_content=1),
-    "role a number": message(role=1),
-    "finish a number": {**BODY, "choices": [{**CHOICE, "finish_reason": 7}]},
     "tool calls an object": message(tool_calls={"a": 1}),
     "negative usage": usage(completion_tokens=-3),
     "usage a text": usage(prompt_tokens="3"),
@@ -83,8 +89,28 @@ READABLE: dict[str, Any] = {
     ),
     "half an emoji": message(content=FIELDS.replace("\nw\n", "\nw \ud83d\n")),
     "whole floats": usage(prompt_tokens=3.0),
+    "role of others": message(role="model"),
+    "role a number": message(role=1),
+    "finish a number": {**BODY, "choices": [{**CHOICE, "finish_reason": 7}]},
+    "model a number": {**BODY, "model": 5},
+    "no tool calls": message(tool_calls={}),
+    "a reference beside": message(content=[TEXT, {"type": "reference", "reference_ids": [0]}]),
+    "a refusal beside": message(content=[TEXT, {"type": "refusal", "refusal": "no"}]),
+    "a hidden thinking beside": message(content=[{"type": "redacted_thinking", "data": "zz"}, TEXT]),
+    "an image beside": message(content=[TEXT, {"type": "image_url", "image_url": {"url": "x"}}]),
+    "a part without its text beside": message(content=[TEXT, {"type": "text", "text": None}]),
+    "reasoning an object": message(reasoning={"content": "hm"}),
+    "logprobs a list": {**BODY, "choices": [{**CHOICE, "logprobs": []}]},
+    "logprobs of old": {**BODY, "choices": [{**CHOICE, "logprobs": {"tokens": ["a"], "token_logprobs": [-1.0]}}]},
+    "logprobs of no token": {**BODY, "choices": [{**CHOICE, "logprobs": {"content": [{"token": None, "logprob": 1}]}}]},
+    "logprobs in short": {**BODY, "choices": [{**CHOICE, "logprobs": {"content": [{"token": "a", "logprob": -1}]}}]},
+    "a token that never comes": {
+        **BODY, "choices": [{**CHOICE, "logprobs": {"content": [{"token": "a", "logprob": float("-inf")}]}}],
+    },
+    "a deep field that nobody knows": {**BODY, "x": nested(600)},
+    "a little deep": {**BODY, "x": nested(65)},
     "no finish": {**BODY, "choices": [{"index": 0, "message": MESSAGE}]},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
@@ -111,6 +137,18 @@ def test_what_is_meant_is_read(fake_vllm: FakeVLLM, body: Any, tmp_path: Path) -
             assert prediction.answer == "42"
             hashlib.sha256(prediction.run.rounds[0].drafts[0].solution.encode())
     assert len(fake_vllm.calls) == 1
+
+
+def test_what_can_not_be_read_is_kept_as_it_was_sent() -> None:
+    parts = [TEXT, {"type": "reference", "reference_ids": [0]}]
+    deep = decoded(json.dumps({**message(content=parts, role="model", tool_calls={}), "x": nested(70)}))
+    deep["choices"][0]["logprobs"] = [1]
+    body = checked(deep)
+    (choice,) = body["choices"]
+    assert (choice["message"]["content"], choice["message"]["role"]) == (FIELDS, "assistant")
+    assert [choice["message"][f"{name}_as_sent"] for name in ("content", "role", "tool_calls")] == [parts, "model", {}]
+    assert (choice["logprobs"], choice["logprobs_as_sent"]) == (None, [1])
+    assert "[[1]]" in json.dumps(body["x"]) and checked(body) == body
 
 
 def test_one_of_eight_costs_one(fake_vllm: FakeVLLM) -> None:

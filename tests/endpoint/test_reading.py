@@ -176,6 +176,59 @@ def test_a_packed_body_is_read_and_none_is_asked_for(odd: Odd) -> None:
     assert all(call.headers["accept-encoding"] == "identity" for call in odd.calls)
 
 
+def raw_deflate(data: bytes) -> bytes:
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(data) + packing.flush()
+
+
+def members(data: bytes) -> bytes:
+    half = len(data) // 2
+    return gzip.compress(data[:half]) + gzip.compress(data[half:])
+
+
+PACKINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "two members": ("GZIP", members),
+    "zeros behind it": ("x-gzip", lambda data: gzip.compress(data) + bytes(3)),
+    "twice": ("gzip, gzip", lambda data: gzip.compress(gzip.compress(data))),
+    "two ways": ("gzip, deflate", lambda data: zlib.compress(gzip.compress(data))),
+    "deflate": ("deflate", zlib.compress),
+    "raw deflate": ("deflate", raw_deflate),
+    "no packing": ("utf-8", bytes),
+    "nothing": ("identity,", bytes),
+}
+
+
+@pytest.mark.parametrize(("encoding", "pack"), PACKINGS.values(), ids=PACKINGS.keys())
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_body_is_unpacked_however_it_is_packed_and_cut(
+    encoding: str, pack: Callable[[bytes], bytes], size: int
+) -> None:
+    data = json.dumps({**GOOD, "filler": "word " * 500}).encode()
+    wire = pack(data)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(wire), size):
+            yield wire[start : start + size]
+
+    def response() -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": encoding}, content=pieces())
+
+    assert asyncio.run(body_of(response(), len(data))) == data
+    with pytest.raises(MalformedBody, match="larger"):
+        asyncio.run(body_of(response(), len(data) - 1))
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, zstd", "gzip, " * 5 + "gzip"])
+def test_a_packing_that_is_not_known_is_named(encoding: str) -> None:
+    with pytest.raises(MalformedBody, match="packed"):
+        asyncio.run(body_of(httpx.Response(200, headers={"content-encoding": encoding}, content=aiter_of(b"x")), 9))
+
+
+async def aiter_of(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_request_and_no_key_follows_a_redirection(
     odd: Odd, start_fake: Callable[..., FakeVLLM], status: int
