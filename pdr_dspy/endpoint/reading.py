@@ -7,7 +7,6 @@ have a deadline here.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pdr_dspy.endpoint.chat_body import MalformedBody
+from pdr_dspy.endpoint.deadline import over_within, timed
 from pdr_dspy.endpoint.unpacking import Unpacking
 
 MOST_OF_ERROR = 2**14
@@ -96,8 +96,8 @@ class SideTransport(httpx.BaseTransport):
         seconds: From sending to the last byte.
     """
 
-    def __init__(self, inner: httpx.BaseTransport, seconds: float) -> None:
-        self._inner = inner
+    def __init__(self, inner: httpx.HTTPTransport, seconds: float) -> None:
+        self._inner = timed(inner)
         self._seconds = seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -105,10 +105,13 @@ class SideTransport(httpx.BaseTransport):
 
         Raises:
             httpx.ReadError: it is larger than any such answer.
-            httpx.ReadTimeout: it did not end in time.
+            httpx.ReadTimeout: it did not end in time, its head or its body.
         """
-        end = time.monotonic() + self._seconds
         request.headers["accept-encoding"] = "identity"
+        with over_within(self._seconds):
+            return self._answered(request)
+
+    def _answered(self, request: httpx.Request) -> httpx.Response:
         response = self._inner.handle_request(request)
         try:
             body = _Body(response, _SIDE if response.status_code == httpx.codes.OK else MOST_OF_ERROR)
@@ -117,8 +120,6 @@ class SideTransport(httpx.BaseTransport):
                     if response.status_code != httpx.codes.OK:
                         break
                     raise httpx.ReadError(f"the body is larger than {_SIDE:,} bytes", request=request)
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout(f"no end of the body within {self._seconds:g} seconds", request=request)
         except MalformedBody as error:
             raise httpx.ReadError(str(error), request=request) from None
         finally:

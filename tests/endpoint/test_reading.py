@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy.calls import CallTag
 from pdr_dspy.endpoint import Secret
+from pdr_dspy.endpoint import endpoint as opening
 from pdr_dspy.endpoint.chat_body import MalformedBody
 from pdr_dspy.endpoint.reading import body_of, most_of
 from pdr_dspy.errors import CallError, EndpointError, ServerFailure, TimedOut
@@ -260,6 +261,36 @@ SIDE: dict[str, Wild] = {
 def test_a_list_of_models_is_small(odd: Odd, wild: Wild) -> None:
     odd.odd_models = wild
     with little_memory(60 * MIB), pytest.raises(EndpointError):
+        open_endpoint(odd)
+
+
+def slowly(head: bytes, piece: bytes) -> Wild:
+    """One piece of a head after another, without end."""
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    return send
+
+
+SLOW: dict[str, Wild] = {
+    "lines of a head": slowly(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+    "one line of a head": slowly(b"HTTP/1.1 200 OK\r\nx: ", b"y"),
+    "an answer that is still to come": slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body": slowly(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", b" "),
+    "trailers": slowly(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+}
+
+
+@pytest.mark.parametrize("wild", SLOW.values(), ids=SLOW.keys())
+def test_a_list_of_models_has_an_end_in_time(odd: Odd, wild: Wild, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_SIDE_SECONDS", 0.3)
+    odd.odd_models = wild
+    with pytest.raises(EndpointError, match="unreachable"):
         open_endpoint(odd)
 
 
