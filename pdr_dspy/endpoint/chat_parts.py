@@ -33,13 +33,15 @@ class Said:
 
 
 def said_in(content: Any) -> Said:
-    """What a content says that may be a list of parts.
+    """What a content says that may be a part or a list of parts.
 
     Raises:
         ValueError: it is neither a text nor such a list, or none of its parts has anything to read.
     """
     if content is None or isinstance(content, str):
         return Said(text=content)
+    if isinstance(content, dict) and "type" in content:
+        content = [content]
     if not isinstance(content, list):
         raise ValueError("neither a text nor a list of parts")
     thinking, text, refusal, known, unknown = "", "", "", not content, False

@@ -84,6 +84,7 @@ READABLE: dict[str, Any] = {
     "usage null": {**BODY, "usage": None},
     "no role": {**BODY, "choices": [{**CHOICE, "message": {"content": FIELDS}}]},
     "parts": message(content=[{"type": "text", "text": FIELDS[:20]}, {"type": "text", "text": FIELDS[20:]}]),
+    "one part": message(content=TEXT),
     "thinking parts": message(
         content=[{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": FIELDS}]
     ),
