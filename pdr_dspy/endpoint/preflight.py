@@ -13,6 +13,7 @@ import httpx
 from pdr_dspy.characters import whole_json
 from pdr_dspy.endpoint.cards import model_cards, stated_context, stated_text, unreadable_length
 from pdr_dspy.endpoint.proxies import GATEWAY_STATUS, proxies_of
+from pdr_dspy.endpoint.reading import Redirected, not_redirected
 from pdr_dspy.endpoint.recommended import Recommended, recommendation
 from pdr_dspy.endpoint.settings import EndpointSettings
 from pdr_dspy.errors import EndpointError
@@ -116,6 +117,11 @@ def _served(settings: EndpointSettings, url: str, http: httpx.Client) -> list[di
         given = "the key was refused" if settings.api_key else "a key is required"
         problem = f"{given} at {url} (HTTP {reply.status_code})"
         raise EndpointError("api key", problem, "Set PDR_API_KEY or give api_key")
+    try:
+        not_redirected(reply)
+    except Redirected as elsewhere:
+        problem = redacted(settings.api_key.scrub(f"{url}/models: {elsewhere}"))
+        raise EndpointError("endpoint", problem, elsewhere.mend) from None
     if reply.status_code != 200:
         raise EndpointError("endpoint", f"{url}/models answers HTTP {reply.status_code}", mend)
     try:

@@ -32,7 +32,10 @@ class Redirected(Exception):
 
     Attributes:
         status: Its HTTP status.
+        mend: What to do.
     """
+
+    mend = "Write the address that it leads to, if you trust it: no request, and no key, follows a redirection"
 
     def __init__(self, status: int, location: str) -> None:
         self.status = status

@@ -116,9 +116,8 @@ def read_failure(error: BaseException, key: Secret) -> Failure:
         why = redacted(key.scrub(str(malformed)[:_READ]))[:_SHOWN]
         return Failure("server", f"a body that is not a chat completion ({why})", status=200)
     if (redirected := next((e for e in chain if isinstance(e, Redirected)), None)) is not None:
-        mend = "Write the address that it leads to, if you trust it: no request, and no key, follows a redirection"
         unasked, problem = redirected.status in REFUSALS, redacted(key.scrub(str(redirected)))
-        return Failure("endpoint", problem, "endpoint", mend, redirected.status, costless=unasked)
+        return Failure("endpoint", problem, "endpoint", redirected.mend, redirected.status, costless=unasked)
     if any(isinstance(e, Unsent) for e in chain):
         return Failure("server", f"no connection ({detail})", connection=True, costless=True)
     if any(isinstance(e, httpx.TimeoutException) for e in chain):

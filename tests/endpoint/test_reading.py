@@ -246,6 +246,21 @@ def test_no_request_and_no_key_follows_a_redirection(
     assert len(odd.calls) == 2 and not other.calls
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_where_a_list_of_models_is_said_to_be_is_told(
+    odd: Odd, start_fake: Callable[..., FakeVLLM], status: int
+) -> None:
+    other = start_fake()
+    where = other.url.replace("http://", "http://user:pass@") + "/models?token=abc"
+    odd.odd_models = sends(f"{status} R\r\nlocation: {where}\r\ncontent-length: 0")
+    with pytest.raises(EndpointError) as caught:
+        open_endpoint(odd, api_key=Secret(KEY))
+    said = str(caught.value)
+    assert caught.value.field == "endpoint" and f"redirects to {other.url}/models (HTTP {status})" in said
+    assert "address" in caught.value.mend and "follows" in caught.value.mend
+    assert not any(part in said for part in ("pass", "token=", KEY)) and not other.calls
+
+
 SIDE: dict[str, Wild] = {
     "without end": endless(),
     "an error without end": endless(500),
