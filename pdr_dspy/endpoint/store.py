@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_LONGEST = 366 * 86_400.0  # seconds: no request takes a year
+_LATEST = 253_402_300_799.0  # Unix time: no calendar goes beyond the year 9999
+_MOST = 2**53  # tokens: more than are generated anywhere
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,22 @@ class _Fields(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     body: dict[str, Any]
-    seconds: float = Field(ge=0, allow_inf_nan=False)
-    first_token_seconds: float | None = Field(ge=0, allow_inf_nan=False)
-    started: float = Field(ge=0, allow_inf_nan=False)
-    max_tokens: int = Field(ge=0)
+    seconds: float = Field(ge=0, le=_LONGEST, allow_inf_nan=False)
+    first_token_seconds: float | None = Field(ge=0, le=_LONGEST, allow_inf_nan=False)
+    started: float = Field(ge=0, le=_LATEST, allow_inf_nan=False)
+    max_tokens: int = Field(ge=0, le=_MOST)
     replica: str
+
+    @field_validator("body")
+    @classmethod
+    def _counts_that_can_be(cls, body: dict[str, Any]) -> dict[str, Any]:
+        # What a server says that can't be is counted before it is kept (`counted`), so that it stands elsewhere.
+        said = body.get("usage")
+        usage = said if isinstance(said, dict) else {}
+        for name in _COUNTS:
+            if isinstance(count := usage.get(name), int | float) and count > _MOST:
+                raise ValueError(f"usage.{name} is {str(count)[:20]}, more tokens than any model has room for")
+        return body
 
 
 class Store(Protocol):
