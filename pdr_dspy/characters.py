@@ -7,6 +7,7 @@ by U+FFFD, one for one, so that positions in a text stay what they are. Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -24,8 +25,13 @@ def is_whole(text: str) -> bool:
 
 def whole_json(value: Any) -> Any:
     """JSON with whole characters alone, in names and values."""
+    return with_texts(value, whole)
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """JSON whose texts, names and values, are changed."""
     if isinstance(value, str):
-        return whole(value)
-    if isinstance(value, dict):
-        return {whole_json(name): whole_json(kept) for name, kept in value.items()}
-    return [whole_json(kept) for kept in value] if isinstance(value, list | tuple) else value
+        return change(value)
+    if isinstance(value, Mapping):
+        return {with_texts(name, change): with_texts(kept, change) for name, kept in value.items()}
+    return [with_texts(kept, change) for kept in value] if isinstance(value, list | tuple) else value

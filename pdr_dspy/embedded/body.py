@@ -11,9 +11,8 @@ from .api_errors import ApiError
 
 _LEAST = 2**20
 _BYTES_PER_TOKEN = 32  # of context: a token is seldom longer, also where JSON spells its characters as \uXXXX
-_PASSED_OVER = (
-    32  # times the limit: so much is read and dropped, for the client to read the refusal instead of an error
-)
+_PASSED_OVER = 32
+"""Times the limit: so much is read and dropped, for the client to read the refusal instead of an error."""
 
 
 def most_bytes(context: int) -> int:

@@ -16,9 +16,9 @@ _UNKNOWN = frozenset({"br", "compress", "x-compress", "dcb", "dcz", "zstd"})
 
 _DEFLATED = 8  # the method, in the first byte of deflate's frame
 _LAYERS = 4
-_BETWEEN = (
-    2**20
-)  # bytes of a piece between two layers: what is packed again is hardly smaller than what was packed once
+_BETWEEN = 2**20
+"""Bytes of a piece between two layers: what is packed again is hardly smaller than what was packed once."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 

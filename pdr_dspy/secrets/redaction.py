@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from pdr_dspy.characters import with_texts
 from pdr_dspy.secrets.credentials import STARS, passwords_of, without_credentials
 from pdr_dspy.secrets.secret import Secret, alive
 from pdr_dspy.secrets.spelled import ALONE, Spellings, hidden
@@ -35,11 +36,7 @@ def redacted(text: str) -> str:
 
 def redacted_json(value: Any) -> Any:
     """JSON whose texts are `redacted`, names and values: in what it is written as, an escape could lose its end."""
-    if isinstance(value, str):
-        return redacted(value)
-    if isinstance(value, Mapping):
-        return {redacted_json(name): redacted_json(kept) for name, kept in value.items()}
-    return [redacted_json(kept) for kept in value] if isinstance(value, list | tuple) else value
+    return with_texts(value, redacted)
 
 
 def without_known(text: str, environ: Mapping[str, str] | None = None, words: Sequence[str] | None = None) -> str:

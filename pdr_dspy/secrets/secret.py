@@ -17,6 +17,7 @@ import unicodedata
 import weakref
 from typing import Any, NoReturn
 
+from pdr_dspy.characters import with_texts
 from pdr_dspy.errors import EndpointError
 from pdr_dspy.secrets.credentials import STARS
 from pdr_dspy.secrets.spelled import ALONE, Spellings, hidden
@@ -82,14 +83,10 @@ class Secret:
 
     def scrub_body(self, value: Any) -> Any:
         """JSON without a key of at least 8 characters (a shorter one may be a word of an answer)."""
-        return self._scrubbed(value) if len(self._value) >= ALONE else value
+        return with_texts(value, self._scrubbed) if len(self._value) >= ALONE else value
 
-    def _scrubbed(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.scrub(value) if self._hinted(value) else value
-        if isinstance(value, dict):
-            return {self._scrubbed(name): self._scrubbed(kept) for name, kept in value.items()}
-        return [self._scrubbed(kept) for kept in value] if isinstance(value, list) else value
+    def _scrubbed(self, text: str) -> str:
+        return self.scrub(text) if self._hinted(text) else text
 
     def _hinted(self, text: str) -> bool:
         # Most answers are long, and none of them holds the key: what can be had cheaply first.

@@ -102,12 +102,14 @@ async def test_half_a_request_is_dropped(tokenizer_dir: Path, sent: bytes) -> No
 async def test_a_byte_at_a_time_is_dropped(tokenizer_dir: Path) -> None:
     async with listening(tokenizer_dir, request_seconds=0.2) as port:
         reader, writer = pair = await connect(port, b"GET /health HTTP/1.1\r\nX: ")
-        while not reader.at_eof():
-            writer.write(b"a")
-            try:
-                await asyncio.wait_for(reader.read(1), 0.02)
-            except (TimeoutError, ConnectionResetError):
-                continue
+        async with asyncio.timeout(60):  # else it is waited for without end
+            while not reader.at_eof():
+                writer.write(b"a")
+                try:
+                    await asyncio.wait_for(reader.read(1), 0.02)
+                except (TimeoutError, ConnectionResetError):
+                    continue
+        assert reader.at_eof()
         pair[1].close()
 
 
