@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pdr_dspy import bridge  # noqa: E402
+from pdr_dspy.caching import disable_cache  # noqa: E402
 from pdr_dspy.data.worksheets import LABELS, Worksheet, lines_solved, worksheet_correct, worksheets  # noqa: E402
 from pdr_dspy.errors import WorkflowFailed  # noqa: E402
 from pdr_dspy.modules import PDR, LongCoT  # noqa: E402
@@ -77,6 +78,7 @@ def main() -> None:
     from pdr_dspy.embedded.launch import start
     from pdr_dspy.endpoint import Endpoint, EndpointSettings
 
+    disable_cache()
     problems = worksheets(args.problems, lines=4, split="report", seed=1)
     with (
         start() as server,

@@ -24,6 +24,14 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def dspys_cache_is_not_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is asked through DSPy's cache is kept for this session alone, and no entry of an earlier one is read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSPY_CACHEDIR", str(tmp_path_factory.mktemp("dspy_cache")))
+        yield
+
+
 MEASURED = pytest.StashKey[list[str]]()
 
 

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from experiments.pages import check_page, write
 from experiments.questions.markdown import table
 from optimize.searching.options import guarded
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, FileAllowance, Secret
 from pdr_dspy.errors import CallError, InputError
@@ -132,6 +133,7 @@ def run(out: Path | None) -> int:
     """Try all of them; 1 where one was not held."""
     if out is not None:
         check_page(out, "faults")
+    disable_cache()
     found: dict[str, Tried] = {}
     missed: list[str] = []
     with CountingVLLM() as server:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, Store
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.errors import EndpointError, InputError
@@ -60,6 +61,7 @@ def opened(target: Target, store: Store, *, load: int, thinking: Thinking = "aut
     Raises:
         EndpointError: it can't be used.
     """
+    disable_cache()
     if target.urls:
         settings = EndpointSettings(urls=target.urls, model=target.model, load=load, thinking=thinking)
         with Endpoint.open(settings, store) as endpoint:

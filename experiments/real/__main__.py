@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from experiments.real.measure import NAMES, easy_data, plainly, table, through_the_library, typed_data
 from experiments.real.serve import serve
 from optimize.searching.options import guarded
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, MemoryStore
 from pdr_dspy.workflow import FORMATS
 
@@ -38,6 +39,7 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> int:
     """Measure and print; returns the exit code."""
+    disable_cache()
     with ExitStack() as stack:
         url = options.endpoint or stack.enter_context(serve()).base_url
         endpoint = stack.enter_context(Endpoint.open(EndpointSettings((url,), model=options.model), MemoryStore()))

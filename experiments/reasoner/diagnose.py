@@ -17,6 +17,7 @@ from pathlib import Path
 import dspy
 
 from pdr_dspy import bridge
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.data.worksheets import Line, Worksheet, evaluate, parse_problem, worksheet_correct, worksheets
 from pdr_dspy.embedded.launch import start
 from pdr_dspy.endpoint import Endpoint, EndpointSettings
@@ -92,6 +93,7 @@ def main() -> None:
     }
     texts = [item.inputs["problem"] for item in worksheets(options.problems, options.lines, "search", 0)]
     sheets = [parse_problem(text) for text in texts]
+    disable_cache()
     with start(weights=options.weights) as server:
         settings = EndpointSettings(urls=(server.base_url,), api_key=Secret(server.api_key), load=32)
         with Endpoint.open(settings) as endpoint:

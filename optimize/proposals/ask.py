@@ -14,6 +14,7 @@ from optimize.searching.dry import Estimate
 from optimize.searching.sources import opened
 from optimize.showing.table import amount
 from optimize.weighing.loads import parse_loads
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store
 from pdr_dspy.errors import EndpointError, InputError
 
@@ -114,6 +115,7 @@ def _open(
         settings = EndpointSettings(
             (url,), model=ask.model, api_key=key, load=min(parse_loads(options.load)[-1], 32), thinking=options.thinking
         )
+        disable_cache()
         return Endpoint.open(settings, store, allowance)
     except EndpointError as error:
         mend = f"Put its key into {KEY_VARIABLE}" if "api_key" in error.mend else error.mend

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from optimize.searching.options import Sizes
 from optimize.studies.fingerprint import Begun
 from optimize.weighing.loads import parse_loads
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.data import GRADERS, RULE, RULES, Dataset, Rule, split
 from pdr_dspy.data_options import load_asked
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Recommended, Store
@@ -114,6 +115,7 @@ def opened(
     Raises:
         EndpointError: it can't be used.
     """
+    disable_cache()
     if options.endpoint:
         settings = _settings(options, tuple(options.endpoint), options.model)
         with Endpoint.open(settings, store, allowance) as endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import dspy
@@ -43,7 +44,18 @@ def test_another_lm_decides_too(model: FakeVLLM) -> None:
     assert body(model, lm, Sampling(temperature=0.2, top_p=0.5))["temperature"] == 0.2
 
 
-def test_drafts_of_another_lm_are_drawn_apart_without_a_temperature(model: FakeVLLM, tmp_path: Any) -> None:
+@pytest.fixture
+def dspys_cache() -> Iterator[None]:
+    """DSPy's cache is on, in memory."""
+    before = dspy.cache
+    dspy.configure_cache(enable_disk_cache=False)
+    yield
+    dspy.cache = before
+
+
+def test_drafts_of_another_lm_are_drawn_apart_without_a_temperature(
+    dspys_cache: None, model: FakeVLLM, tmp_path: Any
+) -> None:
     """They must not share an entry of DSPy's cache."""
     lm = dspy.LM("hosted_vllm/fake-model", api_base=model.url, api_key="x", cache=True)
     with dspy.context(lm=lm, adapter=dspy.ChatAdapter()), warnings.catch_warnings():

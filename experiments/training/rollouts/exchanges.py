@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from experiments.training.rollouts.tokens import Part
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.calls import CallTag, current_tag
 from pdr_dspy.endpoint import Endpoint, EndpointSettings
 from pdr_dspy.endpoint.retry import Failure
@@ -115,4 +116,5 @@ def open_policy(settings: EndpointSettings, recorded: Recorded, store: Store | N
     Raises:
         EndpointError: as `Endpoint.open`.
     """
+    disable_cache()
     return Endpoint.open(settings, store, transport=partial(RecordingTransport, recorded=recorded))

@@ -19,6 +19,7 @@ from experiments.training.rollouts.drawing import TRAINED
 from experiments.training.rollouts.reward import reward_of
 from experiments.training.rollouts.shapes import Shape
 from experiments.training.verl.engine import Completion
+from pdr_dspy.caching import disable_cache
 from pdr_dspy.calls import CallTag
 from pdr_dspy.data import Dataset, Problem, make_grader
 from pdr_dspy.data.known import KNOWN
@@ -103,6 +104,7 @@ async def rollouts(
     (problem,) = task.problems
     workflow = shape.workflow(mode)
     load = max(shape.group, shape.drafts)
+    disable_cache()
     endpoint = await asyncio.to_thread(connect, url, api_key="", load=load, timeout=_SECONDS, thinking="server")
     with endpoint, dspy.context(lm=endpoint.lm):
         # Which answers a vote takes for the same does not matter here: the closing vote is not what is trained.
