@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ from .api_errors import ApiError
 
 OPEN = frozenset({"/health"})
 """Paths that need no key: whoever waits for the server asks them."""
+
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::([0-9]{0,5}))?", re.ASCII | re.IGNORECASE)
+_LAST_PORT = 65535
 
 _MOST_HEADERS = 16 * 2**10  # bytes, as much as the parser takes of a head that comes in pieces
 
@@ -67,6 +71,8 @@ class Access:
 
     def _is_ours(self, authority: str) -> bool:
         host = _host(authority)
+        if host is None:
+            return False
         return host in self.hosts or is_loopback(host) or (self.any_address and _address(host) is not None)
 
     def _has_key(self, said: bytes) -> bool:
@@ -91,11 +97,18 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _host(authority: str) -> str:
-    """The host of `host:port`, `[v6]:port` or `host`, without the dot that may end a whole name."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower().removesuffix(".")
+def _host(authority: str) -> str | None:
+    """The host of `host:port`, `[v6]:port` or `host`, without the dot that may end a whole name; None of anything else.
+
+    What another reader might take for another host (`localhost:80@other`) is none.
+    """
+    found = _AUTHORITY.fullmatch(authority)
+    if found is None or int(found[3] or 0) > _LAST_PORT:
+        return None
+    if found[1] is not None:
+        address = _address(found[1])
+        return found[1].lower() if address is not None and address.version == 6 else None
+    return found[2].lower().removesuffix(".")
 
 
 def _check_json(headers: dict[bytes, bytes]) -> None:
@@ -114,6 +127,8 @@ def guarded(app: App, access: Access) -> App:
     async def enter(scope: Message, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             try:
+                if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+                    raise ApiError(400, "Host: there is more than one.", "Host")
                 access.check(scope["method"], scope["path"], dict(scope["headers"]))
             except ApiError as problem:
                 await refusal(problem)(scope, receive, send)

@@ -46,6 +46,27 @@ async def status(folder: Path, access: Access, headers: dict[str, str], **reques
         (OURS, ".", 421),
         (OURS, "evil.example.", 421),
         (OURS, "localhost.evil.example.", 421),
+        (OURS, "localhost:", 200),
+        (OURS, "localhost:80@evil", 421),
+        (OURS, "localhost:80@evil.example:80", 421),
+        (OURS, "evil@localhost", 421),
+        (OURS, "localhost:x", 421),
+        (OURS, "localhost:-1", 421),
+        (OURS, "localhost:65536", 421),
+        (OURS, "localhost:80:80", 421),
+        (OURS, "localhost/evil.example", 421),
+        (OURS, "localhost evil.example", 421),
+        (OURS, "localhost,evil.example", 421),
+        (OURS, "localhost#evil.example", 421),
+        (OURS, "localhost\\evil.example", 421),
+        (OURS, "[::1]evil.example", 421),
+        (OURS, "[::1]@evil.example", 421),
+        (OURS, "[::1", 421),
+        (OURS, "::1", 421),
+        (OURS, "[127.0.0.1]", 421),
+        (OURS, "[localhost]", 421),
+        (ANYWHERE, "192.168.1.5:80@evil.example", 421),
+        (ANYWHERE, "gpu-3:80@evil.example", 421),
         (ANYWHERE, "192.168.1.5:8000", 200),
         (ANYWHERE, "[fe80::1]:8000", 200),
         (ANYWHERE, "gpu-3:8000", 200),
@@ -82,10 +103,21 @@ async def test_the_machine_answers_to_its_own_name(tokenizer_dir: Path, monkeypa
         ("null", 403),
         ("file://", 403),
         ("http://localhost.evil.example", 403),
+        ("http://localhost:80@evil.example", 403),
+        ("http://evil.example@localhost", 403),
+        ("http://localhost/", 403),
+        ("http://localhost:99999", 403),
     ],
 )
 async def test_origin(tokenizer_dir: Path, origin: str, expected: int) -> None:
     assert (await status(tokenizer_dir, OURS, {"Origin": origin})).status_code == expected
+
+
+async def test_two_hosts_are_none(tokenizer_dir: Path) -> None:
+    async with served(tokenizer_dir) as (client, _):
+        said = [("Host", "evil.example"), ("Host", "localhost")]
+        answer = await client.post(CHAT, headers=said, json=GOOD)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Host")
 
 
 @pytest.mark.parametrize(
