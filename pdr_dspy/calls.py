@@ -27,6 +27,7 @@ class CallTag:
         thinking: Cap on thinking tokens, or None where the call has none.
         answer: Cap on the tokens after the thinking, or None.
         timeout: Seconds the call may still take, or None.
+        outputs: The output fields that the call is to write, or None where nobody says.
         more: Asked for tokens of the problem's `total` before a second request of the call, where none were set aside
             for it; raises `BudgetExhausted` where there are none. None: nobody need be asked.
     """
@@ -41,6 +42,7 @@ class CallTag:
     thinking: int | None = None
     answer: int | None = None
     timeout: float | None = None
+    outputs: tuple[str, ...] | None = None
     more: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pdr_dspy.thinking_marks import TAG_NAMES
+
 FRAMES = ("draft", "drafts", "analysis", "workspace")
 """Names of the tags around what a stage reads."""
 
@@ -22,7 +24,8 @@ _MARKER = re.compile(r"(\[[ \t]*#)(?=#)")
 _TAGS = (
     rf"(?i:(?:/\s*)?(?:{'|'.join(FRAMES)}){_REST})"
     r"|[|\uff5c][^<>|\uff5c\s]{1,60}[|\uff5c]>"
-    r"|/?(?:think|s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|tool_call|tool_response)>"
+    rf"|/?(?:{'|'.join(map(re.escape, TAG_NAMES))})>"
+    r"|/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|tool_call|tool_response)>"
     r"|/?seed:[a-z_:]{1,60}>|</?SYS>>"
     r"|\|(?:turn|channel|tool|tool_call|tool_response)>|(?:turn|channel|tool|tool_call|tool_response)\|>"
 )

@@ -157,7 +157,7 @@ class Caller:
         return (capped if way == "server" else plain), capped, way
 
     def _deliver(self, answered: Answered, log: CallLog, *, replayed: bool = False) -> Response:
-        response = response_of(answered.whole.body)
+        response = response_of(answered.whole.body, log.tag.outputs)
         note = answered.note or (self.way.why if log.tag.thinking is not None else "")
         error = verdict(response, finish_of(answered.whole.body), note)
         if told_not_to((EXTRAS.get() or Extras()).fields):

@@ -7,7 +7,7 @@ kept apart from what was written. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,12 +92,17 @@ def written_text(body: Mapping[str, Any]) -> str:
     return "".join(texts)
 
 
-def response_of(body: Mapping[str, Any]) -> Response:
-    """The response, its thinking in `ThinkingPart`s and its text without it."""
+def response_of(body: Mapping[str, Any], fields: Collection[str] | None = None) -> Response:
+    """The response, its thinking in `ThinkingPart`s and its text without it.
+
+    Args:
+        body: The completion.
+        fields: Names of the output fields that were asked for; None where nobody knows (see `written`).
+    """
     response = response_from_openai_chat(dict(body))
     parts: list[Any] = []
     for part in response.message.parts:
-        parts.extend(_parted(part.text) if isinstance(part, TextPart) else [part])
+        parts.extend(_parted(part.text, fields) if isinstance(part, TextPart) else [part])
     if any(isinstance(part, ThinkingPart) for part in parts):
         # The blank lines between thinking and answer belong to neither.
         parts = [TextPart(p.text.strip()) if isinstance(p, TextPart) else p for p in parts]
@@ -126,9 +131,9 @@ def thought_in(response: Response) -> bool:
     return any(isinstance(p, ThinkingPart) and p.text.strip() for p in response.message.parts)
 
 
-def _parted(text: str) -> list[TextPart | ThinkingPart]:
-    found = parted(text)
-    if not found.thinking and not has_thinking(text) and without_ends(text) == text:
+def _parted(text: str, fields: Collection[str] | None) -> list[TextPart | ThinkingPart]:
+    found = parted(text, fields)
+    if not found.thinking and not has_thinking(text, fields) and without_ends(text) == text:
         return [TextPart(text)]
     kept: list[TextPart | ThinkingPart] = [ThinkingPart(found.thinking)] if found.thinking else []
     return [*kept, TextPart(found.written)] if found.written else kept

@@ -33,7 +33,7 @@ def parsed(signature: type[dspy.Signature], completion: str, own: Own, adapter: 
     Raises:
         AdapterParseError: a field can't be found.
     """
-    text = written(completion.translate(_INVISIBLE))
+    text = written(completion.translate(_INVISIBLE), signature.output_fields)
     try:
         fields = own(signature, text)
         _whole(signature, fields)

@@ -122,7 +122,13 @@ async def ask(
     lm = predictor.lm or dspy.settings.lm
     defaults: Mapping[str, Any] = getattr(lm, "kwargs", None) or {}
     rollout = int(defaults.get("rollout_id") or 0)
-    tag = replace(tag, thinking=caps.thinking, answer=caps.answer, timeout=desk.spend.remaining_seconds())
+    tag = replace(
+        tag,
+        thinking=caps.thinking,
+        answer=caps.answer,
+        timeout=desk.spend.remaining_seconds(),
+        outputs=tuple(signature.output_fields),
+    )
     config: dict[str, Any] = {
         "max_tokens": caps.total,
         "seed": call_seed(desk.seed, rollout, tag),
@@ -179,7 +185,7 @@ def _read_all_the_same(problem: Exception, signature: type[dspy.Signature], stag
     if not finished and stage in _HELPERS:
         return None  # half a summary is for the distiller to judge
     try:
-        fields, how = read(signature, written(problem.text), finished=finished)
+        fields, how = read(signature, written(problem.text, signature.output_fields), finished=finished)
     except Unread:
         return None
     return Answer(dspy.Prediction(**fields), how, cut=not finished)

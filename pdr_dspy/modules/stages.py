@@ -204,7 +204,8 @@ class Stages:
         except (Truncated, Unparseable) as error:
             text = ""
             with contextlib.suppress(Unread):  # then nothing was written
-                found, _ = read(self._signatures[stage], written(error.text), finished=False)
+                signature = self._signatures[stage]
+                found, _ = read(signature, written(error.text, signature.output_fields), finished=False)
                 text = str(found[own_field(self._signature, name)])
             raise type(error)(str(error), text) from error
 
