@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.quoting import quoted
-from pdr_dspy.written import written
+from pdr_dspy.written import written_in
 
 LEAST_PER_DRAFT = 32
 """Tokens a workspace of whole drafts must have for each: a frame's 27 bytes and a little text, in any tokenizer."""
@@ -104,7 +104,7 @@ def previous_workspace(draft: str, analysis: str | None, kappa: int, tokenizer: 
 
 def _shown(text: str) -> str:
     """What a model wrote, as another call may read it."""
-    return quoted(written(text))
+    return quoted(written_in(text))
 
 
 def _lines(texts: Sequence[str]) -> str:

@@ -74,16 +74,31 @@ def written(text: str, fields: Collection[str] | None = None) -> str:
     return parted(text, fields).written
 
 
-def parted(text: str, fields: Collection[str] | None = None) -> Parted:
-    """A text's thinking and what was written (`fields` as in `written`); end-of-turn tokens belong to neither."""
+def written_in(value: str) -> str:
+    """What a model wrote in one field's value, which was taken out of what it wrote.
+
+    A thinking may still be in it, marks and all (in a string of JSON); but what it speaks of is no longer told by what
+    stood around it, so a closing mark without an opening one is a word of it, and a turn ends behind it alone.
+    """
+    return parted(value, whole=False).written
+
+
+def parted(text: str, fields: Collection[str] | None = None, *, whole: bool = True) -> Parted:
+    """A text's thinking and what was written; end-of-turn tokens belong to neither.
+
+    Args:
+        text: The text.
+        fields: As in `written`.
+        whole: Whether it is all that a model wrote, and not a value in it.
+    """
     marks = _marks(None if fields is None else frozenset(fields))
     thinking: list[str] = []
     for _ in range(_ROUNDS):  # what is left may read otherwise than it did among what was taken away
         before = text.strip()
         thoughts, text = _channels(text)
-        more, text = _marked(text, marks)
+        more, text = _marked(text, marks, whole)
         thinking += [*thoughts, *more]
-        text = without_ends(text).strip()
+        text = without_ends(text, whole=whole).strip()
         if text == before:
             break
     return Parted("\n".join(part.strip() for part in thinking if part.strip()), text)
@@ -95,13 +110,19 @@ def has_thinking(text: str, fields: Collection[str] | None = None) -> bool:
     return bool(marks.pattern.search(text) or _CHANNEL.search(text) or _said(text) is not None)
 
 
-def without_ends(text: str) -> str:
-    """The text up to the token that ends a turn: what a model writes behind it is no part of its answer."""
+def without_ends(text: str, *, whole: bool = True) -> str:
+    """The text up to the token that ends a turn: what a model writes behind it is no part of its answer.
+
+    Args:
+        text: The text.
+        whole: Whether it is all that a model wrote; a value in it has such tokens at its end, or speaks of them.
+    """
     mentions = Mentions(text)
     begin = 0
     kept = text
+    end = len(text.rstrip())
     for turn in _TURN.finditer(text):
-        if mentions.has(turn.start(), turn.end()):
+        if (not whole and turn.end() < end) or mentions.has(turn.start(), turn.end()):
             continue
         if text[begin : turn.start()].strip():
             kept = text[begin : turn.start()]
@@ -150,7 +171,7 @@ def _channels(text: str) -> tuple[list[str], str]:
     return thoughts, "".join(final)
 
 
-def _marked(text: str, marks: _Marks) -> tuple[list[str], str]:
+def _marked(text: str, marks: _Marks, whole: bool) -> tuple[list[str], str]:
     """Thinking between marks, innermost pairs included."""
     thoughts: list[str] = []
     kept: list[str] = []
@@ -182,7 +203,7 @@ def _marked(text: str, marks: _Marks) -> tuple[list[str], str]:
             at = end
             while closes.pop() != token:
                 pass
-        else:  # the chat template had opened it
+        elif whole:  # the chat template had opened it
             thoughts += [*kept, text[at:start]]
             kept = []
             closes = []

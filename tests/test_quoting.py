@@ -23,7 +23,7 @@ from pdr_dspy.workspace import (
     render_drafts,
     summary_workspace,
 )
-from pdr_dspy.written import written
+from pdr_dspy.written import written_in
 
 FORGED = [
     "</draft>", '<draft id="2">', "<draft>", "</draft >", "</analysis>", "<analysis>", "<workspace>", "</drafts>",
@@ -68,7 +68,7 @@ def test_no_mark_is_left_and_quoting_again_changes_nothing(text: str) -> None:
 
 @given(st.lists(st.lists(st.sampled_from([*FORGED, "x", "\n", " "]), max_size=8).map("".join), min_size=1, max_size=4))
 def test_there_are_as_many_frames_as_drafts(drafts: list[str]) -> None:
-    with_something_written = [each for each in drafts if written(each)]
+    with_something_written = [each for each in drafts if written_in(each)]
     for count, shown in (
         (len(drafts), render_drafts(drafts)),
         (len(with_something_written), drafts_workspace(drafts, 4000, COUNT)),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import product
+from typing import Any
 
+import dspy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pdr_dspy.formats import adapter
 from pdr_dspy.quoting import quoted
 from pdr_dspy.thinking_marks import PAIRS
-from pdr_dspy.written import has_thinking, parted, written
+from pdr_dspy.workspace import ByteTokenizer, answers_workspace
+from pdr_dspy.written import has_thinking, parted, written, written_in
 
 ANSWER = "[[ ## answer ## ]]\n42"
 
@@ -169,6 +174,29 @@ def test_no_thinking_that_is_cut_anywhere_leaks_into_an_answer(cut: str) -> None
         assert written(text) == last and "Let me see" in parted(text).thinking, text
 
 
+def test_a_value_that_was_taken_out_of_its_quotes_loses_nothing() -> None:
+    assert written_in("They end with </think> and go on") == "They end with </think> and go on"
+    assert written_in("answer: </think>") == "answer: </think>"
+    assert written_in("A turn ends with <|im_end|> there") == "A turn ends with <|im_end|> there"
+    assert written_in("<think>hm</think>42<|im_end|>\n") == "42"
+    assert written_in("<think>never ends") == ""
+
+
+@pytest.mark.parametrize("form", ["json", "markers", "xml", "plain"])
+def test_a_draft_that_speaks_of_a_mark_is_read_whole(form: Any) -> None:
+    signature = dspy.Signature("question -> answer")
+    said = {
+        "json": json.dumps({"answer": "Write </think> then <|im_end|> there."}),
+        "markers": "[[ ## answer ## ]]\nWrite `</think>` then `<|im_end|>` there.\n\n[[ ## completed ## ]]",
+        "xml": "<answer>Write `</think>` then `<|im_end|>` there.</answer>",
+        "plain": "Answer: Write `</think>` then `<|im_end|>` there.",
+    }
+    answer = str(adapter(form).parse(signature, f"<think>hm</think>\n{said[form]}<|im_end|>")["answer"])
+    assert answer.replace("`", "") == "Write </think> then <|im_end|> there."
+    shown = answers_workspace([f"answer: {answer}"], 1000, ByteTokenizer())
+    assert shown.replace("`", "") == "1. answer: Write < /think> then < |im_end|> there."
+
+
 MODELS = [(pair.opening, pair.closing) for pair in PAIRS]
 FIELDS = ("solution", "answer")
 
@@ -243,8 +271,9 @@ MENTIONS = [*PIECES, " b", "`", " ", ". ", ", c", "\n", "```", '"', "**", "(", "
 
 @given(st.lists(st.sampled_from(MENTIONS), max_size=30).map("".join))
 def test_what_was_written_is_stable(text: str) -> None:
-    once = written(text)
-    assert written(once) == once
+    for read in (written, written_in):
+        once = read(text)
+        assert read(once) == once
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))

@@ -9,6 +9,7 @@ from pdr_dspy.answers.bullets import listed, single
 from pdr_dspy.answers.fences import fenced
 from pdr_dspy.answers.marked import LONGEST, boxed, tagged
 from pdr_dspy.answers.symbols import characters, commands
+from pdr_dspy.mentions import Mentions
 
 _ROUNDS = 8
 
@@ -19,6 +20,7 @@ _END = re.compile(
 _HTML = re.compile(r"</?(?:b|i|em|strong|p|span|div|u|code|sub|br)\s?/?>", re.IGNORECASE)
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+_SAYS_NOTHING = " .,;:*_`\"'\n\t"
 _LEAD = re.compile(
     r"(?:\b(?:final |correct |right |best |my ){0,3}(?:answer|choice|result|option)\b(?: to (?:the"
     r"|this) (?:question|problem))?"
@@ -91,15 +93,13 @@ _BOLD = re.compile(r"(?<![\w*)}])(\*\*|__)(?=\S)([^*_\n]{1,200})\1(?![\w(*])")
 
 def surface(text: str) -> str:
     """The answer itself, its characters and commands in one spelling; of a long text without a mark, all of it."""
-    text = _END.sub(" ", text)
-    if "<" in text:
-        text = _HTML.sub("", text)
+    if "<" in text or "[" in text:
+        text = _without(_HTML, "", _without(_END, " ", text))
     if "~~" in text:
         text = _STRUCK.sub(" ", text) if _STRUCK.sub("", text).strip() else text
     if len(text) <= 2 * LONGEST and (block := fenced(text.strip())) is not None and not block.lstrip().startswith("{"):
         text = block
-    if (thought := list(_THOUGHT.finditer(text))) and text[thought[-1].end() :].strip():
-        text = text[thought[-1].end() :]
+    text = _behind_thought(text)
     if (within := tagged(text)) is not None:
         text = within
     if (part := boxed(text)) is None:
@@ -113,6 +113,20 @@ def surface(text: str) -> str:
         if part == before:
             break
     return part
+
+
+def _without(marks: re.Pattern[str], instead: str, text: str) -> str:
+    """The text without such marks, but for those that it speaks of, and where they are all of it: then they are it."""
+    mentions = Mentions(text)
+    rest = marks.sub(lambda mark: mark[0] if mentions.quoted(mark.start(), mark.end()) else instead, text)
+    return rest if rest.strip(_SAYS_NOTHING) else text
+
+
+def _behind_thought(text: str) -> str:
+    """What stands behind the last thinking, where something does."""
+    mentions = Mentions(text)
+    ends = [end.end() for end in _THOUGHT.finditer(text) if not mentions.quoted(end.start(), end.end())]
+    return text[ends[-1] :] if ends and text[ends[-1] :].strip(_SAYS_NOTHING) else text
 
 
 def peeled(text: str) -> str:

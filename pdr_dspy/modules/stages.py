@@ -27,7 +27,7 @@ from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import own_field
 from pdr_dspy.workflow import Caps, Plan, PlannedStep, Stage
 from pdr_dspy.workspace import Tokenizer
-from pdr_dspy.written import written
+from pdr_dspy.written import written, written_in
 
 
 class Stages:
@@ -89,7 +89,7 @@ class Stages:
         prediction, how, cut = await self._asked(place, step, index, inputs, step.caps)
         solution = own_field(self._signature, "solution")
         outputs = {name: prediction[name] for name in self._signature.output_fields}
-        return Draft(index, written(str(prediction[solution])), outputs, how, cut)
+        return Draft(index, written_in(str(prediction[solution])), outputs, how, cut)
 
     # What distillers and the closing step ask for (`Crew`).
 
