@@ -1,11 +1,14 @@
 """A segment of a store as bytes: its lines, and the record that a line is. Knows nothing of indexes and of other files.
 
-Pure, but for reading.
+A record ends with a checksum of the bytes before it: what was edited or damaged since is none, however well-formed it
+is. Records of earlier versions have no checksum, and are read without. Pure, but for reading.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +20,17 @@ BEGIN = b'{"key":'
 Place = tuple[Path, int, int]
 """Where a record is: its segment, offset and length in bytes."""
 
+_SUM = re.compile(rb',"sum":"([0-9a-f]{16})"\}\s*\Z')
+_ENDING = 64  # bytes of a line that its checksum is in
+
 _LONGEST = 2**28  # bytes of a line that is read; no completion is as long
 
 
 def record(key: str, completion: StoredCompletion) -> bytes:
     """The line of a completion."""
     kept = {"key": key, "completion": completion.as_dict()}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return b'%b,"sum":"%b"}\n' % (text[:-1], _sum(text[:-1]))
 
 
 def lines(path: Path, offset: int) -> Iterator[tuple[int, int, bytes]]:
@@ -82,4 +89,14 @@ def _read(line: bytes) -> tuple[str, StoredCompletion]:
         raise ValueError("nested too deeply") from None
     if not isinstance(found, dict) or not isinstance(found.get("key"), str):
         raise ValueError("no record of a completion")
+    if "sum" in found:
+        begin = max(0, len(line) - _ENDING)
+        said = _SUM.search(line[begin:])
+        if said is None or said[1] != _sum(line[: begin + said.start()]):
+            raise ValueError("it is not what was written: its checksum is another")
     return found["key"], StoredCompletion.from_dict(found.get("completion") or {})
+
+
+def _sum(data: bytes) -> bytes:
+    """Against accidents and edits, not against who makes one himself."""
+    return hashlib.blake2b(data, digest_size=8, usedforsecurity=False).hexdigest().encode()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy.endpoint import FileStore, StoredCompletion
 from pdr_dspy.endpoint.rejected import Rejected
+from pdr_dspy.endpoint.segments import completion_in, record
 from pdr_dspy.errors import DiskError, InputError
 
 from .support import open_endpoint, recorded
@@ -71,6 +72,7 @@ def test_an_edited_record_is_put_aside_and_asked_for_once(
         recorded(endpoint)
     (file,) = tmp_path.glob("*.jsonl")
     record = json.loads(file.read_text())
+    del record["sum"]  # as records of earlier versions
     edit(record["completion"])
     file.write_text(json.dumps(record) + "\n")
     for requests in (2, 2, 2):
@@ -81,6 +83,49 @@ def test_an_edited_record_is_put_aside_and_asked_for_once(
     assert (aside["segment"], aside["offset"]) == (file.name, 0) and aside["why"]
     assert json.loads(aside["record"])["key"] == record["key"]
     assert json.loads(file.read_text())["key"] == record["key"]  # nothing is taken out of a segment
+
+
+def test_an_edited_answer_that_is_well_formed_is_put_aside(fake_vllm: FakeVLLM, tmp_path: Path) -> None:
+    fake_vllm.answer = lambda call: "4"
+    with open_endpoint(fake_vllm, store=FileStore(tmp_path)) as endpoint:
+        recorded(endpoint)
+    (file,) = tmp_path.glob("*.jsonl")
+    whole = file.read_text()
+    assert '"content":"4"' in whole
+    file.write_text(whole.replace('"content":"4"', '"content":"5"'))
+    for _ in range(2):
+        with open_endpoint(fake_vllm, store=FileStore(tmp_path)) as endpoint:
+            assert recorded(endpoint)[0] == ["4"]
+        assert len(fake_vllm.calls) == 2
+    (aside,) = rejections(tmp_path)
+    assert "checksum" in aside["why"] and '"content":"5"' in aside["record"]
+
+
+def test_a_record_without_a_checksum_is_read(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put("a", ONE)
+    store.close()
+    (file,) = tmp_path.glob("*.jsonl")
+    record = json.loads(file.read_text())
+    assert list(record) == ["key", "completion", "sum"]
+    del record["sum"]
+    file.write_text(json.dumps(record) + "\n")
+    again = FileStore(tmp_path)
+    assert again.get("a") == ONE and again.report.rejected == 0
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(st.data())
+def test_no_byte_of_a_record_can_change(data: st.DataObject) -> None:
+    line = record("k", StoredCompletion({"choices": [{"message": {"content": "é 12"}}]}, 1.5, None, 10.0, 20, "r"))
+    at = data.draw(st.integers(0, len(line) - 2))
+    other = bytes([data.draw(st.integers(0, 255).filter(lambda byte: byte != line[at]))])
+    try:
+        found = completion_in(line[:at] + other + line[at + 1 :], "k")
+    except ValueError:
+        return
+    # What is not read as a checksum any more is an unknown field; everything before it must be what it was.
+    assert found == completion_in(line, "k") and at >= line.index(b'"sum"')
 
 
 def test_what_changes_under_a_reader_is_put_aside(tmp_path: Path) -> None:
