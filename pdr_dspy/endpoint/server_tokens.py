@@ -2,12 +2,14 @@
 
 Whatever comes back is checked: what is no list of token ids is a `ServerFailure`, never another error. Whether the
 server has a tokenizer that can be used at all is found out once (`find`), by a text whose tokens are plausible and lead
-back to it.
+back to it. A server that does not answer in time is not asked again by and by: at the start not at all, later, once
+that has happened twice running, only after a rest that doubles each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,9 @@ _FEWEST = 4  # tokens of the probe in any vocabulary
 _SPECIAL = 4  # tokens that a server may put around a text though it is told not to
 _TEMPLATE = 4096  # tokens that a chat template may add
 _TOLD_APART = 12  # characters of the probe that have to come back
+_FIRST_REST, _LONGEST_REST = 30.0, 600.0
+"""Seconds that a server is left alone after it has not answered in time twice running, and at most."""
+
 _CHAT_FIELDS = (
     "messages", "tools", "chat_template", "chat_template_kwargs", "add_generation_prompt", "continue_final_message",
     "add_special_tokens",
@@ -57,6 +62,7 @@ class ServerEncoder:
         http: The client.
         urls: Base addresses of the replicas.
         model: Name the model is served under.
+        clock: Seconds that only grow.
 
     Attributes:
         dialect: How it is asked.
@@ -64,7 +70,9 @@ class ServerEncoder:
         counts_chat: Whether it counts a chat's prompt, its template applied.
     """
 
-    def __init__(self, http: httpx.Client, urls: Sequence[str], model: str) -> None:
+    def __init__(
+        self, http: httpx.Client, urls: Sequence[str], model: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.dialect = VLLM
         self.decodes = True
         self.counts_chat = True
@@ -72,6 +80,8 @@ class ServerEncoder:
         # They are not below /v1.
         self._roots = [url.removesuffix("/v1") for url in urls]
         self._model = model
+        self._clock = clock
+        self._silent: dict[str, tuple[int, float]] = {}  # how often running it was late, and when it may be asked again
 
     def find(self) -> Sequence[int]:
         """Find out how the server is asked; the probe's tokens.
@@ -86,6 +96,8 @@ class ServerEncoder:
                 ids = self._plausible()
             except ServerFailure as error:
                 problem = problem if dialect is LLAMA_CPP else error
+                for root in self._silent:
+                    self._late(root)  # who does not answer now is not asked in another way
                 continue
             self.counts_chat = dialect is VLLM and self._chat_is_plausible(len(ids))
             return ids
@@ -151,6 +163,9 @@ class ServerEncoder:
     def _ask(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         problem = ""
         for root in self._roots:
+            if self._silent.get(root, (0, 0.0))[1] > self._clock():
+                problem = "it did not answer in time before, and is left alone for a while"
+                continue
             try:
                 reply = self._http.post(f"{root}{path}", json={"model": self._model, **whole_json(dict(body))})
                 if reply.status_code != 200:
@@ -159,11 +174,20 @@ class ServerEncoder:
                 answer = reply.json()
             except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
                 problem = type(error).__name__
+                if isinstance(error, httpx.TimeoutException):
+                    self._late(root)
                 continue
+            self._silent.pop(root, None)
             if isinstance(answer, Mapping):
                 return answer
             problem = f"a body of another shape: {type(answer).__name__}"
         raise ServerFailure(f"{path} of the server failed ({problem})")
+
+    def _late(self, root: str) -> None:
+        """It did not answer in time. Once may be a full server's affair."""
+        times = self._silent.get(root, (0, 0.0))[0] + 1
+        rest = min(_FIRST_REST * 2 ** min(times - 2, 10), _LONGEST_REST) if times > 1 else 0.0
+        self._silent[root] = (times, self._clock() + rest)
 
 
 def _ids(value: Any) -> list[int]:

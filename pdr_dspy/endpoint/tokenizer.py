@@ -119,10 +119,11 @@ def find_tokenizer(
     counter = server if theirs is not None and server.counts_chat else None
     file = _checkpoint_file(identity.root)
     if file is not None:
-        local = LocalEncoder(file)
-        if theirs is None or list(local.encode(PROBE)) == theirs:
+        local = _loaded(file, warn)
+        if local is not None and (theirs is None or list(local.encode(PROBE)) == theirs):
             return ModelTokenizer(local), counter
-        warn(f"{file} cuts text otherwise than the server does: the server's tokenizer is used")
+        if local is not None:
+            warn(f"{file} cuts text otherwise than the server does: the server's tokenizer is used")
     if theirs is not None:
         return ModelTokenizer(server), counter
     warn(
@@ -130,6 +131,14 @@ def find_tokenizer(
         "an upper bound, and caps are clamped by it"
     )
     return ByteTokenizer(), None
+
+
+def _loaded(file: Path, warn: Callable[[str], object]) -> LocalEncoder | None:
+    try:
+        return LocalEncoder(file)
+    except Exception as error:  # the tokenizers' own, which is no other
+        warn(f"{file} is no tokenizer that can be read ({error!r:.200}): it is left aside")
+        return None
 
 
 def _checkpoint_file(root: str) -> Path | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from fakes.vllm import FakeVLLM
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from pdr_dspy.endpoint.server_tokens import PROBE, ServerEncoder
 from pdr_dspy.endpoint.tokenizer import LocalEncoder, ModelTokenizer
 from pdr_dspy.errors import ServerFailure
 from pdr_dspy.workspace import ByteTokenizer
@@ -92,3 +95,72 @@ def test_a_tokenizer_that_goes_away_is_a_typed_failure(fake_vllm: FakeVLLM) -> N
         fake_vllm.tokenizer = None
         with pytest.raises(ServerFailure, match="tokenize"):
             endpoint.tokenizer.count("never seen")
+
+
+class Hanging:
+    """Servers at addresses, of which some never answer /tokenize, and a clock that they move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.host)
+        if request.url.host in self.silent:
+            self.now += 30.0
+            raise httpx.ReadTimeout("", request=request)
+        body = json.loads(request.content)
+        if request.url.path == "/detokenize":
+            return httpx.Response(200, json={"prompt": bytes(body["tokens"]).decode()})
+        text = body.get("prompt") or body["messages"][0]["content"]
+        return httpx.Response(200, json={"tokens": list(text.encode()), "count": len(text.encode())})
+
+    def encoder(self, *hosts: str) -> ServerEncoder:
+        http = httpx.Client(transport=httpx.MockTransport(self))
+        return ServerEncoder(http, [f"http://{host}/v1" for host in hosts], "m", clock=lambda: self.now)
+
+
+def test_a_tokenizer_that_never_answers_is_waited_for_once_when_an_endpoint_opens() -> None:
+    servers = Hanging()
+    servers.silent = {"a"}
+    encoder = servers.encoder("a")
+    with pytest.raises(ServerFailure, match="ReadTimeout"):
+        encoder.find()
+    assert encoder.context() is None
+    assert (servers.asked, servers.now) == (["a"], 30.0)
+
+
+def test_the_other_replica_is_asked_while_one_is_silent() -> None:
+    servers = Hanging()
+    servers.silent = {"a"}
+    encoder = servers.encoder("a", "b")
+    assert len(encoder.find()) == len(PROBE.encode())
+    for _ in range(100):
+        encoder.encode("x")
+    assert servers.asked.count("a") == 2 and servers.now == 60.0
+
+
+def test_a_tokenizer_that_falls_silent_is_left_alone_longer_and_longer_until_it_answers() -> None:
+    servers = Hanging()
+    encoder = servers.encoder("a")
+    encoder.find()
+    begun, first = servers.now, len(servers.asked)
+    servers.silent = {"a"}
+    for _ in range(3600):  # a question a second
+        with pytest.raises(ServerFailure):
+            encoder.encode("x")
+        servers.now += 1.0
+    assert len(servers.asked) - first < 15  # each costs 30 seconds
+    assert servers.now - begun < 3600 + 15 * 30
+    servers.silent = set()
+    servers.now += 600.0
+    assert encoder.encode("x") == [120] and encoder.encode("y") == [121]
+    servers.silent = {"a"}
+    before = len(servers.asked)
+    for _ in range(2):  # once may be a full server's affair
+        with pytest.raises(ServerFailure, match="ReadTimeout"):
+            encoder.encode("x")
+    with pytest.raises(ServerFailure, match="left alone"):
+        encoder.encode("x")
+    assert len(servers.asked) == before + 2
