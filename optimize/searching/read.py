@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from optimize.showing.pages import Page
 from optimize.studies.fingerprint import FINGERPRINT
 from optimize.studies.state import JOURNAL, study_name
-from optimize.studies.storages import open_storage
+from optimize.studies.storages import present_storage
 from optimize.studies.taking import evaluated
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import InputError
@@ -33,7 +33,9 @@ def read_page(name: str, runs: Path, storage: str | None) -> Page:
         there = sorted(path.parent.name for path in runs.glob(f"*/{JOURNAL}"))
         mend = f"There are: {', '.join(there)}" if there else "Give --runs, or --storage if the search had one"
         raise InputError("study", f"there is no {name!r} in {runs}", mend)
-    opened = open_storage(storage, directory)
+    opened = present_storage(storage, directory)
+    if opened is None:
+        raise InputError("storage", "nothing is there", "Give the --storage that the search was given")
     study = next((s for s in opened.get_all_studies() if s.study_name == name), None)
     if study is None or FINGERPRINT not in study.user_attrs:
         raise InputError("study", f"the storage has no search named {name!r}", "Give the name that the search says")

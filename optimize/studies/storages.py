@@ -9,12 +9,14 @@ import random
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 
 from optimize.studies.journal import JournalFile
 from optimize.studies.state import JOURNAL
+from pdr_dspy.databases import in_memory, patience
 from pdr_dspy.errors import InputError
 from pdr_dspy.secrets.redaction import redacted
 
@@ -25,6 +27,7 @@ GRACE = 3
 """Heartbeats that may be missing before a trial counts as lost. All workers of a study must mean the same by it."""
 
 _OPENINGS = 10  # times that tables are looked at anew while other workers make them
+_DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "redis", "mssql", "oracle")
 _DRIVER = "postgresql+psycopg"
 
 
@@ -40,6 +43,7 @@ def open_storage(url: str | None, directory: Path, heartbeat: int | None = None)
         InputError: a storage that can't be opened (the URL is not repeated: it may hold a password).
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    check_storage(url)
     if is_shared(url):
         assert url is not None
         return _database(url, HEARTBEAT if heartbeat is None else heartbeat)
@@ -57,6 +61,23 @@ def open_storage(url: str | None, directory: Path, heartbeat: int | None = None)
         ) from error
 
 
+def check_storage(url: str | None) -> None:
+    """Check what a storage's address says by itself; nothing is opened.
+
+    Raises:
+        InputError: it would be gone with this process, or is neither a database's address nor a file's name.
+    """
+    if url is None:
+        return
+    if in_memory(url):
+        problem = "it is in memory: the study would end with this process, and could not be gone on with"
+        raise InputError("storage", problem, "Name a file, sqlite:///search.db, or leave --storage out for one")
+    kind, colon, _ = url.partition(":")
+    if not url.strip() or (colon and "://" not in url and kind.lower().partition("+")[0] in _DATABASES):
+        mend = "Write it like postgresql://user@host/name or sqlite:///search.db"
+        raise InputError("storage", "it is no address of a database and no name of a file", mend)
+
+
 def present_storage(url: str | None, directory: Path) -> BaseStorage | None:
     """The storage of a study, to be read alone; None where there is none yet, and none is made.
 
@@ -66,6 +87,7 @@ def present_storage(url: str | None, directory: Path) -> BaseStorage | None:
     Raises:
         InputError: it can't be opened.
     """
+    check_storage(url)
     if is_shared(url):
         assert url is not None
         return open_storage(url, directory) if _has_tables(url) else None
@@ -81,7 +103,7 @@ def _has_tables(url: str) -> bool:
         address = sqlalchemy.make_url(_with_driver(url))
         if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
             return False
-        engine = sqlalchemy.create_engine(address)
+        engine = sqlalchemy.create_engine(address, connect_args=patience(_with_driver(url)))
         try:
             return sqlalchemy.inspect(engine).has_table("studies")
         finally:
@@ -103,11 +125,17 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
     kind = url.partition("://")[0]
     name = kind.partition("+")[0]
     plain = _with_driver(url)
-    options = {"pool_pre_ping": True, **({"connect_args": {"timeout": 60}} if name == "sqlite" else {})}
+    try:
+        waits: dict[str, Any] = {"timeout": 60} if name == "sqlite" else patience(plain)
+    except Exception:  # no address, or its driver is not there: opening it says so
+        waits = {}
     for left in reversed(range(_OPENINGS)):
         try:
             return RDBStorage(
-                plain, engine_kwargs=dict(options), heartbeat_interval=heartbeat, grace_period=GRACE * heartbeat
+                plain,
+                engine_kwargs={"pool_pre_ping": True, "connect_args": dict(waits)},
+                heartbeat_interval=heartbeat,
+                grace_period=GRACE * heartbeat,
             )
         except ImportError as error:
             known = name in ("postgresql", "postgres")
