@@ -167,7 +167,7 @@ def test_of_the_runs_that_several_processes_make_for_a_study_the_first_registere
 def test_what_was_logged_of_a_trial_that_was_lost_is_killed(tracker: Tracker) -> None:
     for number in (1, 2):
         tracker.log_trial("settled", number, params={}, metrics={})
-    begun = tracker._create("trial 3", {"study": "settled", "role": "trial", "trial": "3"})
+    begun = tracker._runs.create("trial 3", {"study": "settled", "role": "trial", "trial": "3"})
     tracker.settle_trials("settled", {1})
     ends = {int(run.data.tags["trial"]): run.info.status for run in runs(tracker, "settled")}
     assert ends == {1: "FINISHED", 2: "KILLED", 3: "KILLED"} and begun and not tracker.failures

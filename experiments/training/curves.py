@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pdr_dspy.secrets.redaction import redacted
+from pdr_dspy.tracking.batches import Batches
 from pdr_dspy.tracking.opening import open_experiment
 
 _log = logging.getLogger(__name__)
@@ -31,14 +32,14 @@ class Curves:
     """
 
     def __init__(self, root: Path, name: str, parameters: Mapping[str, Any], run: str | None = None) -> None:
-        self._client, experiment, self.uri = open_experiment(root, "pdr-dspy-training")
+        self._client, experiment, place = open_experiment(root, "pdr-dspy-training")
+        self.uri = place.shown
         if run is not None and not self._going_on(run):
             _log.warning("MLflow: the run that was begun, %s, is not at %s: a new one goes on", run, self.uri)
             run = None
         if run is None:
             run = self._client.create_run(experiment, run_name=name).info.run_id
-            for key, value in parameters.items():
-                self._client.log_param(run, key, str(value)[:500])
+            Batches(self._client).write(run, {}, parameters, {})
         self.run: str = run
 
     def _going_on(self, run: str) -> bool:

@@ -28,7 +28,7 @@ from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
 from optimize.studies.fingerprint import Begun, begun
 from optimize.studies.state import StateDir, default_name, study_name
-from optimize.studies.storages import is_shared, open_storage, present_storage
+from optimize.studies.storages import check_storage, is_shared, open_storage, present_storage
 from optimize.studies.study import Study
 from optimize.weighing.criteria import parse_objectives
 from optimize.weighing.limits import Limits, duration, parse_limits
@@ -39,6 +39,7 @@ from pdr_dspy.data_options import wording
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore
 from pdr_dspy.errors import InputError
 from pdr_dspy.formats import DEFAULT
+from pdr_dspy.tracking.place import place_of
 
 
 def search(options: argparse.Namespace) -> int:
@@ -57,6 +58,7 @@ def search(options: argparse.Namespace) -> int:
     objectives = parse_objectives(options.objectives, options.latency)
     limits = parse_limits(options.max_latency, options.min_accuracy, objectives)
     check_loads(parse_loads(options.load), objectives, budget)
+    check_storage(options.storage)
     make_space(budget, None, topologies=topologies)  # what is wrong for any model is said before a model is asked
     name = study_name(options.study or default_name(str(budget), options.data, options.model or _kind(options)))
     problems = load_problems(options, sizes, lambda: _present(options, name))
@@ -70,6 +72,7 @@ def search(options: argparse.Namespace) -> int:
         except InputError:  # an endpoint that is not there yet, most of all: the problems need none
             print(described(problems.whole, style=asked[0] if asked else DEFAULT, rule=problems.rule))
             raise
+    place_of(Path.cwd())  # where MLflow's runs go, so far as no network is needed to know it
     with ExitStack() as stack:
         state = StateDir(options.runs / name, shared=is_shared(options.storage))
         stack.callback(state.close)
@@ -87,6 +90,10 @@ def search(options: argparse.Namespace) -> int:
         storage = open_storage(options.storage, state.path)
         if before := begun(storage, name):
             problems = as_begun(options, sizes, problems, before)
+        tracking = None
+        if ask is not None:  # proposals take tokens, and whether runs can be kept is known before
+            tracking = _tracking(stack, name, before)
+            tracking.opened()
         space = replace(space, proposals=joined(ask, options, name, state.path, space, problems, endpoint, allowance))
         study = Study(
             storage,
@@ -100,9 +107,9 @@ def search(options: argparse.Namespace) -> int:
             gone=state.gone,
         )
         stack.callback(study.close)
-        tracking = Tracking(
-            Path.cwd(),
-            name,
+        if tracking is None:
+            tracking = _tracking(stack, name, before)
+        tracking.begin(
             {
                 "budget": str(budget),
                 "data": options.data,
@@ -167,6 +174,12 @@ def _present(options: argparse.Namespace, name: str) -> Begun | None:
     """What the study of this name holds to; None where there is none. Nothing is made."""
     storage = present_storage(options.storage, options.runs / name)
     return None if storage is None else begun(storage, name)
+
+
+def _tracking(stack: ExitStack, name: str, before: Begun | None) -> Tracking:
+    tracking = Tracking(Path.cwd(), name, going_on=before is not None)
+    stack.callback(tracking.abandon)
+    return tracking
 
 
 def _kind(options: argparse.Namespace) -> str:

@@ -28,25 +28,46 @@ class Tracking:
     Args:
         root: The project's directory, where a plain `mlflow ui` finds the runs.
         study: The study's name, which is the experiment's as well.
-        tags: Of the study's run.
-        crew: The workers of the study, if there may be several: all of them log to one run of the study.
+        tags: Of the study's run, which is begun at once; None leaves that to `begin`.
+        going_on: The study was begun before.
     """
 
-    def __init__(self, root: Path, study: str, tags: Mapping[str, Any], crew: Crew | None = None) -> None:
+    def __init__(
+        self, root: Path, study: str, tags: Mapping[str, Any] | None = None, *, going_on: bool = False
+    ) -> None:
         self._study = study
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
-        self._tracker: Future[Tracker] = self._thread.submit(Tracker.open, root, study)
-        self._run: Future[str] = self._later(
-            lambda t: t.start_study(study, tags=tags, params=tags, register=_register(crew, t) if crew else None)
+        self._tracker: Future[Tracker] = self._thread.submit(Tracker.open, root, study, going_on=going_on)
+        self._run: Future[str] = Future()
+        if tags is not None:
+            self.begin(tags)
+
+    def begin(self, tags: Mapping[str, Any], crew: Crew | None = None) -> None:
+        """Begin the study's run, or go on with it.
+
+        Args:
+            tags: What it shows of the study.
+            crew: The workers of the study, if there may be several: all of them log to one run.
+        """
+        self._run = self._later(
+            lambda t: t.start_study(self._study, tags=tags, params=tags, register=_register(crew, t) if crew else None)
         )
 
-    def ready(self) -> None:
+    def opened(self) -> None:
         """Wait until it is open.
 
         Raises:
             InputError: it can't be opened.
         """
         self._tracker.result()
+
+    def ready(self) -> None:
+        """Wait until the study's run is there.
+
+        Raises:
+            InputError: it can't be opened.
+        """
+        self.opened()
         self._run.result()
 
     def forget(self, numbers: Collection[int]) -> None:
@@ -101,12 +122,21 @@ class Tracking:
 
     def settle(self, complete: Collection[int]) -> None:
         """Mark as killed what is tracked of trials that did not become complete (numbers of those that did)."""
-        self._later(lambda tracker: tracker.settle_trials(self._study, complete))
+
+        def settled(tracker: Tracker) -> None:
+            tracker.catch_up()
+            tracker.settle_trials(self._study, complete)
+
+        self._later(settled)
 
     def leave(self) -> None:
         """End here; the study's run goes on elsewhere."""
         self._later(_confess)
         self._thread.shutdown()
+
+    def abandon(self) -> None:
+        """Do nothing more; what was begun in the background ends, and nothing is said of it."""
+        self._thread.shutdown(cancel_futures=True)
 
     def close(
         self,
@@ -127,6 +157,7 @@ class Tracking:
         """
 
         def end(tracker: Tracker) -> None:
+            tracker.catch_up()
             run = self._run.result()
             tracker.log(run, metrics=metrics, artifacts=artifacts)
             for name, (html, png) in (figures or {}).items():
@@ -152,10 +183,12 @@ def _tables(evaluation: Evaluation | None) -> dict[str, list[dict[str, Any]]]:
 
 
 def _confess(tracker: Tracker) -> None:
-    """Say what could not be tracked."""
+    """Make good what can be, and say what could not be tracked."""
+    tracker.catch_up()
     if tracker.failures:
         print(
-            f"not everything is in MLflow ({len(tracker.failures)} writes failed; the first: {tracker.failures[0]})",
+            f"not everything is in MLflow ({len(tracker.failures)} writes failed; the first: {tracker.failures[0]}); "
+            "the study itself lacks nothing",
             file=sys.stderr,
         )
 

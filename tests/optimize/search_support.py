@@ -41,13 +41,22 @@ class Silent:
 
     runs: list[dict[str, Any]]
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         self.runs = []
         self.closed: list[tuple[str, dict[str, Any]]] = []
         self.kept: dict[str, str] = {}
         Silent.last = self
 
     last: Silent | None = None
+
+    def begin(self, *_: Any) -> None:
+        """At once."""
+
+    def opened(self) -> None:
+        """Always."""
+
+    def abandon(self) -> None:
+        """Keep nothing."""
 
     def forget(self, numbers: Any) -> None:
         """Nothing was kept of them."""
