@@ -2,11 +2,13 @@
 
 Names and texts that a model, a server or a file gave may hold escape sequences (which move the cursor, rename the
 window, answer in the user's name) and characters that turn the direction of writing around. They are written as
-escapes (`\\x1b`), as is what the stream's encoding lacks.
+escapes (`\\x1b`), as is what the stream's encoding lacks. What goes to a terminal that was closed is dropped, and the
+command goes on.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -41,6 +43,60 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+class _LastingFile(io.RawIOBase):
+    """A file descriptor that is written to as long as someone may read it.
+
+    Args:
+        beneath: The descriptor; it stays open.
+        every_error: Drop what can't be written for any reason. Else a terminal that was closed alone is passed over.
+    """
+
+    def __init__(self, beneath: int, *, every_error: bool) -> None:
+        self._beneath = beneath
+        self._every = every_error
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._beneath
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal that is still there."""
+        return os.isatty(self._beneath)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int | None:
+        """Write what is taken at once; returns how much that was, None where it would block."""
+        try:
+            return os.write(self._beneath, data)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if self._every or error.errno == errno.EIO:
+                return len(data)
+            raise
+
+
+def _lasting(stream: TextIO, *, every_error: bool) -> TextIO:
+    """The stream, written to as long as someone may read it; characters that its encoding lacks are escaped."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    try:
+        stream.flush()
+        file = _LastingFile(stream.fileno(), every_error=every_error)
+    except (OSError, ValueError):  # closed, or none of the system's
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(file),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
 class PrintableStream:
     """A stream that writes texts as they may be printed; else it is the stream beneath it.
 
@@ -72,14 +128,15 @@ def printing() -> Iterator[None]:
     """While it is open, stdout and stderr print what may be printed alone."""
     os.environ.setdefault("PYTHON_COLORS", "0")  # from 3.13 on tracebacks have escape sequences for colours
     before = sys.stdout, sys.stderr
-    for stream in before:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = map(printable_stream, before)
+    sys.stdout = printable_stream(_lasting(before[0], every_error=False))
+    sys.stderr = printable_stream(_lasting(before[1], every_error=True))
+    ours = sys.stdout, sys.stderr
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        for stream in ours:
+            stream.flush()
 
 
 def printable_stream(stream: TextIO) -> TextIO:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 import traceback
 import warnings
@@ -10,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from optimize.searching.ending import INTERRUPTED as INTERRUPTED
+from optimize.searching.ending import told_to_end
 from pdr_dspy.data_options import DATA, add_reading
 from pdr_dspy.disk import FULL
 from pdr_dspy.errors import InputError
 from pdr_dspy.terminal import printing
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 REFUSED = 2
 """Exit code when what was asked for can't be done."""
@@ -149,10 +150,13 @@ def check_common(options: argparse.Namespace) -> None:
 
 
 def guarded(main: Callable[[], int]) -> int:
-    """Run a command; a mistake of the user's is one clear line, not a traceback, and no secret is printed."""
+    """Run a command; a mistake of the user's is one clear line, not a traceback, and no secret is printed.
+
+    Told to end by a signal it ends in order, within a bound (see `ending`).
+    """
     # LiteLLM leaves coroutines behind when a call is cancelled before it began.
     warnings.filterwarnings("ignore", message="coroutine 'BaseLLMHTTPHandler", category=RuntimeWarning)
-    with printing():
+    with told_to_end(), printing():
         try:
             return _guarded(main)
         except Exception:  # a mistake of ours: Python would print it when the streams are its own again
@@ -162,7 +166,9 @@ def guarded(main: Callable[[], int]) -> int:
 
 def _guarded(main: Callable[[], int]) -> int:
     try:
-        return main()
+        code = main()
+        sys.stdout.flush()  # here, where what is wrong with it is told
+        return code
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return REFUSED
@@ -170,8 +176,9 @@ def _guarded(main: Callable[[], int]) -> int:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Someone who reads with `head` has read enough.
-        sys.stderr.close()
+        # Someone who reads with `head` has read enough. What is left in the stream shall not be tried again.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         if error.errno not in FULL:

@@ -1,18 +1,16 @@
 """Runs the search on the library's loop while the main thread listens for Ctrl-C.
 
-The first Ctrl-C (or SIGTERM) asks the work to stop and keep its state; the second one does not wait.
+The first Ctrl-C (or SIGTERM, or the terminal's end) asks the work to stop and keep its state; a second Ctrl-C does not
+wait (see `ending`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
-import threading
 from collections.abc import Callable, Coroutine
-from types import FrameType
 from typing import Any, TypeVar
 
+from optimize.searching.ending import stopping, told_to_end
 from pdr_dspy import bridge
 
 T = TypeVar("T")
@@ -31,25 +29,18 @@ def supervised(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
     """
     stop = asyncio.Event()
     future = bridge.submit(work(stop))
-    asked: list[int] = []
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if asked:
-            future.cancel()
-            raise KeyboardInterrupt
-        asked.append(number)
-        print("stopping; what is done is kept (Ctrl-C again to stop at once)", file=sys.stderr, flush=True)
+    def ask() -> None:
         bridge.loop().call_soon_threadsafe(stop.set)
 
-    here = threading.current_thread() is threading.main_thread()
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)} if here else {}
-    try:
-        while True:
-            try:
-                return future.result(timeout=_LOOK)
-            except TimeoutError:
-                if future.done():
-                    raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with told_to_end(stopping(ask)):
+        try:
+            while True:
+                try:
+                    return future.result(timeout=_LOOK)
+                except TimeoutError:
+                    if future.done():
+                        raise
+        except KeyboardInterrupt:
+            future.cancel()
+            raise

@@ -215,8 +215,9 @@ def test_a_study_whose_problems_only_its_own_rule_can_cut_goes_on(
     assert command("search", *given) == 0 and len(model.calls) == before
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
 def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(
-    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str]
+    command: Command, model: FakeVLLM, data: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     model.answer = lambda call: solve(call, delay=0.2)
     pressed = []
@@ -224,7 +225,7 @@ def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(
     def press() -> None:
         model.wait(lambda m: m.succeeded >= 20, 60)
         pressed.append(time.time())
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), getattr(signal, name))
 
     thread = threading.Thread(target=press)
     thread.start()
