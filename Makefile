@@ -1,4 +1,4 @@
-# Set-up and the jobs of this repository. `make search` and `make test` need Python 3.11+, pip, git and make, nothing else.
+# Set-up and the jobs of this repository. `make search` and `make test` need Python 3.11 to 3.13, pip, git and make, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm

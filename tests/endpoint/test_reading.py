@@ -112,7 +112,12 @@ TOO_MUCH: dict[str, tuple[Wild, str]] = {
     "packed as nobody asked": (sends("200 OK\r\ncontent-encoding: br\r\ncontent-length: 3", b"abc"), "'br'"),
     "packed wrongly": (sends("200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3", b"abc"), "unpacked"),
     "a deep body": (sends("200 OK\r\ncontent-length: 800000", b"[" * 400_000 + b"]" * 400_000), "deeply"),
-    "a deep object": (sends("200 OK\r\ncontent-length: 10001", b'{"a":' * 1667 + b"1" + b"}" * 1665), "deeply"),
+    "a deep object": (sends("200 OK\r\ncontent-length: 300001", b'{"a":' * 50_000 + b"1" + b"}" * 50_000), "deeply"),
+    # Python 3.13 reads ten times as deep as those before it, and finds that its end is missing.
+    "a broken deep object": (
+        sends("200 OK\r\ncontent-length: 10001", b'{"a":' * 1667 + b"1" + b"}" * 1665),
+        "the body",
+    ),
     "a number without end": (sends("200 OK\r\ncontent-length: 500000", b"1" * 500_000), "no JSON"),
     "headers without end": (header_flood, ""),
 }
