@@ -39,6 +39,7 @@ class Tracking:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
         self._tracker: Future[Tracker] = self._thread.submit(Tracker.open, root, study, going_on=going_on)
         self._run: Future[str] = Future()
+        self._run.set_result("")  # until there is one, nothing is written to it
         if tags is not None:
             self.begin(tags)
 

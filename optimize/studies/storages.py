@@ -26,6 +26,7 @@ HEARTBEAT = 60
 GRACE = 3
 """Heartbeats that may be missing before a trial counts as lost. All workers of a study must mean the same by it."""
 
+_LOCKED = 60.0  # seconds that another program may be writing to a SQLite database
 _OPENINGS = 10  # times that tables are looked at anew while other workers make them
 _DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "redis", "mssql", "oracle")
 _DRIVER = "postgresql+psycopg"
@@ -126,9 +127,10 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
     name = kind.partition("+")[0]
     plain = _with_driver(url)
     try:
-        waits: dict[str, Any] = {"timeout": 60} if name == "sqlite" else patience(plain)
+        waits: dict[str, Any] = {"timeout": _LOCKED} if name == "sqlite" else patience(plain)
     except Exception:  # no address, or its driver is not there: opening it says so
         waits = {}
+    until = time.monotonic() + _LOCKED
     for left in reversed(range(_OPENINGS)):
         try:
             return RDBStorage(
@@ -142,12 +144,16 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
             mend = "pip install 'psycopg[binary]', or the extra [postgres]" if known else "pip install its driver"
             raise InputError("storage", f"the driver of {kind} is not installed", mend) from error
         except Exception as error:  # SQLAlchemy's, the driver's, Alembic's
-            if left and _being_made(error):
+            if left and _being_made(error) and time.monotonic() < until:
                 time.sleep(random.uniform(0.1, 0.5))
                 continue
+            reason = _reason(error)
+            if "database is locked" in reason:
+                mend = "Another program is writing to it: end that, and give the same command"
+                raise InputError("storage", f"it can't be opened ({reason})", mend) from None
             raise InputError(
                 "storage",
-                f"it can't be opened ({_reason(error)})",
+                f"it can't be opened ({reason})",
                 "Write it like postgresql://user@host/name or sqlite:///search.db (in a password / is %2F, @ is %40; "
                 "better give it as PGPASSWORD), or leave --storage out for a file",
             ) from None

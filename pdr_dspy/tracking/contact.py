@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from pdr_dspy.databases import PATIENCE, silence
 from pdr_dspy.secrets.redaction import redacted
@@ -15,11 +18,29 @@ _START = "Start it or mend MLFLOW_TRACKING_URI, or unset that: runs then go to m
 _KEY = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 
 
+def connects(place: Place) -> None:
+    """Connect to where runs go, once, and wait at most `PATIENCE` seconds. MLflow, slow to import, is not needed.
+
+    Raises:
+        TrackingError: it can't be had.
+    """
+    scheme, _, _ = place.uri.partition(":")
+    if place.kind == "server" and scheme.lower() in ("http", "https"):
+        _connect(place, urlsplit(place.uri))
+    elif place.kind == "database" and "://" in place.uri and place.uri.partition(":")[0] not in ("file", "sqlite"):
+        try:
+            reason = silence(place.uri)
+        except ImportError as error:
+            raise TrackingError("tracking", f"{place.shown} needs the module {error.name}", "Install it") from None
+        if reason is not None:
+            raise TrackingError("tracking", f"{place.shown} does not answer ({reason})", _START)
+
+
 def answers(place: Place, client: Any, experiment: str) -> None:
-    """Ask for an experiment, once, and wait at most `PATIENCE` seconds for a connection and for an answer.
+    """Ask a server for an experiment, once, and wait at most `PATIENCE` seconds for an answer; connect to a database.
 
     Args:
-        place: Where runs go; a database is asked for a connection.
+        place: Where runs go.
         client: The MLflow client of a server.
         experiment: Its name.
 
@@ -28,13 +49,19 @@ def answers(place: Place, client: Any, experiment: str) -> None:
     """
     if place.kind == "server":
         _server(place, client, experiment)
-    elif place.kind == "database" and "://" in place.uri and place.uri.partition(":")[0] not in ("file", "sqlite"):
-        try:
-            reason = silence(place.uri)
-        except ImportError as error:
-            raise TrackingError("tracking", f"{place.shown} needs the module {error.name}", "Install it") from None
-        if reason is not None:
-            raise TrackingError("tracking", f"{place.shown} does not answer ({reason})", _START)
+    else:
+        connects(place)
+
+
+def _connect(place: Place, url: SplitResult) -> None:
+    try:
+        host, port = str(url.hostname), url.port or {"http": 80, "https": 443}[url.scheme]
+        if url.scheme in getproxies() and not proxy_bypass(host):
+            return  # who connects then is the proxy: a request says more
+        socket.create_connection((host, port), timeout=PATIENCE).close()
+    except (OSError, ValueError) as error:  # nobody there, no such host, no port
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TrackingError("tracking", f"{place.shown} does not answer ({redacted(reason)})", _START) from None
 
 
 def _server(place: Place, client: Any, experiment: str) -> None:

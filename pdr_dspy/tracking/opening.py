@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pdr_dspy.secrets.redaction import redacted
-from pdr_dspy.tracking.contact import answers
+from pdr_dspy.tracking.contact import answers, connects
 from pdr_dspy.tracking.database import check_schema
 from pdr_dspy.tracking.database import make_database as make_database
 from pdr_dspy.tracking.moved import bring_home
@@ -33,6 +33,7 @@ def open_experiment(root: Path, experiment: str, *, going_on: bool = False) -> t
     # With a server it prints two addresses for every run that ends.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     place = place_of(root)
+    connects(place)
     try:
         from mlflow import MlflowClient
 
@@ -42,8 +43,6 @@ def open_experiment(root: Path, experiment: str, *, going_on: bool = False) -> t
             check_schema(place.file)
         if place.kind == "own":
             bring_home(place)
-        if place.kind == "database":
-            answers(place, None, experiment)
         client = MlflowClient(tracking_uri=place.uri)
         if place.kind == "server":
             answers(place, client, experiment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -81,6 +82,17 @@ def test_a_database_that_says_nothing_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="can't be opened") as error:
             open_storage(f"postgresql://me:pa55word@127.0.0.1:{listening.getsockname()[1]}/x", tmp_path)
         assert time.monotonic() - began < 60 and "pa55word" not in str(error.value)
+
+
+def test_a_database_that_another_program_writes_to_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimize.studies.storages._LOCKED", 0.1)
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(InputError, match="Another program is writing to it"):
+        open_storage(f"sqlite:///{tmp_path}/s.db", tmp_path)
+    other.close()
 
 
 def test_how_long_to_wait_for_a_database_is_the_users_where_they_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

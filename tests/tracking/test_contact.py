@@ -104,6 +104,16 @@ def test_an_address_that_says_nothing_is_said_in_seconds(
     assert "does not answer" in refusal(tmp_path, kind.format(silent), monkeypatch)
 
 
+def test_what_goes_through_a_proxy_is_asked_of_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeMLflow() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.invalid:5000")
+        tracker = Tracker.open(tmp_path, "s")
+        assert trial(tracker, 0) in proxy.runs and not tracker.failures
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [
