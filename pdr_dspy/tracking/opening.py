@@ -107,7 +107,7 @@ def _mend(place: Place, error: str) -> str:
         return f"Make a copy of it first, then: mlflow db upgrade {place.shown!r}"
     if "locked" in error:
         return "Another program is writing to it: end that, and give the same command"
-    if "MLFLOW_" in error.replace("MLFLOW_TRACKING_URI", "") and place.kind == "server":
+    if place.kind == "server":  # it has answered before
         return "Check MLFLOW_TRACKING_URI and the other variables that begin with MLFLOW_"
     if place.kind != "own":
         return "Check MLFLOW_TRACKING_URI"

@@ -131,6 +131,13 @@ def test_a_server_that_takes_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("value", ["abc", "99"])
+def test_a_variable_of_mlflows_that_makes_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", value)
+    with FakeMLflow() as server:
+        assert "other variables that begin with MLFLOW_" in refusal(tmp_path, server.url, monkeypatch)
+
+
 def test_a_server_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_vllm: object) -> None:
     url = str(getattr(fake_vllm, "url", "")).removesuffix("/v1")
     assert "no MLflow server answers" in refusal(tmp_path, url, monkeypatch)
