@@ -11,7 +11,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -67,6 +67,30 @@ async def on_loop(work: Coroutine[Any, Any, T]) -> T:
     if _running_here():
         return await work
     return await asyncio.wrap_future(submit(work))
+
+
+def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Begin `work` in a thread of its own; a future of the running loop, which nobody need ask.
+
+    Unlike `asyncio.to_thread`'s it is a daemon: what hangs in it, such as a database that does not answer, does not
+    keep the interpreter from its end.
+    """
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+    future.set_running_or_notify_cancel()  # it can't be called off any more
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            found = context.run(work)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(found)
+
+    threading.Thread(target=run, name="pdr-dspy-work", daemon=True).start()
+    answer = asyncio.wrap_future(future)
+    answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+    return answer
 
 
 def _running_here() -> bool:

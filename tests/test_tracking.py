@@ -88,6 +88,12 @@ def test_a_trial(tracker: Tracker) -> None:
     }
 
 
+def test_a_clock_that_was_set_back_makes_no_run_end_before_it_began(tracker: Tracker) -> None:
+    tracker.log_trial("clock", 0, params={}, metrics={}, started=5000.0, ended=1400.0)
+    (run,) = runs(tracker, "clock")
+    assert (run.info.start_time, run.info.end_time) == (5_000_000, 5_000_000)
+
+
 def test_a_trial_is_logged_once(tracker: Tracker, root: Path) -> None:
     first = tracker.log_trial("resumed", 0, params={"width": 1}, metrics={"accuracy": 0.1}, status="FAILED")
     again = Tracker.open(root, tracker.experiment).log_trial("resumed", 0, params={"width": 2}, metrics={})

@@ -2,7 +2,8 @@
 
 Trials are told in the order they end. Stopped (Ctrl-C, time over, endpoint gone) it cancels what is in flight and
 leaves those trials to be asked for again; their finished calls are in the store. Where other workers search the same
-study it looks after them: their trials count, and those of a dead one are measured here. Knows nothing of the terminal.
+study it looks after them: their trials count, and those of a dead one are measured here; such a study is in a database,
+and is asked `beside` the event loop. Knows nothing of the terminal.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol, TypeVar
 
 from optimize.points.title import title
+from optimize.searching.beside import Away, beside
 from optimize.studies.study import Study, TrialTaken
 from optimize.studies.trials import METRICS, WORKFLOW, Suggestion
 from optimize.weighing.objective import Measurement, scores
@@ -27,6 +31,9 @@ REPEATS = 30
 
 LOOK = 5.0
 """Seconds between two looks at what other workers do."""
+
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -78,6 +85,7 @@ class Search:
     begun: int = 0
     _dry: bool = field(default=False, repr=False)
     _running: dict[asyncio.Task[Measurement], Suggestion] = field(default_factory=dict, repr=False)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     async def run(self, stop: asyncio.Event) -> Ending:
         """Search until there are enough trials, time or tokens are used up, or `stop` is set.
@@ -86,14 +94,14 @@ class Search:
             EndpointError: the endpoint is gone.
         """
         deadline = None if self.seconds is None else time.monotonic() + self.seconds
+        self._stop = stop
         stopping = asyncio.ensure_future(stop.wait())
         try:
             while True:
                 if self.study.crew is not None:
-                    await asyncio.to_thread(self.study.recover)
-                found = self._fill()
-                idle = not self._running
-                if idle and not self.study.elsewhere and (not found or not self._room()):
+                    await self.ask(self.study.recover)
+                found = await self._fill()
+                if not self._running and await self.ask(partial(self._over, found)):
                     return "complete" if found else "exhausted"
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if self.study.crew is not None:
@@ -102,22 +110,32 @@ class Search:
                 await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 try:
                     for task in [task for task in self._running if task.done()]:
-                        self._tell(task)
+                        await self._tell(task)
                 except SpendExhausted:
                     return "spent"
                 if stop.is_set():
                     return "stopped"
                 if deadline is not None and time.monotonic() >= deadline:
                     return "timeout"
+        except Away:
+            return "stopped"
         finally:
             stopping.cancel()
             await self._abandon()
 
-    def _fill(self) -> bool:
+    async def ask(self, work: Callable[[], T]) -> T:
+        """What `work` says, which asks the study.
+
+        Raises:
+            Away: the search was stopped, and there is no answer.
+        """
+        return work() if self.study.crew is None else await beside(work, self._stop)
+
+    async def _fill(self) -> bool:
         """Start trials while there is room; False if nothing new can be found."""
         repeats = 0
-        while len(self._running) < self.jobs and repeats < REPEATS and self._room():
-            suggestion = self._next()
+        while len(self._running) < self.jobs and repeats < REPEATS and await self.ask(self._room):
+            suggestion = await self.ask(self._next)
             if suggestion == "wait":
                 break
             if suggestion == "known":
@@ -129,6 +147,10 @@ class Search:
             self._running[asyncio.ensure_future(self._work(suggestion))] = suggestion
         self._dry = repeats == REPEATS or (self._dry and self.study.crew is not None)
         return not self._dry
+
+    def _over(self, found: bool) -> bool:
+        """Whether nothing is left to do, where nothing is running here."""
+        return not self.study.elsewhere and (not found or not self._room())
 
     def _room(self) -> bool:
         """Whether another trial may start."""
@@ -154,15 +176,15 @@ class Search:
 
     async def _work(self, suggestion: Suggestion) -> Measurement:
         measured = await self.measure(suggestion)
-        self.study.confirm(suggestion)
+        await self.ask(partial(self.study.confirm, suggestion))
         await self.record(suggestion, measured)
         return measured
 
-    def _tell(self, task: asyncio.Task[Measurement]) -> None:
+    async def _tell(self, task: asyncio.Task[Measurement]) -> None:
         suggestion = self._running[task]
         try:
             measured = task.result()  # what else it raises ends the search; `_abandon` closes the trial
-            self._keep(suggestion, measured)
+            await self.ask(partial(self._keep, suggestion, measured))
         except TrialTaken:
             self.watcher.dropped(suggestion.number)
         else:
@@ -188,5 +210,6 @@ class Search:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for suggestion in tasks.values():
-            self.study.drop(suggestion, interrupted=True)
+            with suppress(Away):  # others will take it for lost
+                await self.ask(partial(self.study.drop, suggestion, interrupted=True))
             self.watcher.dropped(suggestion.number)

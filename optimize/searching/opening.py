@@ -26,6 +26,7 @@ from optimize.searching.sources import Problems, as_begun, embedded_card, load_p
 from optimize.searching.spending import parse_spend
 from optimize.searching.together import end_tracking
 from optimize.searching.track import Tracking
+from optimize.studies.database import gone
 from optimize.studies.fingerprint import Begun, begun
 from optimize.studies.state import StateDir, default_name, study_name
 from optimize.studies.storages import check_storage, is_shared, open_storage, present_storage
@@ -137,11 +138,7 @@ def search(options: argparse.Namespace) -> int:
             code = session.run()
         except StorageInternalError as error:
             tracking.leave()
-            raise InputError(
-                "storage",
-                f"it does not answer any more ({type(error.__cause__).__name__})",
-                "Look after it; the same command goes on",
-            ) from None
+            raise gone(error) from None
         except BaseException as error:
             end_tracking(study.crew, tracking, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise

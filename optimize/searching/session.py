@@ -11,7 +11,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+
+from optuna.exceptions import StorageInternalError
 
 from optimize.points.space import Space
 from optimize.points.title import title
@@ -34,7 +38,7 @@ from optimize.studies.trials import TRACKED, Suggestion, baseline_of
 from optimize.weighing.front import Point
 from optimize.weighing.loads import Held, apart, parse_loads, problems_at
 from optimize.weighing.objective import Bench, Measurement, scores
-from optimize.weighing.racing import Beaten, beaten, rungs
+from optimize.weighing.racing import Beaten, Scores, beaten, rungs
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint, FileAllowance
@@ -77,8 +81,12 @@ class Session:
         began = time.monotonic()
         outcome = supervised(self._work)
         if outcome is None:
-            end_tracking(self.study.crew, self.tracking, "KILLED")
-            print(f"\nstopped after {len(self.study.complete)} trials; the same command goes on:\n  {_command()}")
+            self.study.hurry()
+            after = ""
+            with suppress(StorageInternalError):  # it was being waited for: what it holds is as it was
+                end_tracking(self.study.crew, self.tracking, "KILLED")
+                after = f" after {len(self.study.complete)} trials"
+            print(f"\nstopped{after}; the same command goes on:\n  {_command()}")
             return INTERRUPTED
         if isinstance(outcome, Turn):
             self.tracking.leave()
@@ -137,7 +145,7 @@ class Session:
 
             async def measure(suggestion: Suggestion) -> Measurement:
                 started[suggestion.number] = time.time()
-                self._keep_back()  # earlier trials have been told by now
+                await search.ask(self._keep_back)  # earlier trials have been told by now
                 workflow, data = suggestion.candidate.workflow, self.problems.search
 
                 def on_result(result: ProblemResult) -> None:
@@ -146,15 +154,19 @@ class Session:
                 # Baselines are in the report whatever they do.
                 if suggestion.baseline or not self.options.racing:
                     return await self.bench.measure(workflow, data, on_result=on_result)
-                return await self.bench.race(workflow, data, self._judge, on_result=on_result)
+                return await self.bench.race(workflow, data, judge, on_result=on_result)
+
+            async def judge(seen: Evaluation) -> Beaten | None:
+                return self._judge(seen, await search.ask(lambda: self.study.rivals))
 
             async def record(suggestion: Suggestion, measured: Measurement) -> None:
                 number, candidate, baseline = suggestion.number, suggestion.candidate, suggestion.baseline
                 run = await self.tracking.trial(
                     number, candidate, title(candidate, baseline), measured, started[number], baseline=baseline
                 )
-                self.study.attach(suggestion, TRACKED, run)
-                progress.done = len(self.study.complete)  # other workers have done some of them
+                await search.ask(partial(self.study.attach, suggestion, TRACKED, run))
+                # Other workers have done some of them.
+                progress.done = await search.ask(lambda: len(self.study.complete))
 
             search = Search(
                 self.study,
@@ -181,10 +193,10 @@ class Session:
         chosen = entries(self.study, self.space, self.sizes.front)
         self.allowance.kept = round(reporting(chosen, runs, self.options.jobs))
 
-    def _judge(self, seen: Evaluation) -> Beaten | None:
+    def _judge(self, seen: Evaluation, rivals: dict[int, Scores]) -> Beaten | None:
         objectives = self.study.objectives
         looks = len(rungs(len(self.problems.search))) - 1
-        return beaten(scores(seen, objectives), self.study.rivals, middles=objectives.middles, looks=looks)
+        return beaten(scores(seen, objectives), rivals, middles=objectives.middles, looks=looks)
 
     async def _report(self, stop: asyncio.Event) -> list[Row] | None:
         """Measure what was chosen, first at the search's load, then at the others."""

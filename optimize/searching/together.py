@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from optimize.searching import loop
+from optimize.searching.beside import Away, beside
 from optimize.searching.track import Tracking
 from optimize.studies.crew import PLACE, Crew, Turn
 from optimize.studies.state import StateDir
@@ -36,10 +37,12 @@ async def await_turn(crew: Crew, complete: Callable[[], int], stop: asyncio.Even
         stop: Ends the waiting.
         patient: Wait until no other worker is there or reports, and not only say so.
     """
-    crew.leave()
     said = ""
     while True:
-        turn = crew.turn(complete)
+        try:
+            turn = await beside(lambda: _turn(crew, complete), stop)
+        except Away:
+            return None
         if turn.whose != "theirs" or not patient:
             return turn
         if turn.who != said:
@@ -48,6 +51,11 @@ async def await_turn(crew: Crew, complete: Callable[[], int], stop: asyncio.Even
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), loop.LOOK)
             return None
+
+
+def _turn(crew: Crew, complete: Callable[[], int]) -> Turn:
+    crew.leave()
+    return crew.turn(complete)
 
 
 def elsewhere(turn: Turn, complete: int) -> str:

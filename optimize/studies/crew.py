@@ -68,6 +68,11 @@ class Crew(Facts):
         there = [t for t in self._all("worker", TrialState.RUNNING) if t.number != mine]
         return [t.user_attrs[OWNER] for t in there]
 
+    def stay(self) -> None:
+        """Be there again, where others took this worker for dead (it was stopped, or asleep)."""
+        if self._me is not None and self._pulse.taken(self._me._trial_id):
+            self._me = self._begin("worker")
+
     def leave(self) -> None:
         """Be there no longer."""
         if self._me is not None:

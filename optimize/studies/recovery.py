@@ -12,10 +12,11 @@ from typing import Any, cast
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from optimize.points.shapes import Params
+from optimize.studies.pulse import BEAT, Silence
 
 KEY = "key"
 OWNER = "owner"
@@ -30,8 +31,8 @@ Gone = Callable[[str], bool]
 class Undertaker:
     """Fails the running trials of a study whose worker is dead.
 
-    Dead is who gave no sign of life for long, and whoever is known to be. A trial of which there was no sign of life
-    at all (its worker may have been killed between two lines of `ask`) is given one, once, so that it can grow old.
+    Dead is who gave no sign of life for as long as this process looked, and whoever is known to be. No clock is asked
+    but this process's own, and of that how far it went.
 
     Args:
         study: The study.
@@ -43,18 +44,17 @@ class Undertaker:
         self._study = study
         self._storage = storage
         self._gone = gone
-        self._nameless: set[int] = set()
+        interval = storage.get_heartbeat_interval() or 0
+        self._silence = Silence(storage.grace_period or 2 * interval, interval)
 
     def bury(self) -> None:
         """Look at all running trials."""
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        silent = self._silence.broken_by_none({t._trial_id: t.user_attrs.get(BEAT) for t in running})
+        for trial in running:
             owner = trial.user_attrs.get(OWNER)
-            if owner is None and trial._trial_id not in self._nameless:
-                self._nameless.add(trial._trial_id)
-                self._storage.record_heartbeat(trial._trial_id)
-            elif owner is not None and self._gone(owner):
+            if trial._trial_id in silent or (owner is not None and self._gone(owner)):
                 fail(self._storage, trial._trial_id)
-        fail_stale_trials(self._study)
 
 
 def fail(storage: RDBStorage, trial: int) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 
+from optimize.studies.database import Database, reason
 from optimize.studies.journal import JournalFile
 from optimize.studies.state import JOURNAL
 from pdr_dspy.databases import in_memory, patience
 from pdr_dspy.errors import InputError
-from pdr_dspy.secrets.redaction import redacted
 
 HEARTBEAT = 60
 """Seconds between two signs of life of a running trial in a database."""
@@ -30,6 +30,13 @@ _LOCKED = 60.0  # seconds that another program may be writing to a SQLite databa
 _OPENINGS = 10  # times that tables are looked at anew while other workers make them
 _DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "redis", "mssql", "oracle")
 _DRIVER = "postgresql+psycopg"
+_NOTICE = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 40_000,
+}
+"""libpq's options, in seconds (the last in milliseconds). Without them a broken connection is waited for for hours."""
 
 
 def open_storage(url: str | None, directory: Path, heartbeat: int | None = None) -> BaseStorage:
@@ -118,7 +125,7 @@ def is_shared(url: str | None) -> bool:
     return url is not None and "://" in url
 
 
-def _database(url: str, heartbeat: int) -> RDBStorage:
+def _database(url: str, heartbeat: int) -> Database:
     # What `ask` warns of on every call is seen to: see `optimize.studies.pulse`.
     warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
     for name in ("heartbeat_interval", "fail_stale_trials"):
@@ -127,13 +134,13 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
     name = kind.partition("+")[0]
     plain = _with_driver(url)
     try:
-        waits: dict[str, Any] = {"timeout": _LOCKED} if name == "sqlite" else patience(plain)
+        waits: dict[str, Any] = {"timeout": _LOCKED} if name == "sqlite" else {**_watched(plain), **patience(plain)}
     except Exception:  # no address, or its driver is not there: opening it says so
         waits = {}
     until = time.monotonic() + _LOCKED
     for left in reversed(range(_OPENINGS)):
         try:
-            return RDBStorage(
+            return Database(
                 plain,
                 engine_kwargs={"pool_pre_ping": True, "connect_args": dict(waits)},
                 heartbeat_interval=heartbeat,
@@ -147,17 +154,29 @@ def _database(url: str, heartbeat: int) -> RDBStorage:
             if left and _being_made(error) and time.monotonic() < until:
                 time.sleep(random.uniform(0.1, 0.5))
                 continue
-            reason = _reason(error)
-            if "database is locked" in reason:
+            said = reason(error)
+            if "database is locked" in said:
                 mend = "Another program is writing to it: end that, and give the same command"
-                raise InputError("storage", f"it can't be opened ({reason})", mend) from None
+                raise InputError("storage", f"it can't be opened ({said})", mend) from None
             raise InputError(
                 "storage",
-                f"it can't be opened ({reason})",
+                f"it can't be opened ({said})",
                 "Write it like postgresql://user@host/name or sqlite:///search.db (in a password / is %2F, @ is %40; "
                 "better give it as PGPASSWORD), or leave --storage out for a file",
             ) from None
     raise AssertionError("the last turn returns or raises")
+
+
+def _watched(url: str) -> dict[str, int]:
+    """What libpq needs to notice within a minute that a server is gone without a word; what the URL says counts."""
+    import sqlalchemy
+
+    try:
+        address = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        return {}  # opening it says what is wrong
+    libpq = "psycopg" in address.drivername
+    return {name: value for name, value in _NOTICE.items() if name not in address.query} if libpq else {}
 
 
 def _with_driver(url: str) -> str:
@@ -170,9 +189,3 @@ def _being_made(error: Exception) -> bool:
     """Whether another process made the same tables at the same instant."""
     text = str(error).lower()
     return any(sign in text for sign in ("already exists", "duplicate key", "unique constraint", "database is locked"))
-
-
-def _reason(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
-    said = " ".join(str(cause).split())[:200] if cause is not None else ""
-    return redacted(f"{type(error).__name__}: {said}" if said else type(error).__name__)

@@ -27,6 +27,7 @@ from optimize.points.sampling import Sampling, sampler_seed
 from optimize.points.shapes import Params
 from optimize.points.space import Space
 from optimize.studies.crew import Crew
+from optimize.studies.database import Database
 from optimize.studies.fingerprint import FINGERPRINT, agree, check_fingerprint
 from optimize.studies.pulse import Pulse
 from optimize.studies.recovery import INTERRUPTED, OWNER, RETRY_OF, START, Gone, Undertaker, lost, superseded
@@ -113,9 +114,15 @@ class Study(Trials):
         if self.crew is not None:
             self._start()
 
+    def hurry(self) -> None:
+        """Wait no longer for a database that is away."""
+        if isinstance(self._storage, Database):
+            self._storage.leave()
+
     def close(self) -> None:
         """Leave the other workers, if there may be any. What is still running is lost."""
         if self.crew is not None:
+            self.hurry()
             self._pulse.stop()
             with suppress(StorageInternalError):  # a storage that is away sees no sign of life any more, which will do
                 self.crew.close()
@@ -272,6 +279,7 @@ class Study(Trials):
     def recover(self) -> None:
         """Fail what a dead process left running, and enqueue it again."""
         if self.crew is not None:
+            self.crew.stay()
             self._undertaker.bury()
         else:
             for trial in self.trials:

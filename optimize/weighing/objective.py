@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
@@ -30,7 +30,7 @@ from pdr_dspy.modules import PDR
 from pdr_dspy.workflow import Round, Workflow
 
 OnResult = Callable[[ProblemResult], None]
-Judge = Callable[[Evaluation], Beaten | None]
+Judge = Callable[[Evaluation], Awaitable[Beaten | None]]
 """Looks at what a workflow did so far and says whether it has seen enough."""
 
 REPORT_SAMPLE = 1_000_000
@@ -206,7 +206,7 @@ class Bench:
             part = data.with_problems(data.problems[len(seen.shares) if seen else 0 : rung])
             found = await self._evaluate(workflow, part, 0, on_result)
             seen = seen.merged(found) if seen else found
-            if rung < len(data) and (beaten := judge(seen)) is not None:
+            if rung < len(data) and (beaten := await judge(seen)) is not None:
                 return measurement(seen, str(beaten))
         assert seen is not None
         return measurement(seen)

@@ -179,19 +179,33 @@ def _retry_after(chain: list[BaseException]) -> float | None:
         for headers in (getattr(error, "litellm_response_headers", None), getattr(error, "headers", None)):
             value = (headers or {}).get("retry-after")
             if value is not None:
-                return _seconds(str(value))
+                return _seconds(str(value), str((headers or {}).get("date", "")))
     return None
 
 
-def _seconds(value: str) -> float | None:
+def _seconds(value: str, said: str = "") -> float | None:
+    """Seconds to wait.
+
+    Args:
+        value: The header: a number of seconds, or a date.
+        said: The date of the answer. A date to wait for is one of the server's clock, which need not be ours.
+    """
     try:
         seconds = float(value)
     except ValueError:
-        try:  # the header's other form: a date
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError, TypeError, IndexError):  # a day that no calendar has
+        until, now = _instant(value), _instant(said)
+        if until is None:
             return None
+        seconds = until - (time.time() if now is None else now)
     return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def _instant(date: str) -> float | None:
+    """Unix time of a header's date; None where it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):  # a day that no calendar has
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -186,7 +186,8 @@ class Tracker:
                 f"trial {number}", {**belongs, **({"study_run": parent} if parent else {})}, started
             )
             half.add(identity)
-            end = None if ended is None else round(ended * 1000)
+            # A clock that was set back meanwhile makes no run end before it began.
+            end = None if ended is None else round(max(ended, ended if started is None else started) * 1000)
             try:
                 self._runs.write(
                     identity,

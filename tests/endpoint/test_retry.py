@@ -46,3 +46,11 @@ def test_retry_after_as_a_date() -> None:
     waited = _seconds(date)
     assert waited is not None
     assert 50 < waited <= 60
+
+
+@pytest.mark.parametrize("skew", [-86_400, 0, 86_400])
+def test_a_date_to_wait_for_is_one_of_the_servers_clock(skew: int) -> None:
+    there = datetime.now(UTC) + timedelta(seconds=skew)
+    until = format_datetime(there + timedelta(seconds=60), usegmt=True)
+    assert _seconds(until, format_datetime(there, usegmt=True)) == 60
+    assert 50 < (_seconds(until, "no date") or 0.0) - skew <= 60 or skew < 0

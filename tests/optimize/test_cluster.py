@@ -32,7 +32,8 @@ from search_support import Notes, measured, solve
 from optimize.points.fitting import make_space
 from optimize.searching import loop
 from optimize.searching.loop import Search
-from optimize.studies import storages
+from optimize.studies import database, storages
+from optimize.studies.database import Database
 from optimize.studies.storages import open_storage
 from optimize.studies.study import Study
 from optimize.studies.taking import DUPLICATE_OF, KEY, evaluated
@@ -328,6 +329,42 @@ def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
     assert turns.count("mine") <= 1
     starts = {t.user_attrs.get("start") for t in complete}
     assert set(space.starters()) <= starts | {None}, [t.number for t in trials if DUPLICATE_OF in t.user_attrs]
+
+
+async def test_a_database_that_goes_away_and_comes_back(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice in mid-trial it breaks all connections and takes none, until a worker has noticed and waits for it."""
+    import psycopg
+
+    monkeypatch.setattr(loop, "LOOK", 0.2)
+    monkeypatch.setattr(database, "AGAIN", 0.1)
+    url = server.create("blip")
+    storage = open_storage(url, tmp_path)
+    assert isinstance(storage, Database)
+    study = Study(storage, "s", make_space(parse_budget("tokens=16k"), 2048), {}, seed=0, owner="w")
+    keys: list[str] = []
+
+    def outage() -> None:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute('ALTER DATABASE "blip" ALLOW_CONNECTIONS false')
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'blip'")
+            until(lambda: storage._away is not None, 300, "nobody noticed")
+            connection.execute('ALTER DATABASE "blip" ALLOW_CONNECTIONS true')
+
+    async def work(suggestion: Suggestion) -> Measurement:
+        keys.append(suggestion.candidate.key)
+        if len(keys) in (2, 4):
+            await asyncio.to_thread(outage)
+        return measured(0.5, 1.0)
+
+    async def record(suggestion: Suggestion, result: Measurement) -> None:
+        study.attach(suggestion, "run", "x")
+
+    search = Search(study, work, record, Notes(), 6, jobs=2)
+    assert await search.run(asyncio.Event()) == "complete"
+    assert len(keys) == len(set(keys)) == len(study.complete) == 6
+    study.close()
 
 
 class Dead(Exception):
