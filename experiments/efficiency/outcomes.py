@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from experiments.kept import parsed
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 from pdr_dspy.ledger import Meters
 
@@ -73,12 +76,26 @@ def evaluation_of(outcomes: Sequence[Outcome]) -> Evaluation:
     )
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A line of the file."""
+
+    key: str
+    outcomes: list[Outcome]
+
+
+_KEPT = TypeAdapter(_Kept)
+
+
 class Outcomes:
     """Outcomes by a point's key, a line a point in one file; half a last line is dropped.
 
     Args:
         path: The file, made if need be.
         setting: What determines them all (model, problems, seed); a file of another setting is not read.
+
+    Raises:
+        DataError: a line of the file is no point's.
     """
 
     def __init__(self, path: Path, setting: Mapping[str, Any]) -> None:
@@ -88,13 +105,13 @@ class Outcomes:
         self.known: dict[str, list[Outcome]] = {}
         if not self._path.exists():
             return
-        text = self._path.read_text(encoding="utf-8")
+        text = self._path.read_text(encoding="utf-8", errors="replace")
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             self._path.write_text(whole, encoding="utf-8")
-        for line in whole.splitlines():
-            plain = json.loads(line)
-            self.known[plain["key"]] = [Outcome(**o) for o in plain["outcomes"]]
+        for number, line in enumerate(whole.split("\n")[:-1], start=1):
+            kept = parsed(line, _KEPT, f"{self._path}, line {number}", "Remove the line: its point is measured again")
+            self.known[kept.key] = kept.outcomes
 
     def add(self, key: str, outcomes: list[Outcome]) -> None:
         """Keep a point's outcomes."""

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from pydantic import TypeAdapter
+
+from experiments.kept import parsed
 from pdr_dspy.data import Dataset, Problem
 from pdr_dspy.endpoint import Identity
 from pdr_dspy.evaluation import ProblemResult
@@ -66,12 +69,34 @@ def problem_key(problem: Problem) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A line of the file."""
+
+    key: str
+    sample: int
+    correct: bool
+    failure: str | None
+    detail: str
+    meters: Meters
+    wall_seconds: float
+    extra: dict[str, float]
+    failed_calls: tuple[FailedCall, ...] = ()
+    reads: dict[str, int] = field(default_factory=dict)
+
+
+_KEPT = TypeAdapter(_Kept)
+
+
 class Rows:
     """The rows of one file; made where there is none.
 
     Args:
         path: The file.
         problems: The problems whose rows are wanted.
+
+    Raises:
+        DataError: a line of the file is no row.
     """
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
@@ -81,7 +106,7 @@ class Rows:
             self._ids.setdefault(key, []).append(problem)  # a data set may have a problem twice
         self.kept: dict[tuple[str, int], Row] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+        self._file: IO[str] = path.open("a+", encoding="utf-8", errors="surrogateescape")
         self._read()
 
     def _read(self) -> None:
@@ -89,11 +114,11 @@ class Rows:
         text = self._file.read()
         whole = text.rfind("\n") + 1
         if whole < len(text):  # a process was killed while it wrote
-            self._file.truncate(len(text[:whole].encode()))
-        for line in text[:whole].splitlines():
-            plain = json.loads(line)
-            for problem in self._ids.get(plain["key"], ()):
-                self.kept[problem, plain["sample"]] = _row(problem, plain)
+            self._file.truncate(len(text[:whole].encode("utf-8", "surrogateescape")))
+        for number, line in enumerate(text[:whole].split("\n")[:-1], start=1):
+            kept = parsed(line, _KEPT, f"{self._file.name}, line {number}", "Remove the line: it is measured again")
+            for problem in self._ids.get(kept.key, ()):
+                self.kept[problem, kept.sample] = _row(problem, kept)
 
     def add(self, row: Row) -> None:
         """Keep a row, on disk as well."""
@@ -119,17 +144,17 @@ class Rows:
         self._file.close()
 
 
-def _row(problem: str, plain: Mapping[str, Any]) -> Row:
+def _row(problem: str, kept: _Kept) -> Row:
     result = ProblemResult(
         problem=problem,
-        sample=plain["sample"],
-        correct=plain["correct"],
+        sample=kept.sample,
+        correct=kept.correct,
         outputs=None,
-        failure=plain["failure"],
-        detail=plain["detail"],
-        meters=Meters(**plain["meters"]),
-        wall_seconds=plain["wall_seconds"],
-        failed_calls=tuple(FailedCall(**call) for call in plain.get("failed_calls", ())),
-        reads=plain.get("reads", {}),
+        failure=kept.failure,
+        detail=kept.detail,
+        meters=kept.meters,
+        wall_seconds=kept.wall_seconds,
+        failed_calls=kept.failed_calls,
+        reads=kept.reads,
     )
-    return Row(result, plain["extra"])
+    return Row(result, kept.extra)

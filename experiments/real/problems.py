@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter
+
+from experiments.kept import parsed
+
 FILE = Path(__file__).with_name("easy.jsonl")
 
 Kind = Literal["capital", "sum", "read", "who"]
@@ -59,6 +63,9 @@ class Easy:
     answer: str
 
 
+_EASY = TypeAdapter(Easy)
+
+
 def easy_problems(seed: int = 20) -> list[Easy]:
     """The sixty problems of a seed."""
     rng = random.Random(seed)
@@ -87,8 +94,14 @@ def _who(rng: random.Random) -> tuple[Kind, str, str]:
 
 
 def read_problems(path: Path = FILE) -> list[Easy]:
-    """The problems of the file, in its order."""
-    return [Easy(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The problems of the file, in its order.
+
+    Raises:
+        DataError: a line of it is none.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    mend = "python -m experiments.real.problems writes the file anew"
+    return [parsed(line, _EASY, f"{path}, line {n}", mend) for n, line in enumerate(lines, start=1) if line]
 
 
 def as_lines(problems: Sequence[Easy]) -> str:

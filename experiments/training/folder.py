@@ -133,7 +133,7 @@ class Folder:
                 state = json.loads((each / STATE).read_text(encoding="utf-8"))
                 step = int(state["global_step"])
                 whole = all((each / name).is_file() for name in needs)
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 whole, step = False, 0
             if whole:
                 found.append((step, each))
@@ -144,11 +144,14 @@ class Folder:
     def _read(self) -> dict[str, Any]:
         try:
             said = json.loads((self.path / "training.json").read_text(encoding="utf-8"))
-            if not (isinstance(said, dict) and {"mark", "what", "notes"} <= said.keys()):
+            if not isinstance(said, dict):
                 raise ValueError("it says nothing of a training")
+            for name, kind in (("mark", str), ("what", dict), ("notes", dict)):
+                if not isinstance(said.get(name), kind):
+                    raise ValueError(f"{name}: there is no such field, or it is of another kind")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             mend = "Name another folder, or remove this one"
             raise ConfigError("--output", f"{self.path / 'training.json'} can't be read ({error})", mend) from None
         return said

@@ -45,7 +45,7 @@ def load(config: Config, name: str) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(
             name, dtype=getattr(torch, config.dtype) if sharded else torch.float32
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         said = " ".join(str(error).split())[:300]
         raise ConfigError("--model", f"{name} can't be trained here ({said})", mend) from None
     return model, tokenizer

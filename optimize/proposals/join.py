@@ -18,7 +18,7 @@ from optimize.proposals.propose import propose
 from optimize.proposals.values import Proposals
 from optimize.searching.sources import Problems
 from optimize.studies.facts import Facts
-from optimize.studies.fingerprint import FINGERPRINT
+from optimize.studies.fingerprint import FINGERPRINT, described
 from optimize.studies.storages import open_storage
 from pdr_dspy.endpoint import Allowance, Endpoint, FileStore
 from pdr_dspy.errors import InputError
@@ -84,8 +84,12 @@ def _kept(storage: BaseStorage, name: str, ask: Ask) -> Proposals | None:
     study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
     if study is None or FINGERPRINT not in study.user_attrs:
         return None
-    plain = study.user_attrs[FINGERPRINT]["space"].get(PROPOSALS)
-    found = None if plain is None else Proposals.from_dict(plain)
+    plain = described(study.user_attrs, name).get("space", {}).get(PROPOSALS)
+    try:
+        found = None if plain is None else Proposals.from_dict(plain)
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        mend = "Restore the storage, or give the search another name with --study"
+        raise InputError("study", f"the proposals that {name!r} keeps can't be read ({error!r:.200})", mend) from None
     if found is None or found.asked != ask.count:
         had = 0 if found is None else found.asked
         raise InputError(

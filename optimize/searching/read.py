@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from optimize.showing.pages import Page
-from optimize.studies.fingerprint import FINGERPRINT
+from optimize.studies.fingerprint import FINGERPRINT, described
 from optimize.studies.state import JOURNAL, study_name
 from optimize.studies.storages import present_storage
 from optimize.studies.taking import evaluated
+from optimize.studies.trials import METRICS, SCORES, WORKFLOW
+from optimize.weighing.criteria import Objectives
+from optimize.weighing.kept import KeptMeasurement, KeptScores, checked, report_of
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import InputError
 
@@ -40,24 +44,50 @@ def read_page(name: str, runs: Path, storage: str | None) -> Page:
     if study is None or FINGERPRINT not in study.user_attrs:
         raise InputError("study", f"the storage has no search named {name!r}", "Give the name that the search says")
     trials = opened.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.COMPLETE,))
-    own = evaluated(trials)
+    told = described(study.user_attrs, name)
+    objectives = len(told.get("objectives", Objectives().names))
+    own = [_checked(trial, objectives) for trial in evaluated(trials)]
     if not own:
         raise InputError("study", f"no trial of {name!r} is complete yet", "Come back when the search has measured one")
     front = directory / "front.json"
     spend = directory / "spend"
     return Page(
         name,
-        study.user_attrs[FINGERPRINT],
+        told,
         own,
         FileAllowance(spend).spent if spend.exists() else None,
         _report(front) if front.exists() else None,
     )
 
 
-def _report(front: Path) -> dict[str, Any]:
+def _report(front: Path) -> Mapping[str, Any]:
+    mend = "Start the search's command again (it writes it anew, without a token), or remove the file"
     try:
-        found: dict[str, Any] = json.loads(front.read_text(encoding="utf-8"))
-        return {**found, "rows": list(found["rows"])}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        mend = "Start the search's command again (it writes it anew, without a token), or remove the file"
-        raise InputError("front.json", f"{front} can't be read: the file was damaged", mend) from error
+        return report_of(json.loads(front.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError, OSError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:300]
+        raise InputError("front.json", f"{front} can't be read: the file was damaged ({why})", mend) from None
+
+
+def _checked(trial: FrozenTrial, objectives: int) -> FrozenTrial:
+    """A trial whose measurement can be read, with a value for each objective.
+
+    Raises:
+        InputError: it can't be; names the trial and the field.
+    """
+    kept = trial.user_attrs
+    try:
+        if len(trial.values or ()) != objectives:
+            raise ValueError(f"values: {len(trial.values or ())} for {objectives} objectives")
+        if not all(isinstance(value, int | float) for value in trial.constraints.values()):
+            raise ValueError("constraints: one is no number")
+        if METRICS in kept:
+            checked(KeptMeasurement, kept[METRICS])
+        if SCORES in kept:
+            checked(KeptScores, kept[SCORES])
+        if not isinstance(kept.get(WORKFLOW, ""), str):
+            raise ValueError(f"{WORKFLOW}: it is no text")
+    except (ValueError, TypeError, AttributeError) as error:
+        problem = f"what the storage keeps of trial {trial.number} can't be read ({error})"
+        raise InputError("study", problem, "Restore the storage: it was edited by hand, or damaged") from None
+    return trial

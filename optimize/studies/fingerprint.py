@@ -8,12 +8,62 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.storages import BaseStorage
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from optimize.studies.crew import Crew
 from optimize.weighing.criteria import Objectives
 from pdr_dspy.errors import InputError
 
 FINGERPRINT = "fingerprint"
+
+
+class _Proposals(BaseModel):
+    model_config = ConfigDict(strict=True)
+    texts: dict[str, dict[str, str]]
+    proposer: str
+
+
+class _Space(BaseModel):
+    model_config = ConfigDict(strict=True)
+    format: list[str] = []
+    proposals: _Proposals | None = None
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(strict=True)
+    split: int = 1
+    grader: str | None = None
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(strict=True)
+    objectives: list[str] = []
+    latency: str = ""
+    space: _Space = _Space()
+    data: _Data = _Data()
+
+
+def described(attrs: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a study says that it is a search for; the fields that are read are what they have to be.
+
+    Args:
+        attrs: The study's user attributes, this one among them.
+        name: The study's name.
+
+    Raises:
+        InputError: the storage was edited, so that nobody can say what the study is for; names the field.
+    """
+    plain: dict[str, Any] = attrs[FINGERPRINT]
+    try:
+        _Described.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "all of it"
+        problem = f"what {name!r} says that it is a search for can't be read ({place}: {first['msg']})"
+        raise InputError(
+            "study", problem, "Restore the storage, or give the search another name with --study"
+        ) from None
+    return plain
 
 
 def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -51,12 +101,12 @@ class Begun:
 def begun(storage: BaseStorage, name: str) -> Begun | None:
     """What the study of this name holds to; None where there is no such study yet."""
     try:
-        stored = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(FINGERPRINT)
+        attrs = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
     except KeyError:
         return None
-    if stored is None:
+    if attrs.get(FINGERPRINT) is None:
         return None
-    data = stored.get("data", {})
+    data = described(attrs, name).get("data", {})
     # Studies made before there was another rule don't name theirs; in their days nothing was guessed.
     rule = int(data.get("split", 1))
     return Begun(rule, data.get("grader", "math" if rule == 1 else None))
@@ -83,12 +133,12 @@ def check_fingerprint(storage: BaseStorage, name: str, now: Mapping[str, Any]) -
         return
     # In this order: a worker that starts at the same instant describes the study before it has a trial.
     begun = storage.get_n_trials(study) > 0
-    stored = storage.get_study_user_attrs(study).get(FINGERPRINT)
-    if stored is None:
+    attrs = storage.get_study_user_attrs(study)
+    if attrs.get(FINGERPRINT) is None:
         if not begun:
             return  # killed, or not yet come, between making the study and describing it
         raise InputError("study", f"{name!r} was not made by this search", "Give another name with --study")
-    _compare(name, stored, now)
+    _compare(name, described(attrs, name), now)
 
 
 def _compare(name: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend, JournalFileOpenLock
 
+from optimize.studies.journal_entries import why_not
 from pdr_dspy.disk import append_whole, disk_error
 from pdr_dspy.errors import InputError
 
@@ -43,7 +44,7 @@ class JournalFile(BaseJournalBackend):
         """The entries from this number on; an end that can't be read (yet) is left out.
 
         Raises:
-            InputError: a line in the middle can't be read.
+            InputError: a line in the middle can't be read, or one says what Optuna can't have written.
         """
         start = min(log_number_from, len(self._offsets) - 1)
         with self.path.open("rb") as file:
@@ -63,6 +64,8 @@ class JournalFile(BaseJournalBackend):
                 if number + 1 == len(self._offsets):
                     self._offsets.append(self._offsets[-1] + len(line))
                 if number >= log_number_from:
+                    if why := why_not(entry):
+                        raise self._damaged(number, why)
                     yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -97,10 +100,10 @@ class JournalFile(BaseJournalBackend):
             logger.warning("%s: %d bytes at its end can't be read and are dropped", self.path, size - end)
             os.ftruncate(file, end)
 
-    def _damaged(self, number: int) -> InputError:
+    def _damaged(self, number: int, why: str = "") -> InputError:
         return InputError(
             "study",
-            f"line {number + 1} of {self.path} can't be read: the file was damaged",
+            f"line {number + 1} of {self.path} can't be read: the file was damaged" + (f" ({why})" if why else ""),
             f"Keep the lines before it (head -n {number} {self.path.name} > mended; mv mended {self.path.name}): "
             "what is searched again costs nothing as far as its completions are stored",
         )

@@ -18,12 +18,13 @@ from typing import Any
 
 from optimize.weighing.criteria import Cost, Objectives
 from optimize.weighing.front import Point
+from optimize.weighing.kept import KeptMeasurement, checked
 from optimize.weighing.racing import Beaten, Scores, rungs
 from optimize.weighing.troubles import Trouble, quoted, troubles
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
-from pdr_dspy.errors import EndpointError
+from pdr_dspy.errors import EndpointError, InputError
 from pdr_dspy.evaluation import Evaluation, ProblemResult, evaluate
 from pdr_dspy.ledger import Meters
 from pdr_dspy.modules import PDR
@@ -99,8 +100,17 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
-        """The measurement that `as_dict` made this of."""
-        return cls(**plain)
+        """The measurement that `as_dict` made this of.
+
+        Raises:
+            InputError: it is none (a study's storage, or its report, was edited); names the field.
+        """
+        try:
+            checked(KeptMeasurement, plain)
+        except ValueError as error:
+            mend = "Restore the study's storage, or give the search another name with --study"
+            raise InputError("study", f"a measurement that was kept can't be read ({error})", mend) from None
+        return cls(**{name: plain[name] for name in KeptMeasurement.model_fields if name in plain})
 
 
 def scores(evaluation: Evaluation, objectives: Objectives) -> Scores:

@@ -21,7 +21,7 @@ from tokenizers.decoders import DecodeStream
 from ..errors import EndpointError
 from .jobs import ThinkTokens
 from .longest import longest_tokens
-from .model import TOKENIZER
+from .model import TOKENIZER, read_json
 
 THINK_START = "<think>"
 THINK_END = "</think>"
@@ -48,16 +48,28 @@ class ChatTokenizer:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-        self._longest = longest_tokens(json.loads((directory / TOKENIZER).read_text(encoding="utf-8")))
+        path = directory / TOKENIZER
+        said = read_json(path)
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+            self._longest = longest_tokens(said)
+        except Exception as problem:  # the tokenizers' own, which is no other
+            why = f"{path} is no tokenizer ({problem!r:.200})"
+            raise EndpointError("weights", why, "Export the model again") from problem
         config_path = directory / "tokenizer_config.json"
-        config = json.loads(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
+        config = read_json(config_path) if config_path.is_file() else {}
         template_path = directory / "chat_template.jinja"
-        source = template_path.read_text(encoding="utf-8") if template_path.is_file() else config.get("chat_template")
-        if not isinstance(source, str):
-            raise EndpointError("weights", f"{directory} has no chat template", "Add chat_template.jinja")
+        try:
+            source = (
+                template_path.read_text(encoding="utf-8") if template_path.is_file() else config.get("chat_template")
+            )
+            if not isinstance(source, str):
+                raise EndpointError("weights", f"{directory} has no chat template", "Add chat_template.jinja")
+            self._template = _environment().from_string(source)
+        except (OSError, ValueError, RecursionError, jinja2.TemplateError) as problem:
+            why = f"the chat template of {directory} can't be read ({problem})"
+            raise EndpointError("weights", why[:300], "Export the model again") from problem
         self._special = {name: text for name in _SPECIAL_TOKENS if (text := _token_text(config.get(name)))}
-        self._template = _environment().from_string(source)
 
     @property
     def think_tokens(self) -> ThinkTokens | None:

@@ -21,6 +21,7 @@ CONFIG = "config.json"
 GENERATION = "generation_config.json"
 CARD = "pdr.json"
 _HASHED = (*NETWORK, TOKENIZER, CONFIG, GENERATION, "tokenizer_config.json", "chat_template.jinja")
+_LARGEST = 1e9  # of a number that says how to sample
 _SAMPLING_DEFAULTS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 
 
@@ -76,16 +77,18 @@ def read_model(directory: Path, max_model_len: int | None = None, network: Seque
     for name in (*network, TOKENIZER, CONFIG):
         if not (directory / name).is_file():
             raise EndpointError("weights", f"{directory} has no {name}", "Name a directory with an exported model")
-    config = _read_json(directory / CONFIG)
+    config = read_json(directory / CONFIG)
     generation_path = directory / GENERATION
-    generation = _read_json(generation_path) if generation_path.is_file() else {}
+    generation = read_json(generation_path) if generation_path.is_file() else {}
     try:
         context = int(config["max_position_embeddings"])
         heads = int(config["num_attention_heads"])
         kv_heads = int(config.get("num_key_value_heads") or heads)
         head_dim = int(config.get("head_dim") or int(config["hidden_size"]) // heads)
         layers = int(config["num_hidden_layers"])
-    except (KeyError, TypeError, ValueError) as problem:
+        if min(context, heads, kv_heads, head_dim, layers) < 1:
+            raise ValueError("sizes above 0")
+    except (KeyError, TypeError, ValueError, OverflowError, ArithmeticError) as problem:
         raise EndpointError(
             "weights", f"{directory / CONFIG} lacks {problem}", "Export a Llama-like model"
         ) from problem
@@ -94,24 +97,38 @@ def read_model(directory: Path, max_model_len: int | None = None, network: Seque
             "max-model-len", f"{max_model_len} is not in 2..{context}", "Leave it out for the model's own"
         )
     ends = generation.get("eos_token_id", config.get("eos_token_id"))
-    if ends is None:
+    ids: list[Any] = ends if isinstance(ends, list) else [ends]
+    if not ids or not all(isinstance(token, int) and not isinstance(token, bool) and token >= 0 for token in ids):
         raise EndpointError("weights", f"{directory} names no eos_token_id", f"Set it in {GENERATION}")
     return ModelFiles(
         directory=directory,
         context=max_model_len or context,
-        end_ids=frozenset(ends if isinstance(ends, list) else [ends]),
-        defaults={k: float(generation[k]) for k in _SAMPLING_DEFAULTS if generation.get(k) is not None},
+        end_ids=frozenset(ids),
+        defaults={k: _number(generation, k) for k in _SAMPLING_DEFAULTS if generation.get(k) is not None},
         revision=_revision(directory),
         kv_bytes_per_token=2 * layers * kv_heads * head_dim * 4,
-        card=_read_json(directory / CARD) if (directory / CARD).is_file() else {},
+        card=read_json(directory / CARD) if (directory / CARD).is_file() else {},
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _number(generation: Mapping[str, Any], name: str) -> float:
+    value = generation[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        raise EndpointError("weights", f"{GENERATION}: {name} is {value!r:.40}, no number", "Export the model again")
+    return float(value)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of a model.
+
+    Raises:
+        EndpointError: there is none in it.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise EndpointError("weights", f"{path} is no JSON: {problem}", "Export the model again") from problem
+    except (ValueError, RecursionError, OSError) as problem:
+        why = "it is nested too deeply" if isinstance(problem, RecursionError) else problem
+        raise EndpointError("weights", f"{path} is no JSON: {why}", "Export the model again") from problem
     if not isinstance(data, dict):
         raise EndpointError("weights", f"{path} is no JSON object", "Export the model again")
     return data

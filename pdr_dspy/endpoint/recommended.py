@@ -46,7 +46,7 @@ def recommendation(card: Mapping[str, Any], root: str) -> Recommended:
     if block is None and root and Path(root).is_absolute():
         try:
             block = json.loads((Path(root) / CARD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             block = None
     if not isinstance(block, Mapping):
         return Recommended()

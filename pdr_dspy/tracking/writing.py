@@ -114,6 +114,6 @@ class Runs:
         """The artifacts that MLflow shows as tables; none where the tag was cut or edited."""
         try:
             found = json.loads(self._client.get_run(run).data.tags.get(_TABLES, "[]"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
         return found if isinstance(found, list) else []

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from itertools import compress
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from experiments.kept import parsed
 from experiments.reasoner.data import Generator, PieceTokenizer
 from experiments.reasoner.model import Reasoner
 from experiments.reasoner.task import draw
@@ -206,13 +209,15 @@ def write(path: Path, states: Iterable[State]) -> None:
 
 
 def read(path: Path) -> list[State]:
-    """The states of a file."""
-    found = []
-    for row in path.read_text(encoding="utf-8").splitlines():
-        kept = json.loads(row)
-        spaces = tuple(
-            Space(tuple(each["chosen"]), each["text"], tuple(each["thinking"]), each["cut"]) for each in kept["spaces"]
-        )
-        thoughts = tuple(tuple(each) for each in kept["thoughts"])
-        found.append(State(kept["problem"], tuple(kept["drafts"]), spaces, thoughts))
-    return found
+    """The states of a file.
+
+    Raises:
+        DataError: a line of it is none.
+        OSError: it can't be read.
+    """
+    mend = "Remove the file: its states are drawn again"
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return [parsed(line, _STATE, f"{path}, line {n}", mend) for n, line in enumerate(lines, start=1) if line]
+
+
+_STATE = TypeAdapter(State)

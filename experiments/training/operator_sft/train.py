@@ -38,6 +38,7 @@ from experiments.training.operator_sft.mixture import CHUNK_TOKENS, chunk
 from experiments.training.operator_sft.processes import Processes, started
 from experiments.training.operator_sft.states import GROUP, Caller, State
 from experiments.training.operator_sft.teacher import Teacher
+from pdr_dspy.errors import DataError
 
 
 class _TimeIsUp(Exception):
@@ -259,7 +260,7 @@ def _read(path: Path) -> list[State] | None:
     """The states of a file; None where there is none that is whole."""
     try:
         return states.read(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, DataError):
         return None
 
 

@@ -74,6 +74,8 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     Raises:
         ValueError: It describes what the reasoner can't be (grouped heads, scaled positions, untied embeddings).
     """
+    if not isinstance(config, Mapping):
+        raise ValueError("config.json is no object")
     rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", Shape.theta)}
     try:
         shape = Shape(
@@ -88,6 +90,8 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         )
     except KeyError as missing:
         raise ValueError(f"config.json has no {missing.args[0]}") from missing
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"config.json has a size that is no number ({error})") from None
     # What the reasoner is, where the configuration may say otherwise.
     fixed = {
         "model_type": "llama",
