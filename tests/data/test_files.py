@@ -113,7 +113,15 @@ def test_one_problem_that_is_an_object(tmp_path: Path) -> None:
             r"line 2 is not UTF-8 text \(character 14: byte 0xff\).*iconv -f cp1252",
         ),
         ("a.jsonl", b"[" * 100_000, "nested too deeply|does not parse"),
-        ("a.jsonl", b'{"problem": "?", "answer": ' + b"[" * 400 + b"]" * 400 + b"}\n{", "line 2 does not parse"),
+        ("a.jsonl", b'{"problem": "?", "answer": ' + b"[" * 99 + b"]" * 99 + b"}\n{", "line 2 does not parse"),
+        *(
+            (
+                "a.jsonl",
+                b'{"answer": 1, "problem": ' + b'{"a":' * n + b"1" + b"}" * n + b"}",
+                "line 1.*nested too deeply",
+            )
+            for n in (100, 500, 900, 9000)
+        ),
         ("a.csv", b"problem,answer\n1,000,2\n", "line 2 has 3 cells.*2 columns"),
         ("a.csv", b"problem,answer\na,1\nb\n", "line 3 has 1 cells"),
         ("a.csv", b'problem,answer\n"a,1\nb,2\n', "line 2 is no CSV"),

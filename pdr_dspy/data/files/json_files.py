@@ -15,6 +15,10 @@ from pdr_dspy.errors import DataError
 _MEND = 'Write one JSON object a line: {"problem": "...", "answer": "..."}.'
 _SHOWN = 8
 
+DEPTH = 100
+"""Objects and lists within one another. How deep Python's own parser reads depends on its version and on who calls, and
+what goes through a value afterwards gives up earlier."""
+
 
 class _Twice(ValueError):
     """A name that an object has twice."""
@@ -25,9 +29,22 @@ def parse_json(text: str) -> Any:
 
     Raises:
         ValueError: it is none, or an object has a name twice.
-        RecursionError: it is nested too deeply.
+        RecursionError: it is nested more deeply than `DEPTH`.
     """
-    return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=NotFinite, object_pairs_hook=_object)
+    found = json.loads(text, parse_float=Number, parse_int=Number, parse_constant=NotFinite, object_pairs_hook=_object)
+    if text.count("[") + text.count("{") > DEPTH and _is_deep(found):
+        raise RecursionError(f"more than {DEPTH} objects and lists within one another")
+    return found
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH + 1):
+        within = [kept for kept in level if isinstance(kept, dict | list)]
+        if not within:
+            return False
+        level = [inner for kept in within for inner in (kept.values() if isinstance(kept, dict) else kept)]
+    return True
 
 
 def read_jsonl(path: Path) -> Rows:
