@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from optuna.exceptions import StorageInternalError
+
 from optimize.searching import loop
 from optimize.searching.beside import Away, beside
 from optimize.searching.track import Tracking
@@ -69,10 +71,19 @@ def elsewhere(turn: Turn, complete: int) -> str:
 
 
 def end_tracking(crew: Crew | None, tracking: Tracking, status: Status) -> None:
-    """End the study's run, unless other workers are at it."""
-    if crew is not None:
-        crew.leave()
-    if crew is not None and crew.others:
+    """End the study's run, unless other workers are at it.
+
+    Raises:
+        StorageInternalError: nobody can say whether they are; this worker's part is tracked.
+    """
+    try:
+        if crew is not None:
+            crew.leave()
+        others = crew is not None and bool(crew.others)
+    except StorageInternalError:
+        tracking.leave()
+        raise
+    if others:
         tracking.leave()
     else:
         tracking.close(status)

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from optimize.points.space import Candidate
 from optimize.studies.crew import Crew
 from optimize.weighing.objective import Measurement
 from pdr_dspy.evaluation import Evaluation
+from pdr_dspy.serial_thread import SerialThread
 from pdr_dspy.tracking import Register, Tracker
 from pdr_dspy.workflow import dump_workflow
 
@@ -36,8 +37,8 @@ class Tracking:
         self, root: Path, study: str, tags: Mapping[str, Any] | None = None, *, going_on: bool = False
     ) -> None:
         self._study = study
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
-        self._tracker: Future[Tracker] = self._thread.submit(Tracker.open, root, study, going_on=going_on)
+        self._thread = SerialThread("tracking")
+        self._tracker: Future[Tracker] = self._thread.submit(lambda: Tracker.open(root, study, going_on=going_on))
         self._run: Future[str] = Future()
         self._run.set_result("")  # until there is one, nothing is written to it
         if tags is not None:
@@ -137,7 +138,7 @@ class Tracking:
 
     def abandon(self) -> None:
         """Do nothing more; what was begun in the background ends, and nothing is said of it."""
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.shutdown(cancel=True)
 
     def close(
         self,
@@ -169,7 +170,7 @@ class Tracking:
 
         if self._tracker.done() and self._tracker.exception() is None:
             self._later(end).result()
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.shutdown(cancel=True)
 
     def _later(self, work: Callable[[Tracker], T]) -> Future[T]:
         return self._thread.submit(lambda: work(self._tracker.result()))
