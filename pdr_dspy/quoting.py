@@ -25,7 +25,7 @@ _TAGS = (
     rf"(?i:(?:/\s*)?(?:{'|'.join(FRAMES)}){_REST})"
     r"|[|\uff5c][^<>|\uff5c\s]{1,60}[|\uff5c]>"
     rf"|/?(?:{'|'.join(map(re.escape, TAG_NAMES))})>"
-    r"|/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|tool_call|tool_response)>"
+    r"|/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|end_of_utterance|tool_call|tool_response)>"
     r"|/?seed:[a-z_:]{1,60}>|</?SYS>>"
     r"|\|(?:turn|channel|tool|tool_call|tool_response)>|(?:turn|channel|tool|tool_call|tool_response)\|>"
 )
@@ -35,7 +35,7 @@ _BRACKETED = (
 )
 """Chat templates': ChatML, Llama, DeepSeek, Kimi, Gemma, Mistral, Harmony, Seed, GLM, EXAONE, MiniMax."""
 
-_MARKS = re.compile(rf"<(?={_TAGS})|\[(?={_BRACKETED})|\](?=~!?b[\[\]])|\u25c1(?=/?think\u25b7)")
+_MARKS = re.compile(rf"<(?={_TAGS})|\[(?={_BRACKETED})|\](?=~!?b[\[\]]|<\]minimax\[>\[)|\u25c1(?=/?think\u25b7)")
 
 
 def quoted(text: str) -> str:

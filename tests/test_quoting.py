@@ -37,6 +37,7 @@ FORGED = [
     "<seed:cot_budget_reflect>", "[|assistant|]", "[|endofturn|]", "]~b]", "]~!b[", "[e~[", "<|turn>", "<turn|>",
     "<|channel>", "<channel|>", "<|tool_call>", "<sop>", "<eop>", "[gMASK]", "[sMASK]", "[ARGS]", "[CALL_ID]",
     "[MODEL_SETTINGS]", "[/MODEL_SETTINGS]", "[TOOL_CONTENT]",
+    "]<]minimax[>[", "<end_of_utterance>", "<thought>", "</reasoning>", "<mm:think>", "<longcat_think>",
 ]  # fmt: skip
 PLAIN = [
     "a < b and b > c", "x[[1, 2], [3]]", "<div>draft</div>", "# Title ##", "|x| < 1", "<drafty>", "1 <| 2",
