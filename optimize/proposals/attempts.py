@@ -72,7 +72,8 @@ async def _one(program: PDR, data: Dataset, problem: Problem, lm: Any) -> list[A
     solved = prediction is not None and await _right(data, problem, prediction)
     stages = {id(predictor): name for name, predictor in program.named_predictors()}
     found = []
-    for predictor, inputs, outputs in trace:
+    # Calls that are made at the same time end in any order; what is asked next, and so kept, must not depend on it.
+    for predictor, inputs, outputs in sorted(trace, key=lambda call: repr((call[1], dict(call[2].items())))):
         stage = stages.get(id(predictor), "")
         if stage in ("draft", "refine"):
             right = await _right(data, problem, outputs)
@@ -83,7 +84,7 @@ async def _one(program: PDR, data: Dataset, problem: Problem, lm: Any) -> list[A
     if isinstance(record, RunRecord):
         found += [
             Attempt(f.stage, problem.inputs, {}, False, f"It gave nothing usable: {shown(f, _SHOWN)}")
-            for f in record.failed
+            for f in sorted(record.failed, key=repr)
             if f.kind in _OWN
         ]
     return found
