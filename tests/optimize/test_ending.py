@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pdr_dspy.terminal import printing
 ROOT = Path(__file__).parents[2]
 BEGIN = """
 import signal, sys, threading, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a child has it from its parent
 from optimize.searching import ending
 from optimize.searching.ending import told_to_end
 def say(text):
@@ -33,6 +35,7 @@ Start = Callable[[str], subprocess.Popen[str]]
 def start() -> Iterator[Start]:
     """`start(code)` runs this code in a process and waits until it says that it is ready."""
     begun: list[subprocess.Popen[str]] = []
+    watches: list[threading.Timer] = []
 
     def called(code: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -45,11 +48,15 @@ def start() -> Iterator[Start]:
             text=True,
         )
         begun.append(process)
+        watches.append(threading.Timer(600, process.kill))  # then what waits for it reads its end
+        watches[-1].start()
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
 
     yield called
+    for watch in watches:
+        watch.cancel()
     for process in begun:
         process.kill()
         process.communicate()

@@ -227,10 +227,14 @@ def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(
         pressed.append(time.time())
         os.kill(os.getpid(), getattr(signal, name))
 
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
     thread = threading.Thread(target=press)
     thread.start()
-    assert command("search", *arguments(model, data, "--trials", 5)) == INTERRUPTED
-    thread.join()
+    try:
+        assert command("search", *arguments(model, data, "--trials", 5)) == INTERRUPTED
+    finally:
+        thread.join()
+        signal.signal(signal.SIGHUP, before)
     out, err = capsys.readouterr()
     assert "the same command goes on" in out and "Traceback" not in err
     assert Silent.last is not None and Silent.last.closed[0][0] == "KILLED"
