@@ -87,6 +87,8 @@ def _lasting(stream: TextIO, *, every_error: bool) -> TextIO:
         stream.flush()
         file = _LastingFile(stream.fileno(), every_error=every_error)
     except (OSError, ValueError):  # closed, or none of the system's
+        if not stream.closed:
+            stream.reconfigure(errors="backslashreplace")
         return stream
     return io.TextIOWrapper(
         io.BufferedWriter(file),
