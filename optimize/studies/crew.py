@@ -69,7 +69,11 @@ class Crew(Facts):
         return [t.user_attrs[OWNER] for t in there]
 
     def stay(self) -> None:
-        """Be there again, where others took this worker for dead (it was stopped, or asleep)."""
+        """Look who is there, and be there again, where others took this worker for dead (it was stopped, or asleep).
+
+        To be called again and again: who is dead is known from looking, not from a time that anybody wrote down.
+        """
+        self._undertaker.bury()
         if self._me is not None and self._pulse.taken(self._me._trial_id):
             self._me = self._begin("worker")
 
