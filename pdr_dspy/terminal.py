@@ -79,8 +79,10 @@ class _LastingFile(io.RawIOBase):
             raise
 
 
-def _lasting(stream: TextIO, *, every_error: bool) -> TextIO:
+def _lasting(stream: TextIO | None, *, every_error: bool) -> TextIO:
     """The stream, written to as long as someone may read it; characters that its encoding lacks are escaped."""
+    if stream is None:  # the shell's `>&-`
+        return open(os.devnull, "w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     try:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,12 +93,16 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _end_within(seconds: float) -> None:
-    """See to it that this process is gone by then, unless the command ends before."""
+    """See to it that this process is gone by then, unless the command ends before and the process goes on."""
     over = _state.over
 
     def watch() -> None:
+        deadline = time.monotonic() + seconds
         if over.wait(seconds):
-            return
+            # The interpreter waits for threads before it ends, and one of them may hang. A process that goes on (a
+            # notebook that was interrupted) never comes further than this line.
+            threading.main_thread().join()
+            time.sleep(max(0.0, deadline - time.monotonic()))
         with contextlib.suppress(OSError):  # not through a stream, whose lock who hangs may have
             os.write(2, b"\nnot everything could be closed; what is done is kept, and the same command goes on\n")
         os._exit(INTERRUPTED)

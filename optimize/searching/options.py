@@ -176,17 +176,25 @@ def _guarded(main: Callable[[], int]) -> int:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Someone who reads with `head` has read enough. What is left in the stream shall not be tried again.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_the_rest()  # someone who reads with `head` has read enough
         return 0
     except OSError as error:
         if error.errno not in FULL:
             raise
         # Where nobody foresaw it: a temporary directory, a library's own file.
         where = f" ({error.filename})" if error.filename else ""
+        _drop_the_rest()
         print(f"error: disk: {error.strerror}{where}. Free space; the same command goes on", file=sys.stderr)
         return REFUSED
+
+
+def _drop_the_rest() -> None:
+    """See to it that what stdout does not take is not tried again when it is closed."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: InputError) -> str:

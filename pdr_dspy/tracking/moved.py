@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -26,12 +27,12 @@ def bring_home(place: Place) -> None:
     """
     with closing(sqlite3.connect(place.root / "mlflow.db", timeout=database.WAIT)) as opened, opened:
         tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not {"experiments", "runs"} <= tables:
+        if not {"experiments", "runs", "tags"} <= tables:
             return  # not MLflow's: opening it says so
         found = opened.execute("SELECT experiment_id, name, artifact_location FROM experiments").fetchall()
         said: dict[Path, int] = {}
         for identity, name, location in found:
-            old = _elsewhere(place, identity, name, location or "")
+            old = _elsewhere(place, identity, {name, *_studies(opened, identity)}, location or "")
             if old is not None:
                 left = _brought(opened, place, identity, location, old)
                 said[old.parents[1]] = said.get(old.parents[1], 0) + left
@@ -40,32 +41,42 @@ def bring_home(place: Place) -> None:
         _log.warning("MLflow: this project was at %s; artifacts now go to %s%s", was, place.root / "mlruns", stay)
 
 
-def _elsewhere(place: Place, identity: int, name: str, location: str) -> Path | None:
+def _studies(opened: sqlite3.Connection, identity: int) -> list[str]:
+    """What the studies of an experiment are called: whoever renames it leaves its directory as it is."""
+    words = "SELECT DISTINCT value FROM tags JOIN runs USING (run_uuid) WHERE experiment_id = ? AND key = 'study'"
+    return [str(name) for (name,) in opened.execute(words, (identity,)).fetchall()]
+
+
+def _elsewhere(place: Place, identity: int, names: Collection[str], location: str) -> Path | None:
     """The directory an experiment's artifacts were in before the project came here; None where it is right."""
     old = local(location)
     if old is None or len(old.parts) < 3 or old.parent.name != "mlruns":
         return None
-    if old.name not in (folder_of(name), str(identity)) or old.parents[1] == place.root:
+    if old.name not in {str(identity), *map(folder_of, names)} or old.parents[1] == place.root:
         return None
-    here = place.root / "mlruns" / old.name
     if not os.path.isdir(old.parent):
         return old  # moved
-    copied = os.path.isdir(here) and not os.path.samefile(old.parent, here.parent)
-    return old if copied else None
+    here, other = place.root / "mlruns", old.parents[1] / "mlflow.db"
+    copied = os.path.isdir(here / old.name) and not os.path.samefile(old.parent, here)
+    # Artifacts may have been left out of a copy; a database of its own says whose the old place is.
+    beside = other.is_file() and not os.path.samefile(other, place.root / "mlflow.db")
+    return old if copied or beside else None
 
 
 def _brought(opened: sqlite3.Connection, place: Place, identity: int, location: str, old: Path) -> int:
-    """Name the new directory; how many runs have their artifacts in the old one alone."""
+    """Name the new directory; how many runs have their artifacts in the old one alone, and go on to be read there."""
     new = (place.root / "mlruns" / old.name).as_uri()
     opened.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, identity))
     left = 0
-    runs = opened.execute("SELECT run_uuid, artifact_uri FROM runs WHERE experiment_id = ?", (identity,)).fetchall()
-    for run, uri in runs:
+    studies = "SELECT run_uuid FROM tags WHERE key = 'role' AND value = 'study'"
+    words = f"SELECT run_uuid, artifact_uri, run_uuid IN ({studies}) FROM runs WHERE experiment_id = ?"
+    for run, uri, written in opened.execute(words, (identity,)).fetchall():
         if not (uri or "").startswith(f"{location}/"):
             continue
         rest = uri[len(location) :]
         before, now = local(uri), local(new + rest)
-        if before is not None and os.path.exists(before) and now is not None and not os.path.exists(now):
+        alone = before is not None and os.path.exists(before) and now is not None and not os.path.exists(now)
+        if alone and not written:  # a study's run goes on, and its files are made anew at its end
             left += 1
         else:
             opened.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (new + rest, run))

@@ -135,13 +135,26 @@ ending.PATIENCE = 0.1
 stop = threading.Event()
 with told_to_end(stop.set):
     say("ready"); stop.wait()
-for thread in threading.enumerate():
-    if thread.name == "ending": thread.join()
+time.sleep(1)
 say("goes on")
 """)
     process.send_signal(signal.SIGTERM)
     assert said(process) == "goes on"
     assert process.wait() == 0
+
+
+def test_a_thread_that_hangs_does_not_keep_a_process_that_was_told_to_end(start: Start) -> None:
+    process = start("""
+ending.PATIENCE = 0.5
+stop = threading.Event()
+threading.Thread(target=time.sleep, args=(600,)).start()
+with told_to_end(stop.set):
+    say("ready"); stop.wait()
+say("done")
+""")
+    process.send_signal(signal.SIGTERM)
+    assert said(process) == "done"
+    assert process.wait() == INTERRUPTED
 
 
 def test_a_hangup_that_is_ignored_stays_ignored(start: Start) -> None:

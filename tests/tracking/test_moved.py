@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow.tracking._tracking_service import utils
 
 from pdr_dspy.tracking import Tracker, TrackingError
 
@@ -18,6 +19,7 @@ Project = Callable[..., Path]
 
 
 def text_of(tracker: Tracker, run: str) -> str:
+    utils._artifact_repos_cache.clear()  # MLflow keeps for a process where a run's artifacts are, whatever the database
     return Path(tracker._client.download_artifacts(run, "w.yaml")).read_text(encoding="utf-8")
 
 
@@ -66,18 +68,38 @@ def test_a_copy_writes_to_itself(project: Project) -> None:
 
 def test_what_lies_in_the_old_place_alone_stays_named_there(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     old = project()
-    one = trial(Tracker.open(old, "s"), 0)
+    before = Tracker.open(old, "s")
+    study, one = before.start_study("s"), trial(before, 0)
+    before.log(study, artifacts={"w.yaml": "of the original"})
     new = project("b")
-    shutil.copy(old / "mlflow.db", new / "mlflow.db")
+    shutil.copy(old / "mlflow.db", new / "mlflow.db")  # without the artifacts
     copy = Tracker.open(new, "s")
-    assert any(str(old / "mlruns") in said for said in caplog.messages)  # it goes on there: no copy of it is here
-    shutil.copytree(old / "mlruns", new / "mlruns")
-    shutil.rmtree(new / "mlruns" / "s" / one)
-    caplog.clear()
-    copy = Tracker.open(new, "s")
-    assert text_of(copy, one) == "n: 0"
-    assert "1 earlier runs stay" in caplog.text
+    assert "1 earlier runs stay" in caplog.text and text_of(copy, one) == "n: 0"
+    assert copy.start_study("s") == study
+    utils._artifact_repos_cache.clear()
+    copy.log(study, artifacts={"w.yaml": "of the copy"})
     assert (new / "mlruns" / "s" / trial(copy, 1) / "artifacts" / "w.yaml").is_file()
+    assert text_of(copy, study) == "of the copy" and text_of(Tracker.open(old, "s"), study) == "of the original"
+    assert not copy.failures
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_experiment_that_was_renamed_comes_home(project: Project, moved: bool) -> None:
+    old = project()
+    before = Tracker.open(old, "s")
+    study, first = before.start_study("s"), trial(before, 0)
+    before._client.rename_experiment(before.experiment_id, "renamed")
+    new = old.with_name("b")
+    if moved:
+        old.rename(new)
+    else:
+        shutil.copytree(old, new)
+    after = Tracker.open(new, "s", going_on=True)
+    assert after.start_study("s") == study
+    second = trial(after, 1)
+    assert {text_of(after, run) for run in (first, second)} == {"n: 0", "n: 1"} and not after.failures
+    assert (new / "mlruns" / "s" / second).is_dir()
+    assert not old.exists() if moved else {path.parts[-3] for path in old.rglob("w.yaml")} == {first}
 
 
 def test_artifacts_that_were_never_ours_are_left_where_they_are(project: Project, tmp_path: Path) -> None:
