@@ -10,6 +10,7 @@ text. Pure; knows no formats.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -179,8 +180,12 @@ def _marked(text: str, marks: _Marks, whole: bool) -> tuple[list[str], str]:
     mentions = Mentions(text)
     found = [(marks.named(mark[0]), mark.start(), mark.end()) for mark in marks.pattern.finditer(text)]
     last = {token: start for token, start, end in found if token in marks.opening and not mentions.quoted(start, end)}
+    left = Counter(token for token, _, _ in found)  # from here on
+    open_ = Counter[str]()  # of the closing marks in `closes`
     at = line = seen = 0
+    begun = -1  # where the last opening mark ends
     for token, start, end in found:
+        left[token] -= 1
         opens = token in marks.closing
         if opens or not closes:
             opening = marks.opening.get(token, "")
@@ -192,21 +197,27 @@ def _marked(text: str, marks: _Marks, whole: bool) -> tuple[list[str], str]:
         seen = start
         if opens:
             close = marks.closing[token]
+            if open_[close] and at == begun and not text[at:start].strip() and left[close] <= open_[close]:
+                at = begun = end  # the chat template opened it, and the model as well: one of them is closed
+                continue
             before = text[max(line, start - _LOOK) : start]
             begins = _begins(before) and (token not in marks.tags or not before.strip())
             if closes or last.get(close, -1) > start or begins:
                 (thoughts if closes else kept).append(text[at:start])
                 closes.append(close)
-                at = end
+                open_[close] += 1
+                at = begun = end
         elif closes and token in closes:
             thoughts.append(text[at:start])
             at = end
-            while closes.pop() != token:
-                pass
+            while (closed := closes.pop()) != token:
+                open_[closed] -= 1
+            open_[token] -= 1
         elif whole:  # the chat template had opened it
             thoughts += [*kept, text[at:start]]
             kept = []
             closes = []
+            open_.clear()
             at = end
     (thoughts if closes else kept).append(text[at:])
     return thoughts, "".join(kept)

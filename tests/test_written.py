@@ -300,3 +300,14 @@ def test_long_repetitions_take_no_time(piece: str) -> None:
     begun = time.process_time()
     written(piece * (200_000 // len(piece)))
     assert time.process_time() - begun < 5  # a quadratic one takes minutes
+
+
+@pytest.mark.parametrize("gap", ["", "\n", "\n\n"])
+@pytest.mark.parametrize(("opening", "closing"), [("<think>", "</think>"), ("[THINK]", "[/THINK]")])
+def test_a_thinking_that_is_opened_twice_and_closed_once_hides_no_answer(opening: str, closing: str, gap: str) -> None:
+    twice = opening + gap + opening + gap
+    assert written(f"{twice}seven?{closing}{gap}8") == "8"
+    assert written(f"{twice}{closing}{gap}8") == "8"
+    assert written(f"{twice}seven?{closing} no{closing}{gap}8") == "8"  # closed twice as well
+    assert written(f"{opening}one{opening}seven?{closing} no") == ""  # cut off in the outer one, as it seems
+    assert written(f"{twice}seven") == ""
