@@ -22,8 +22,8 @@ _CHANNEL = re.compile(r"(?:<\|start\|>\w*)?<\|channel\|>(\w+)[^<]{0,200}?(?:<\|c
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
 _LEAKED = re.compile(r"\Aanalysis(?=[A-Z\s])")
 _LEAKED_FINAL = "assistantfinal"
-_SPOKEN = re.compile(r"\A\s*Here(?:'s| is) my thought process:")
-_SPOKEN_END = re.compile(r"Here(?:'s| is) my response:")
+_SPOKEN = re.compile(r"\A\s*Here(?:['\u2019]s| is) my thought process:")
+_SPOKEN_END = re.compile(r"Here(?:['\u2019]s| is) my response:")
 """Granite 3.2 says it in words."""
 
 _LOOK = 200  # characters before a mark that say whether it begins something
