@@ -9,6 +9,7 @@ and is asked `beside` the event loop. Knows nothing of the terminal.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -86,6 +87,7 @@ class Search:
     _dry: bool = field(default=False, repr=False)
     _running: dict[asyncio.Task[Measurement], Suggestion] = field(default_factory=dict, repr=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     async def run(self, stop: asyncio.Event) -> Ending:
         """Search until there are enough trials, time or tokens are used up, or `stop` is set.
@@ -129,7 +131,12 @@ class Search:
         Raises:
             Away: the search was stopped, and there is no answer.
         """
-        return work() if self.study.crew is None else await beside(work, self._stop)
+        return work() if self.study.crew is None else await beside(lambda: self._alone(work), self._stop)
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        # A study is for one thread at a time; one that nobody waits for any more may still be at it.
+        with self._turn:
+            return work()
 
     async def _fill(self) -> bool:
         """Start trials while there is room; False if nothing new can be found."""

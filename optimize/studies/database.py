@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -53,7 +54,9 @@ class Database(RDBStorage):
         self._left.set()
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """As `RDBStorage`'s; sent twice it is done once."""
+        """As `RDBStorage`'s; sent twice it is done once, and one worker alone begins a waiting trial."""
+        if state == TrialState.RUNNING:
+            return self._kept_at(lambda: self._begin(trial_id))
         tries = 0
 
         def attempt() -> bool:
@@ -67,6 +70,16 @@ class Database(RDBStorage):
                 raise
 
         return self._kept_at(attempt)
+
+    def _begin(self, trial: int) -> bool:
+        # Optuna looks and then writes, under a row's lock that SQLite does not have: two would begin it.
+        import sqlalchemy
+        from optuna.storages._rdb.models import TrialModel
+
+        waiting = (TrialModel.trial_id == trial, TrialModel.state == TrialState.WAITING)
+        begun = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}
+        with self.engine.begin() as connection:
+            return connection.execute(sqlalchemy.update(TrialModel).where(*waiting).values(**begun)).rowcount == 1
 
     def _kept_at(self, attempt: Callable[[], T]) -> T:
         while True:

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -284,3 +285,24 @@ def test_who_beats_is_never_dead_and_who_does_not_is_after_enough_looks(looks: l
         heard = 0.0 if beat else heard + min(60.0, passed)
         found = silence.broken_by_none({1: beats})
         assert not (found and heard < 179.9) and not (not found and heard > 180.1)
+
+
+def test_a_waiting_trial_is_begun_by_one_worker(storage: Database, tmp_path: Path) -> None:
+    other = open_storage(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, heartbeat=1)
+    study = optuna.create_study(storage=storage)._study_id
+    waiting = optuna.trial.create_trial(state=TrialState.WAITING)
+    trials = [storage.create_new_trial(study, waiting) for _ in range(40)]
+    together = threading.Barrier(2)
+
+    def begin(worker: optuna.storages.BaseStorage) -> list[bool]:
+        begun = []
+        for trial in trials:
+            together.wait(60)
+            begun.append(worker.set_trial_state_values(trial, TrialState.RUNNING))
+        return begun
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(begin, (storage, other))
+    assert [one + two for one, two in zip(first, second, strict=True)] == [1] * 40
+    assert not storage.set_trial_state_values(trials[0], TrialState.RUNNING)
+    assert storage.get_trial(trials[0]).datetime_start is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import optuna
 import pytest
@@ -328,6 +330,34 @@ async def test_workers_share_the_trials_and_follow_one_that_dies(join: Join) -> 
     doomed.cancel()
     await asyncio.gather(doomed, return_exceptions=True)
     assert len(a.complete) == 8
+
+
+async def test_a_study_is_asked_one_thing_at_a_time(join: Join) -> None:
+    async def never(suggestion: Suggestion) -> Measurement:
+        raise AssertionError
+
+    search = Search(join("a"), never, AsyncMock(), Notes(), 8)
+    begun, go_on = threading.Event(), threading.Event()
+    inside: list[int] = []
+    seen: list[int] = []
+
+    def first() -> None:
+        inside.append(0)
+        begun.set()
+        go_on.wait(60)
+        inside.remove(0)
+
+    def later() -> None:
+        seen.append(len(inside))
+
+    left = asyncio.ensure_future(search.ask(first))
+    assert await asyncio.to_thread(begun.wait, 60)
+    left.cancel()  # nobody waits for it any more, and its thread goes on
+    rest = asyncio.gather(*(search.ask(later) for _ in range(4)))
+    await asyncio.sleep(0.1)  # time enough for one that does not wait its turn
+    go_on.set()
+    await rest
+    assert seen == [0] * 4
 
 
 def test_a_search_in_a_database_is_told_again_without_a_call(
