@@ -23,13 +23,12 @@ def make_database(path: Path) -> None:
     """
     if path.exists():
         return
-    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         made = Path(folder) / path.name
         opened: Any = SqlAlchemyStore  # it has no types
-        store = opened(f"sqlite:///{made}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
+        store = opened(f"sqlite:///{made}", (path.parent / "mlruns").as_uri())
         store.engine.dispose()
         try:
             os.link(made, path)

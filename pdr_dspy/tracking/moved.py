@@ -35,7 +35,8 @@ def bring_home(place: Place) -> None:
             old = _elsewhere(place, identity, {name, *_studies(opened, identity)}, location or "")
             if old is not None:
                 left = _brought(opened, place, identity, location, old)
-                said[old.parents[1]] = said.get(old.parents[1], 0) + left
+                if left is not None:  # of an experiment without runs, as MLflow's "Default", nothing is to be told
+                    said[old.parents[1]] = said.get(old.parents[1], 0) + left
     for was, left in said.items():
         stay = f"; those of {left} earlier runs stay in {was / 'mlruns'}" if left else ""
         _log.warning("MLflow: this project was at %s; artifacts now go to %s%s", was, place.root / "mlruns", stay)
@@ -63,14 +64,15 @@ def _elsewhere(place: Place, identity: int, names: Collection[str], location: st
     return old if copied or beside else None
 
 
-def _brought(opened: sqlite3.Connection, place: Place, identity: int, location: str, old: Path) -> int:
-    """Name the new directory; how many runs have their artifacts in the old one alone, and go on to be read there."""
+def _brought(opened: sqlite3.Connection, place: Place, identity: int, location: str, old: Path) -> int | None:
+    """Name the new directory; how many runs stay in the old one, where alone their artifacts are (None: there are none)."""
     new = (place.root / "mlruns" / old.name).as_uri()
     opened.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, identity))
     left = 0
     studies = "SELECT run_uuid FROM tags WHERE key = 'role' AND value = 'study'"
     words = f"SELECT run_uuid, artifact_uri, run_uuid IN ({studies}) FROM runs WHERE experiment_id = ?"
-    for run, uri, written in opened.execute(words, (identity,)).fetchall():
+    runs = opened.execute(words, (identity,)).fetchall()
+    for run, uri, written in runs:
         if not (uri or "").startswith(f"{location}/"):
             continue
         rest = uri[len(location) :]
@@ -80,4 +82,4 @@ def _brought(opened: sqlite3.Connection, place: Place, identity: int, location: 
             left += 1
         else:
             opened.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (new + rest, run))
-    return left
+    return left if runs else None

@@ -43,6 +43,19 @@ def test_a_moved_project_writes_where_it_is(project: Project, caplog: pytest.Log
     assert caplog.messages == []
 
 
+def test_a_project_that_was_begun_from_within_another_is_not_taken_for_moved(
+    project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = project("around")
+    Tracker.open(around, "s")
+    monkeypatch.chdir(around)
+    root = project()
+    tracker = Tracker.open(root, "s")
+    assert Tracker.open(root, "s").experiment_id == tracker.experiment_id and caplog.messages == []
+    locations = {one.artifact_location for one in tracker._client.search_experiments()}
+    assert locations == {(root / "mlruns" / name).as_uri() for name in ("0", "s")}
+
+
 def test_nothing_is_written_where_something_else_is_now(project: Project) -> None:
     old = project()
     trial(Tracker.open(old, "s"), 0)
