@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from pdr_dspy.errors import DataError
+from pdr_dspy.workflow.complaints import first_problem
 
 _T = TypeVar("_T")
 
@@ -27,9 +28,7 @@ def parsed(line: str, kind: TypeAdapter[_T], where: str, mend: str) -> _T:
     try:
         return kind.validate_python(json.loads(line))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the line"
-        raise DataError("kept", f"{where}: {field[:200]}: {first['msg']}", mend) from None
+        raise DataError("kept", f"{where}: {first_problem(error, 'the line')}", mend) from None
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else f"no JSON ({error})"[:300]
         raise DataError("kept", f"{where}: the line is {why}", mend) from None

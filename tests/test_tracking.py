@@ -17,7 +17,7 @@ from pdr_dspy.secrets.credentials import STARS
 from pdr_dspy.secrets.redaction import redacted
 from pdr_dspy.tracking import Tracker, TrackingError
 from pdr_dspy.tracking.opening import make_database
-from pdr_dspy.tracking.text import KEY_LENGTH, PARAM_LENGTH, cut, entries, finite, table
+from pdr_dspy.tracking.text import KEY_LENGTH, PARAM_LENGTH, clean, cut, finite, table
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +255,8 @@ def test_cutting_is_visible(text: str, length: int) -> None:
 
 @given(st.dictionaries(st.text(max_size=400), st.text(max_size=50)))
 def test_names_are_what_mlflow_takes(values: dict[str, str]) -> None:
-    for name, value in entries(values, PARAM_LENGTH).items():
-        assert len(name) <= KEY_LENGTH and len(value) <= PARAM_LENGTH
+    for name, value in clean(values).items():
+        assert len(name) <= KEY_LENGTH and len(cut(value, PARAM_LENGTH)) <= PARAM_LENGTH
 
 
 def test_short_keys_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from optimize.studies.crew import Crew
 from optimize.weighing.criteria import Objectives
 from pdr_dspy.errors import InputError
+from pdr_dspy.workflow.complaints import first_problem
 
 FINGERPRINT = "fingerprint"
 
@@ -57,9 +58,8 @@ def described(attrs: Mapping[str, Any], name: str) -> dict[str, Any]:
     try:
         _Described.model_validate(plain)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "all of it"
-        problem = f"what {name!r} says that it is a search for can't be read ({place}: {first['msg']})"
+        said = first_problem(error, "all of it")
+        problem = f"what {name!r} says that it is a search for can't be read ({said})"
         raise InputError(
             "study", problem, "Restore the storage, or give the search another name with --study"
         ) from None

@@ -14,6 +14,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from pdr_dspy.workflow.complaints import first_problem
+
 
 def _time(value: str) -> str:
     datetime.fromisoformat(value).astimezone()
@@ -134,8 +136,7 @@ def why_not(entry: dict[str, Any]) -> str:
     try:
         found = kind.model_validate(entry)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg']}"
+        return first_problem(error, "all of it")
     except (RecursionError, OverflowError):
         return "it is nested too deeply, or a number is too large"
     return _unlike(found)

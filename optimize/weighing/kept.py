@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from pdr_dspy.workflow.complaints import first_problem
+
 
 class _Kept(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
@@ -112,8 +114,7 @@ def checked(model: type[_Model], plain: Any) -> _Model:
     try:
         return model.model_validate(plain)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"{_place(first['loc'])}: {first['msg']}") from None
+        raise ValueError(first_problem(error, "all of it")) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -133,8 +134,3 @@ def report_of(plain: Any) -> Mapping[str, Any]:
             if name not in row.report.metrics:
                 raise ValueError(f"rows[{i}].report.metrics.{name}: Field required")
     return dict(plain)
-
-
-def _place(path: tuple[int | str, ...]) -> str:
-    said = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return said.removeprefix(".")[:200] or "all of it"

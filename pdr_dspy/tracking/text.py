@@ -44,11 +44,6 @@ def written(text: str) -> str:
     return whole(redacted(text)).replace("\0", "\ufffd")
 
 
-def entries(values: Mapping[str, Any], length: int) -> dict[str, str]:
-    """Params or tags as they are written: names and values as text, clean and within a limit."""
-    return {name: cut(value, length) for name, value in clean(values).items()}
-
-
 def name_of(name: str) -> str:
     """A name that MLflow takes for a param, a tag or a metric: no path that would be another one's."""
     made = _ODD.sub("_", cut(name, KEY_LENGTH))

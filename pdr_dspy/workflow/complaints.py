@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pdr_dspy.workflow.closing import CLOSE_MAPPING, CLOSE_WORD, Pick
@@ -83,6 +83,17 @@ class Complaint:
 def field(path: Sequence[str | int]) -> str:
     """A path as people write it: `rounds[1].distill.k` ("workflow" for the whole)."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{_short(p)}" for p in path).lstrip(".") or "workflow"
+
+
+def first_problem(error: ValidationError, whole: str) -> str:
+    """The first thing that is wrong with plain data: `rows[1].report.accuracy: Field required`.
+
+    Args:
+        error: Pydantic's.
+        whole: What the data as a whole is called; "" leaves the place empty.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{field(first['loc'])[:200] if first['loc'] else whole}: {first['msg']}"
 
 
 def complaints(errors: Sequence[ErrorDetails]) -> list[Complaint]:

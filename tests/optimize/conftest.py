@@ -14,12 +14,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 from search_support import Command, Silent, problems, solve
 
 from optimize import report, run, search
+from optimize.studies.storages import open_storage
 
 
 @pytest.fixture
 def model(start_fake: Callable[..., FakeVLLM]) -> FakeVLLM:
     """A scripted model that solves `say N` now and then."""
     return start_fake(context=8192, answer=solve)
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with Optuna's tables, which take a while to make: to be copied."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    open_storage(f"sqlite:///{path}", path.parent)
+    return path
 
 
 @pytest.fixture

@@ -48,14 +48,6 @@ class Refused(Exception):
 Refused.__name__ = "OperationalError"
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with Optuna's tables, which take a while to make."""
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    open_storage(f"sqlite:///{path}", path.parent)
-    return path
-
-
 @pytest.fixture
 def storage(empty: Path, tmp_path: Path) -> Database:
     """A database with a study of two objectives."""

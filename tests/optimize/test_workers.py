@@ -37,14 +37,6 @@ SPACE = make_space(parse_budget("tokens=16k"), 2048)
 Join = Callable[..., Study]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with Optuna's tables, which take a while to make."""
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    open_storage(f"sqlite:///{path}", path.parent)
-    return path
-
-
 @pytest.fixture
 def join(tmp_path: Path, empty: Path) -> Iterator[Join]:
     """`join("a")` is worker a of a study whose workers are lost after one to two seconds."""
