@@ -65,7 +65,7 @@ def _elsewhere(place: Place, identity: int, names: Collection[str], location: st
 
 
 def _brought(opened: sqlite3.Connection, place: Place, identity: int, location: str, old: Path) -> int | None:
-    """Name the new directory; how many runs stay in the old one, where alone their artifacts are (None: there are none)."""
+    """Name the new directory; how many runs stay in the old one, where alone their artifacts are (None: no runs)."""
     new = (place.root / "mlruns" / old.name).as_uri()
     opened.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, identity))
     left = 0
