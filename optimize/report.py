@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.searching.options import guarded
+from optimize.engine.options import guarded
 
 EPILOG = """\
 examples
@@ -44,8 +44,8 @@ def main() -> int:
 
     def run() -> int:
         options = parser().parse_args()
-        from optimize.searching.read import read_page
-        from optimize.showing.pages import as_page
+        from optimize.engine.read_study import read_page
+        from optimize.reporting.pages import as_page
         from pdr_dspy.disk import write_whole
 
         page = read_page(options.study, options.runs, options.storage)

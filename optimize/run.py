@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.searching.options import INTERRUPTED, add_common, check_common, guarded
+from optimize.engine.options import INTERRUPTED, add_common, check_common, guarded
 from pdr_dspy.workflow.prompting import FORMATS
 
 EPILOG = """\
@@ -52,17 +52,17 @@ def measure(options: argparse.Namespace) -> int:
     import asyncio
     from functools import partial
 
-    from optimize.searching.asking import in_format
-    from optimize.searching.finish import over_loads
-    from optimize.searching.sources import embedded_card, opened
-    from optimize.searching.supervise import supervised
-    from optimize.showing.diagnosis import remarks
-    from optimize.showing.lost import lost, reading
-    from optimize.showing.progress import Progress
-    from optimize.showing.table import Report, Row, as_text, mean_in_flight
-    from optimize.weighing.criteria import parse_objectives
-    from optimize.weighing.loads import Held, check_loads, parse_loads, problems_at
-    from optimize.weighing.objective import Bench
+    from optimize.engine.entries import over_loads
+    from optimize.engine.formats import in_format
+    from optimize.engine.inputs import embedded_card, opened
+    from optimize.engine.interrupts import interruptible
+    from optimize.objectives.criteria import parse_objectives
+    from optimize.objectives.loads import LoadLevel, check_loads, parse_loads, problems_at
+    from optimize.objectives.objective import Evaluator
+    from optimize.reporting.diagnosis import remarks
+    from optimize.reporting.progress import Progress
+    from optimize.reporting.table import Report, Row, as_text, mean_in_flight
+    from optimize.reporting.uncounted import lost, reading
     from pdr_dspy.budget import parse_budget
     from pdr_dspy.data import Dataset, split
     from pdr_dspy.data.showing import described
@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace) -> int:
             plan(workflow, budget, context=endpoint.context)
         before_all = reading(endpoint)
         asked = [w.prompts.format or endpoint.identity.recommended.format or DEFAULT for w in workflows]
-        bench = Bench(endpoint, budget, options.seed, options.samples)
+        evaluator = Evaluator(endpoint, budget, options.seed, options.samples)
 
         def one_done(number: int, result: ProblemResult) -> None:
             progress.problem(number, result.failure)
@@ -105,7 +105,9 @@ def measure(options: argparse.Namespace) -> int:
                 for number, workflow in enumerate(workflows):
                     progress.started(number, workflow.name)
                     done = partial(one_done, number)
-                    task = asyncio.ensure_future(bench.measure(workflow, part, fresh=True, load=load, on_result=done))
+                    task = asyncio.ensure_future(
+                        evaluator.measure(workflow, part, fresh=True, load=load, on_result=done)
+                    )
                     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
                     if not task.done():
                         task.cancel()
@@ -121,7 +123,7 @@ def measure(options: argparse.Namespace) -> int:
                 stopping.cancel()
 
         found: dict[int, list[Row]] = {}
-        held: list[Held] = []
+        levels: list[LoadLevel] = []
         for load, count in problems_at(loads, len(data)).items():
             part, before = data.head(count), endpoint.stats
             with (
@@ -137,25 +139,25 @@ def measure(options: argparse.Namespace) -> int:
                     formats=asked,
                 ) as progress,
             ):
-                rows = supervised(partial(work, load=load, part=part))
+                rows = interruptible(partial(work, load=load, part=part))
             if rows is None:
                 print("stopped; the same command goes on", file=sys.stderr)
                 return INTERRUPTED
             found[load] = rows
-            held.append(Held(load, count, mean_in_flight(before, endpoint.stats)))
+            levels.append(LoadLevel(load, count, mean_in_flight(before, endpoint.stats)))
         report = Report(
             "run",
             endpoint.identity.model,
             str(budget),
             options.data,
             endpoint.load,
-            held[0].in_flight,
+            levels[0].in_flight,
             objectives,
             0,
             len(data),
             options.samples,
             tuple(over_loads(found)),
-            tuple(reversed(held)) if len(held) > 1 else (),
+            tuple(reversed(levels)) if len(levels) > 1 else (),
         )
         print(f"\n{as_text(report)}")
         for line in remarks([(row.name, row.measured) for row in report.rows], asked):

@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.searching.options import EMBEDDED, SERVED, add_common, guarded
+from optimize.engine.options import EMBEDDED, SERVED, add_common, guarded
 from pdr_dspy.workflow.prompting import FORMATS
 
 EPILOG = """\
@@ -138,7 +138,7 @@ def main() -> int:
     def run() -> int:
         options = parser().parse_args()  # it repeats what it does not know, which may be a password
 
-        from optimize.searching.opening import search
+        from optimize.engine.setup import search
 
         return search(options)
 

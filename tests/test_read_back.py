@@ -22,12 +22,12 @@ from experiments.grading.pairs import read_pairs
 from experiments.questions.rows import Row, Rows
 from experiments.real.problems import Easy, read_problems
 from experiments.training.folder import Folder
-from optimize.searching.read import read_page
-from optimize.showing.pages import as_page
-from optimize.studies.fingerprint import FINGERPRINT
-from optimize.studies.journal import JournalFile
-from optimize.studies.trials import METRICS, SCORES, WORKFLOW
-from optimize.weighing.objective import Measurement
+from optimize.engine.read_study import read_page
+from optimize.objectives.objective import Measurement
+from optimize.reporting.pages import as_page
+from optimize.study.fingerprint import FINGERPRINT
+from optimize.study.journal import JournalFile
+from optimize.study.trials import METRICS, SCORES, WORKFLOW
 from pdr_dspy.data import Problem
 from pdr_dspy.embedded.chat import ChatTokenizer
 from pdr_dspy.embedded.model import CONFIG, GENERATION, NETWORK, TOKENIZER, read_model

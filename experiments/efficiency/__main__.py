@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from optimize.searching.options import add_model, guarded
+from optimize.engine.options import add_model, guarded
 from pdr_dspy.data_options import add_reading
 
 EPILOG = """\

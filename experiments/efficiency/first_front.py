@@ -14,11 +14,11 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from optimize.studies.state import JOURNAL
-from optimize.studies.storages import open_storage
-from optimize.studies.study import DUPLICATE_OF, Study
-from optimize.studies.trials import baseline_of
-from optimize.weighing.front import dominates
+from optimize.objectives.front import dominates
+from optimize.study.state import JOURNAL
+from optimize.study.storages import open_storage
+from optimize.study.study import DUPLICATE_OF, Study
+from optimize.study.trials import baseline_of
 from pdr_dspy.errors import InputError
 
 SEARCH = Path(__file__).resolve().parents[2] / "optimize" / "search.py"

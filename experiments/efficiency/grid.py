@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from optimize.points.shapes import STAGES, WHOLE, Choice
-from optimize.points.space import Candidate, Space
+from optimize.space.shapes import STAGES, WHOLE, Choice
+from optimize.space.space import Candidate, Space
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.prompts import family
 

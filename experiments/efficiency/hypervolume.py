@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from optimize.weighing.front import Point, front
+from optimize.objectives.front import Point, front
 
 
 def hypervolume(points: Iterable[Point], worst: float) -> float:

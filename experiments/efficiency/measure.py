@@ -8,11 +8,11 @@ from typing import Any
 
 from experiments.efficiency.grid import grid_budget
 from experiments.efficiency.outcomes import Outcomes, outcome_of
-from optimize.points.space import Candidate
-from optimize.points.title import title
-from optimize.searching.supervise import supervised
-from optimize.showing.progress import Progress
-from optimize.weighing.objective import Bench, incomplete
+from optimize.engine.interrupts import interruptible
+from optimize.objectives.objective import Evaluator, incomplete
+from optimize.reporting.progress import Progress
+from optimize.space.space import Candidate
+from optimize.space.title import title
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError
@@ -40,12 +40,14 @@ def measure_grid(
         tokens=lambda: endpoint.stats.fresh_tokens,
         done=len(candidates) - len(missing),
     ) as progress:
-        bench = Bench(endpoint, grid_budget(), seed, 1)
+        evaluator = Evaluator(endpoint, grid_budget(), seed, 1)
 
         async def one(number: int, candidate: Candidate, room: asyncio.Semaphore) -> None:
             async with room:
                 progress.started(number, title(candidate))
-                measured = await bench.measure(candidate.workflow, data, on_result=lambda _: progress.problem(number))
+                measured = await evaluator.measure(
+                    candidate.workflow, data, on_result=lambda _: progress.problem(number)
+                )
                 assert measured.evaluation is not None
                 results = measured.evaluation.results
                 lost = [r for r in results if incomplete(r)]
@@ -70,4 +72,4 @@ def measure_grid(
                 everything.cancel()
                 await asyncio.gather(everything, return_exceptions=True)
 
-        return supervised(work)
+        return interruptible(work)

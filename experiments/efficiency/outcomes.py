@@ -77,14 +77,14 @@ def evaluation_of(outcomes: Sequence[Outcome]) -> Evaluation:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Stored:
     """A line of the file."""
 
     key: str
     outcomes: list[Outcome]
 
 
-_KEPT = TypeAdapter(_Kept)
+_KEPT = TypeAdapter(_Stored)
 
 
 class Outcomes:

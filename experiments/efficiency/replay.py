@@ -16,15 +16,15 @@ import optuna
 
 from experiments.efficiency.hypervolume import hypervolume
 from experiments.efficiency.outcomes import Outcome, evaluation_of
-from optimize.points.sampling import Sampling
-from optimize.points.space import Candidate, Space
-from optimize.searching.loop import Search
-from optimize.studies.study import Study
-from optimize.studies.trials import Suggestion
-from optimize.weighing.criteria import Objectives
-from optimize.weighing.front import Point
-from optimize.weighing.objective import Measurement, measurement, scores
-from optimize.weighing.racing import beaten, rungs
+from optimize.engine.loop import Search
+from optimize.objectives.criteria import Objectives
+from optimize.objectives.front import Point
+from optimize.objectives.objective import Measurement, measurement, scores
+from optimize.objectives.racing import beaten, rungs
+from optimize.space.sampling import Sampling
+from optimize.space.space import Candidate, Space
+from optimize.study.study import Study
+from optimize.study.trials import Suggestion
 
 OBJECTIVES = Objectives("tokens")
 """Accuracy against tokens along the path: the same in every replay, as seconds would not be."""

@@ -20,11 +20,11 @@ from experiments.efficiency.outcomes import Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, race
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
 from experiments.questions.serve import Target, opened
-from optimize.searching.options import INTERRUPTED
-from optimize.searching.track import Tracking
-from optimize.showing.progress import clock
-from optimize.showing.table import amount
-from optimize.studies.state import StateDir
+from optimize.engine.options import INTERRUPTED
+from optimize.engine.tracking import Tracking
+from optimize.reporting.progress import clock
+from optimize.reporting.table import amount
+from optimize.study.state import StateDir
 from pdr_dspy.data import Dataset, split
 from pdr_dspy.data_options import load_asked, said, wording
 from pdr_dspy.endpoint import Endpoint, FileStore, Recommended
@@ -45,7 +45,7 @@ def compare(options: argparse.Namespace) -> int:
     parts = split(load_asked(options))
     data = parts[options.split == "report"].head(options.problems)
     if options.dry_run:
-        from optimize.searching.sources import embedded_card
+        from optimize.engine.inputs import embedded_card
 
         context, card = (None, Recommended()) if options.endpoint else embedded_card()
         count = sum(1 for _ in points(grid_space(context, card.prompts)))

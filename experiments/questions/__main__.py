@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from experiments.questions.config import known_configs
-from optimize.searching.options import add_model, guarded
+from optimize.engine.options import add_model, guarded
 from pdr_dspy.data_options import add_reading
 
 QUESTIONS = ("frontier", "distillers", "oracle", "training")

@@ -16,9 +16,9 @@ from experiments.questions.plan import describe
 from experiments.questions.serve import Target
 from experiments.questions.session import ONE_MODEL, Session
 from experiments.questions.strategies import Job
-from optimize.searching.options import INTERRUPTED, UI_COMMAND
-from optimize.showing.progress import clock
-from optimize.studies.state import StateDir
+from optimize.engine.options import INTERRUPTED, UI_COMMAND
+from optimize.reporting.progress import clock
+from optimize.study.state import StateDir
 from pdr_dspy.data_options import reading, said
 from pdr_dspy.endpoint import FileStore
 from pdr_dspy.errors import InputError

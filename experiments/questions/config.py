@@ -22,7 +22,7 @@ from experiments.questions.parts import (
     Training,
     TrainingSet,
 )
-from optimize.studies.state import slug
+from optimize.study.state import slug
 from pdr_dspy.workflow import Sampling
 from pdr_dspy.workflow.values import Frozen
 

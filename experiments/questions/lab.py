@@ -18,12 +18,12 @@ from experiments.questions.admission import admission
 from experiments.questions.config import Config
 from experiments.questions.rows import Row, Rows, fingerprint, row_of
 from experiments.questions.strategies import Job
-from optimize.points.shapes import Params
-from optimize.points.space import Candidate
-from optimize.searching.supervise import supervised
-from optimize.searching.track import Tracking
-from optimize.showing.progress import Progress
-from optimize.weighing.objective import incomplete, measurement, spoilt
+from optimize.engine.interrupts import interruptible
+from optimize.engine.tracking import Tracking
+from optimize.objectives.objective import incomplete, measurement, spoilt
+from optimize.reporting.progress import Progress
+from optimize.space.shapes import Params
+from optimize.space.space import Candidate
 from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset, load_data, split
 from pdr_dspy.data_options import told
@@ -127,7 +127,7 @@ class Lab:
         with Progress(
             phase, total=len(jobs), problems=most, latency="seconds", tokens=lambda: self.endpoint.stats.fresh_tokens
         ) as progress:
-            measured = supervised(lambda stop: self._all(jobs, programs, progress, stop))
+            measured = interruptible(lambda stop: self._all(jobs, programs, progress, stop))
         if measured is None:
             raise Stopped
         self._numbered += len(jobs)

@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments.questions.markdown import spliced
 from experiments.questions.paper import as_markdown, load_paper
 from experiments.questions.plots import Chart, as_html, as_png
-from optimize.studies.state import write_whole
+from optimize.study.state import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "experiments" / "README.md"

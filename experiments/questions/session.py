@@ -15,7 +15,7 @@ from experiments.questions.config import Config
 from experiments.questions.lab import Lab, Problems, Stopped
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
 from experiments.questions.serve import Target, opened
-from optimize.searching.track import Tracking
+from optimize.engine.tracking import Tracking
 from pdr_dspy.endpoint import Endpoint, FileStore
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.workflow import sampled

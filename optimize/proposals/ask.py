@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from optimize.points.space import Space
+from optimize.engine.dry_run import Estimate
+from optimize.engine.inputs import opened
+from optimize.objectives.loads import parse_loads
 from optimize.proposals.size import GROUNDED, REFLECTIVE, SUMMARY, caps, check_length
-from optimize.searching.dry import Estimate
-from optimize.searching.sources import opened
-from optimize.showing.table import amount
-from optimize.weighing.loads import parse_loads
+from optimize.reporting.table import amount
+from optimize.space.space import Space
 from pdr_dspy.caching import disable_cache
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store
 from pdr_dspy.errors import EndpointError, InputError

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage, RDBStorage
 
-from optimize.points.space import PROPOSALS, Space
+from optimize.engine.inputs import Problems
 from optimize.proposals.ask import Ask, proposer
 from optimize.proposals.propose import propose
 from optimize.proposals.values import Proposals
-from optimize.searching.sources import Problems
-from optimize.studies.facts import Facts
-from optimize.studies.fingerprint import FINGERPRINT, described
-from optimize.studies.storages import open_storage
+from optimize.space.space import PROPOSALS, Space
+from optimize.study.facts import Facts
+from optimize.study.fingerprint import FINGERPRINT, described
+from optimize.study.storages import open_storage
 from pdr_dspy.endpoint import Allowance, Endpoint, FileStore
 from pdr_dspy.errors import InputError
 

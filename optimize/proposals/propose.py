@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from optimize.points.space import Candidate
 from optimize.proposals.ask import ATTEMPTS
 from optimize.proposals.attempts import attempts
 from optimize.proposals.check import leak, longest, objection
 from optimize.proposals.pipeline import pipeline, source
 from optimize.proposals.values import Method, Proposals, Refusal
-from optimize.proposals.write import Desk
+from optimize.proposals.write import InstructionWriter
+from optimize.space.space import Candidate
 from pdr_dspy import bridge
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint
@@ -88,13 +88,13 @@ def propose(
     learned = bridge.run(attempts(program, data.head(PROBLEMS), searched.lm))
     limit = longest(searched.context)
     shown = pipeline(data.signature, tuple(stages), searched.identity.recommended.prompts)
-    desk = Desk(proposer, shown, source(shown), data, learned, seed, most_chars=_CHARS_A_TOKEN * limit)
+    writer = InstructionWriter(proposer, shown, source(shown), data, learned, seed, most_chars=_CHARS_A_TOKEN * limit)
     slots = [Slot(stage, number) for stage in stages for number in range(1, count + 1)]
     kept: dict[Slot, str] = {}
     refused: list[Refusal] = []
     for attempt in range(ATTEMPTS):
         missing = [slot for slot in slots if slot not in kept]
-        desk, texts = _round(desk, missing, attempt)
+        writer, texts = _round(writer, missing, attempt)
         unanswered = [text for text in texts if isinstance(text, _Failed) and text.kind == ServerFailure.kind]
         if unanswered and (attempt or len(unanswered) == len(texts)):
             raise EndpointError(
@@ -142,19 +142,21 @@ class _Failed:
     why: str
 
 
-def _round(desk: Desk, slots: Sequence[Slot], attempt: int) -> tuple[Desk, list[str | _Failed]]:
-    """A text for each slot; grounded ones need a summary of the data first, which the desk keeps."""
+def _round(
+    writer: InstructionWriter, slots: Sequence[Slot], attempt: int
+) -> tuple[InstructionWriter, list[str | _Failed]]:
+    """A text for each slot; grounded ones need a summary of the data first, which the writer keeps."""
     failed: _Failed | None = None
-    if slots and desk.summary is None:
-        (said,) = _parallel([partial(desk.summarize, attempt)], desk.endpoint)
+    if slots and writer.summary is None:
+        (said,) = _parallel([partial(writer.summarize, attempt)], writer.endpoint)
         if isinstance(said, _Failed):
             failed = _Failed(said.kind, f"no summary of the data ({said.why})")
         else:
-            desk = replace(desk, summary=said)
+            writer = replace(writer, summary=said)
     ready = [slot for slot in slots if slot.method == "reflective" or failed is None]
-    jobs = [partial(desk.write, slot.stage, slot.method, slot.number, attempt) for slot in ready]
-    texts = dict(zip(ready, _parallel(jobs, desk.endpoint), strict=True))
-    return desk, [texts[slot] if failed is None else texts.get(slot, failed) for slot in slots]
+    jobs = [partial(writer.write, slot.stage, slot.method, slot.number, attempt) for slot in ready]
+    texts = dict(zip(ready, _parallel(jobs, writer.endpoint), strict=True))
+    return writer, [texts[slot] if failed is None else texts.get(slot, failed) for slot in slots]
 
 
 def _parallel(jobs: Sequence[Callable[[], str]], endpoint: Endpoint) -> list[str | _Failed]:

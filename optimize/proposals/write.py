@@ -44,7 +44,7 @@ _MOST_READ = 6000  # tokens of examples a call reads at most
 
 
 @dataclass(frozen=True)
-class Desk:
+class InstructionWriter:
     """What the proposers write from.
 
     Attributes:

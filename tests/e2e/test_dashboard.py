@@ -10,7 +10,7 @@ import httpx
 import optuna
 import pytest
 
-from optimize.studies.storages import open_storage
+from optimize.study.storages import open_storage
 
 from .conftest import STUDY, TRIALS, Searched, here, missing
 from .support import severe, shows, until

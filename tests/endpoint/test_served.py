@@ -12,7 +12,7 @@ from fakes.vllm import FakeVLLM, Reply
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.showing.lost import lost, reading
+from optimize.reporting.uncounted import lost, reading
 from pdr_dspy import bridge
 from pdr_dspy.endpoint.served import crossed
 from pdr_dspy.ledger import open_ledger

@@ -20,10 +20,10 @@ from experiments.efficiency.grid import GRID, grid_budget, grid_prompts, points
 from experiments.efficiency.hypervolume import hypervolume
 from experiments.efficiency.outcomes import Outcome, Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, Till, race
-from optimize.points.shapes import WHOLE, parse_topology
-from optimize.points.space import Candidate, Space
-from optimize.studies.study import START
-from optimize.weighing.front import Point, front
+from optimize.objectives.front import Point, front
+from optimize.space.shapes import WHOLE, parse_topology
+from optimize.space.space import Candidate, Space
+from optimize.study.study import START
 
 PROBLEMS = 16
 

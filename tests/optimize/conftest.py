@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from search_support import Command, Silent, problems, solve
 
 from optimize import report, run, search
-from optimize.studies.storages import open_storage
+from optimize.study.storages import open_storage
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def data(tmp_path: Path) -> Path:
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`command("search", "--budget", ...)` runs a command in an empty directory, without MLflow; its exit code."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("optimize.searching.opening.Tracking", Silent)
+    monkeypatch.setattr("optimize.engine.setup.Tracking", Silent)
 
     def called(name: str, *arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])

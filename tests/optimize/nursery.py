@@ -29,7 +29,7 @@ import plotly.graph_objects  # noqa: F401
 from mlflow import MlflowClient  # noqa: F401
 
 from optimize import search
-from optimize.searching import opening, outcome  # noqa: F401
+from optimize.engine import outcome, setup  # noqa: F401
 
 MODULES = "modules.json"
 

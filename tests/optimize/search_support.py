@@ -14,7 +14,7 @@ from typing import Any
 from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 
-from optimize.weighing.objective import Measurement
+from optimize.objectives.objective import Measurement
 
 Command = Callable[..., int]
 
@@ -155,7 +155,7 @@ def measured(accuracy: float, seconds: float, *, calls: float = 30.0, path: floa
 def held_elsewhere(directory: Path, *, shared: bool) -> Iterator[str]:
     """Another process holds a study's directory, and is killed at the end; its name among workers."""
     code = (
-        "import sys, time; from pathlib import Path; from optimize.studies.state import StateDir\n"
+        "import sys, time; from pathlib import Path; from optimize.study.state import StateDir\n"
         f"state = StateDir(Path(sys.argv[1]), shared={shared}); print(state.worker, flush=True); time.sleep(60)"
     )
     arguments = [sys.executable, "-c", code, str(directory)]

@@ -29,16 +29,16 @@ from fakes.vllm import HANG, Call, FakeVLLM, Reply
 from optuna.trial import FrozenTrial
 from search_support import Notes, measured, solve
 
-from optimize.points.fitting import make_space
-from optimize.searching import loop
-from optimize.searching.loop import Search
-from optimize.studies import database, storages
-from optimize.studies.database import Database
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study
-from optimize.studies.taking import DUPLICATE_OF, KEY, evaluated
-from optimize.studies.trials import Suggestion
-from optimize.weighing.objective import Measurement
+from optimize.engine import loop
+from optimize.engine.loop import Search
+from optimize.objectives.objective import Measurement
+from optimize.space.fitting import make_space
+from optimize.study import database, storages
+from optimize.study.claims import DUPLICATE_OF, KEY, evaluated
+from optimize.study.database import Database
+from optimize.study.storages import open_storage
+from optimize.study.study import Study
+from optimize.study.trials import Suggestion
 from pdr_dspy.budget import parse_budget
 
 pytestmark = pytest.mark.slow
@@ -48,8 +48,8 @@ TRIALS = 24
 IMPATIENT = """
 import sys
 import mlflow  # takes seconds, and would be imported in the first trial
-from optimize.searching import loop
-from optimize.studies import storages
+from optimize.engine import loop
+from optimize.study import storages
 storages.HEARTBEAT, storages.GRACE, loop.LOOK = 1, 6, 1.0
 sys.argv[0] = "optimize/search.py"
 from optimize.search import main
@@ -283,7 +283,7 @@ def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
             begun += 1
             if mortal and begun == 3:  # whatever it has beside goes with it
                 lost.append(suggestion.candidate.key)
-                study._pulse.stop()  # as after a kill: no sign of life, and nothing is told any more
+                study._heartbeat.stop()  # as after a kill: no sign of life, and nothing is told any more
                 raise Dead
             if not mortal:
                 measuring.append(suggestion.candidate.key)
@@ -303,12 +303,12 @@ def test_many_workers_that_die_at_random_lose_nothing_and_double_nothing(
             asyncio.run(search())
         except Dead:
             return
-        assert study.crew is not None
-        study.crew.leave()
-        turn = study.crew.turn(lambda: len(study.complete))
+        assert study.workers is not None
+        study.workers.leave()
+        turn = study.workers.turn(lambda: len(study.complete))
         turns.append(turn.whose)
         if turn.whose == "mine":
-            study.crew.reported("here")
+            study.workers.reported("here")
         study.close()
 
     threads = [threading.Thread(target=worker, args=(n, n < 3)) for n in range(8)]

@@ -13,11 +13,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
 
-from optimize.showing.drawings import LEAST, Drawing, drawings, importances, label
-from optimize.showing.selfcontained import document, figure_box
-from optimize.studies.study import START
-from optimize.studies.trials import METRICS, SCORES
-from optimize.weighing.criteria import Objectives
+from optimize.objectives.criteria import Objectives
+from optimize.reporting.drawings import LEAST, Drawing, drawings, importances, label
+from optimize.reporting.html import document, figure_box
+from optimize.study.study import START
+from optimize.study.trials import METRICS, SCORES
 
 SPACE: dict[str, Any] = {
     "topology": CategoricalDistribution(["1", "8-1", "16-4-1"]),

@@ -11,13 +11,13 @@ import pytest
 import yaml
 from test_table import REPORT, ROWS
 
-from optimize.searching.outcome import _winner
-from optimize.showing.mishaps import mishaps
-from optimize.showing.plots import Dot, as_html
-from optimize.showing.selfcontained import rows_table, section
-from optimize.showing.table import as_json, as_markdown
-from optimize.weighing.criteria import Objectives
-from optimize.weighing.front import Point
+from optimize.engine.outcome import _winner
+from optimize.objectives.criteria import Objectives
+from optimize.objectives.front import Point
+from optimize.reporting.html import rows_table, section
+from optimize.reporting.plots import Dot, as_html
+from optimize.reporting.problem_failures import problem_failures
+from optimize.reporting.table import as_json, as_markdown
 from pdr_dspy.markdown import fenced, plain
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script> [x](javascript:y) **b** `c` | d\n# head"
@@ -67,7 +67,7 @@ def test_pages_have_no_elements_of_others() -> None:
     }  # fmt: skip
     dot = Dot(EVIL, EVIL, Point(0.5, 1.0), 0.4, 0.6)
     parts = (
-        mishaps([(EVIL, {"troubles": [trouble]})]),
+        problem_failures([(EVIL, {"troubles": [trouble]})]),
         rows_table((EVIL,), [(EVIL,)]),
         section(EVIL, EVIL, None),
         as_html([dot], Objectives(), EVIL).partition("<body>")[2].partition('<script type="text/plain"')[0],

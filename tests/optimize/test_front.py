@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.weighing.front import NEAR, Point, dominates, front, spread, titles, unsure, winner
+from optimize.objectives.front import NEAR, Point, dominates, front, spread, titles, unsure, winner
 
 ACCURACY = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])
 COST = st.floats(0.1, 10).map(lambda x: round(x, 1))

@@ -23,10 +23,10 @@ from typing import Any
 
 import pytest
 
-from optimize.searching.options import REFUSED
-from optimize.studies.storages import open_storage
-from optimize.studies.study import DUPLICATE_OF, KEY
-from optimize.studies.trials import METRICS
+from optimize.engine.options import REFUSED
+from optimize.study.storages import open_storage
+from optimize.study.study import DUPLICATE_OF, KEY
+from optimize.study.trials import METRICS
 from pdr_dspy.embedded import EmbeddedReasoner
 from pdr_dspy.endpoint import FileAllowance
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_support import Command
 
-from optimize.searching.finish import over_loads
-from optimize.searching.options import REFUSED
-from optimize.showing.table import Report, Row, as_data, as_markdown, as_text, ordered
-from optimize.weighing.criteria import Objectives
-from optimize.weighing.loads import FEWEST, Held, check_loads, parse_loads, problems_at
-from optimize.weighing.objective import measurement
+from optimize.engine.entries import over_loads
+from optimize.engine.options import REFUSED
+from optimize.objectives.criteria import Objectives
+from optimize.objectives.loads import FEWEST, LoadLevel, check_loads, parse_loads, problems_at
+from optimize.objectives.objective import measurement
+from optimize.reporting.table import Report, Row, as_data, as_markdown, as_text, ordered
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 from pdr_dspy.evaluation import Evaluation, ProblemResult
@@ -98,9 +98,9 @@ def test_the_knee_moves_where_turns_are_taken() -> None:
             seconds = 1.0 + load / 10 + calls / 100
             results = [took(BASE, calls, steps, seconds, i < right, 100 * load + i) for i in range(10)]
             rows.append(Row(name, name, f"name: {name}\n", measurement(Evaluation(tuple(results)))))
-    held = (Held(1, 10, 1.0), Held(8, 10, 7.5))
+    level = (LoadLevel(1, 10, 1.0), LoadLevel(8, 10, 7.5))
     report = Report(
-        "s", "m", "tokens=16k", "d", 8, 7.5, Objectives(), 12, 10, 1, ordered(over_loads(found), Objectives()), held
+        "s", "m", "tokens=16k", "d", 8, 7.5, Objectives(), 12, 10, 1, ordered(over_loads(found), Objectives()), level
     )
     alone, together = as_data(report)["loads"]
     p50 = [{row["name"]: row["p50"] for row in at["rows"]} for at in (alone, together)]

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from search_support import Notes, measured
 
-from optimize.points.fitting import make_space
-from optimize.points.shapes import STAGES, WHOLE
-from optimize.points.space import Space
-from optimize.searching.finish import Entry, measure_all
-from optimize.searching.loop import Ending, Search
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study
-from optimize.studies.trials import Suggestion
-from optimize.weighing.objective import Measurement
+from optimize.engine.entries import Entry, measure_all
+from optimize.engine.loop import Ending, Search
+from optimize.objectives.objective import Measurement
+from optimize.space.fitting import make_space
+from optimize.space.shapes import STAGES, WHOLE
+from optimize.space.space import Space
+from optimize.study.storages import open_storage
+from optimize.study.study import Study
+from optimize.study.trials import Suggestion
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import EndpointError
 

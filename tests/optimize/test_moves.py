@@ -9,19 +9,19 @@ import optuna
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimize.points.fitting import make_space
-from optimize.points.moves import ORDERED, fresh, move, neighbours, widths
-from optimize.points.sampling import Sampling
-from optimize.points.shapes import Params
-from optimize.points.space import Fixed
-from optimize.searching.dry import Dice
-from optimize.studies.study import Study
-from optimize.weighing.front import Point
+from optimize.engine.dry_run import RandomChoices
+from optimize.objectives.front import Point
+from optimize.space.fitting import make_space
+from optimize.space.moves import ORDERED, fresh, move, neighbours, widths
+from optimize.space.sampling import Sampling
+from optimize.space.shapes import Params
+from optimize.space.space import Fixed
+from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
 
 SPACE = make_space(parse_budget("tokens=16k"), 2048)
 SMALL = replace(SPACE, topologies=("1", "4-1"), distillers=("summary",), caps=SPACE.caps[:3], temperatures=(0.6, 1.0))
-POINTS = st.integers(0, 10**6).map(lambda seed: SPACE.suggest(Dice(random.Random(seed))).params)
+POINTS = st.integers(0, 10**6).map(lambda seed: SPACE.suggest(RandomChoices(random.Random(seed))).params)
 
 
 @given(POINTS)

@@ -9,13 +9,13 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.points.fitting import make_space
-from optimize.searching.options import REFUSED
-from optimize.studies.storages import open_storage
-from optimize.studies.study import FINGERPRINT, Study
-from optimize.weighing.criteria import Latency, Objectives, parse_objectives
-from optimize.weighing.front import Point, dominates
-from optimize.weighing.limits import parse_limits
+from optimize.engine.options import REFUSED
+from optimize.objectives.criteria import Latency, Objectives, parse_objectives
+from optimize.objectives.front import Point, dominates
+from optimize.objectives.limits import parse_limits
+from optimize.space.fitting import make_space
+from optimize.study.storages import open_storage
+from optimize.study.study import FINGERPRINT, Study
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 

@@ -23,18 +23,18 @@ from optuna.storages._rdb import storage as rdb
 from optuna.trial import TrialState
 from search_support import Notes, measured
 
-from optimize.points.fitting import make_space
-from optimize.searching import beside
-from optimize.searching.loop import Search
-from optimize.studies import database
-from optimize.studies.database import Database, gone
-from optimize.studies.pulse import Silence
-from optimize.studies.recovery import fail
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study
-from optimize.studies.trials import Suggestion
-from optimize.weighing.front import Point
-from optimize.weighing.objective import Measurement
+from optimize.engine import off_loop
+from optimize.engine.loop import Search
+from optimize.objectives.front import Point
+from optimize.objectives.objective import Measurement
+from optimize.space.fitting import make_space
+from optimize.study import database
+from optimize.study.database import Database, gone
+from optimize.study.heartbeat import Liveness
+from optimize.study.stale_trials import fail
+from optimize.study.storages import open_storage
+from optimize.study.study import Study
+from optimize.study.trials import Suggestion
 from pdr_dspy.budget import parse_budget
 
 SPACE = make_space(parse_budget("tokens=16k"), 2048)
@@ -214,7 +214,7 @@ async def test_what_is_under_way_goes_on_while_the_database_is_away(join: Join) 
 
 
 async def test_a_search_whose_database_hangs_can_be_stopped(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "LEAVING", 0.0)
+    monkeypatch.setattr(off_loop, "LEAVING", 0.0)
     study = join("a")
     hangs, back, stop = threading.Event(), threading.Event(), asyncio.Event()
 
@@ -236,15 +236,15 @@ async def test_a_search_whose_database_hangs_can_be_stopped(join: Join, monkeypa
 
 def test_a_worker_that_was_taken_for_dead_is_there_again(join: Join) -> None:
     a, b = join("a"), join("b")
-    assert a.crew is not None and b.crew is not None
-    me = a.crew._me
+    assert a.workers is not None and b.workers is not None
+    me = a.workers._me
     assert me is not None
     fail(a._storage, me._trial_id)  # type: ignore[arg-type]
-    assert a.crew.owner not in b.crew.others
-    while not a._pulse.taken(me._trial_id):  # its next sign of life says so
+    assert a.workers.owner not in b.workers.others
+    while not a._heartbeat.taken(me._trial_id):  # its next sign of life says so
         time.sleep(0.05)
     a.recover()
-    assert a.crew.owner in b.crew.others
+    assert a.workers.owner in b.workers.others
     trial = a.ask()
     a.tell(trial, Point(0.5, 1.0), overrun=-1.0, attrs={})
     assert len(b.complete) == 1
@@ -252,16 +252,16 @@ def test_a_worker_that_was_taken_for_dead_is_there_again(join: Join) -> None:
 
 def test_silence_is_what_one_has_seen_oneself() -> None:
     clock = [0.0]
-    silence = Silence(180.0, 60.0, lambda: clock[0])
-    assert silence.broken_by_none({1: 0, 2: 0}) == []
+    silence = Liveness(180.0, 60.0, lambda: clock[0])
+    assert silence.silent({1: 0, 2: 0}) == []
     clock[0] += 86_400.0  # this process was stopped for a day: that says nothing of the others
-    assert silence.broken_by_none({1: 0, 2: 5}) == []
+    assert silence.silent({1: 0, 2: 5}) == []
     clock[0] -= 3_600.0  # no clock does this, and if one does, nobody dies of it
-    assert silence.broken_by_none({1: 0, 2: 5}) == []
+    assert silence.silent({1: 0, 2: 5}) == []
     dead: list[int] = []
     for beat in range(20):
         clock[0] += 30.0
-        dead = silence.broken_by_none({1: 0, 2: beat})
+        dead = silence.silent({1: 0, 2: beat})
         assert 2 not in dead
     assert dead == [1]
 
@@ -269,13 +269,13 @@ def test_silence_is_what_one_has_seen_oneself() -> None:
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.booleans()), max_size=60))
 def test_who_beats_is_never_dead_and_who_does_not_is_after_enough_looks(looks: list[tuple[float, bool]]) -> None:
     clock, beats, heard = [0.0], 0, 0.0
-    silence = Silence(180.0, 60.0, lambda: clock[0])
-    silence.broken_by_none({1: beats})
+    silence = Liveness(180.0, 60.0, lambda: clock[0])
+    silence.silent({1: beats})
     for passed, beat in looks:
         clock[0] += passed
         beats += beat
         heard = 0.0 if beat else heard + min(60.0, passed)
-        found = silence.broken_by_none({1: beats})
+        found = silence.silent({1: beats})
         assert not (found and heard < 179.9) and not (not found and heard > 180.1)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 from search_support import measured
 
-from optimize.showing.progress import Progress, clock
-from optimize.showing.standing import Standing, failures_text
-from optimize.weighing.criteria import Objectives
-from optimize.weighing.front import Point
+from optimize.objectives.criteria import Objectives
+from optimize.objectives.front import Point
+from optimize.reporting.progress import Progress, clock
+from optimize.reporting.running_front import RunningFront, failures_text
 
 
 class Terminal(io.StringIO):
@@ -80,11 +80,11 @@ def test_what_is_beyond_a_limit_is_on_no_front() -> None:
 
 
 def test_a_long_front_is_shown_by_members_that_stand_for_it() -> None:
-    standing = Standing(Objectives("tokens"))
-    assert standing.line(3) == "" and standing.front() == []
-    assert all(standing.add(Point(i / 20, 100.0 * i), f"w{i}") for i in range(1, 15))
-    assert len(standing.front()) == 14 and len(standing.front(3)) == 3
-    assert standing.line(3).endswith("70.0 % at 1,400 tokens: w14")
+    running = RunningFront(Objectives("tokens"))
+    assert running.line(3) == "" and running.front() == []
+    assert all(running.add(Point(i / 20, 100.0 * i), f"w{i}") for i in range(1, 15))
+    assert len(running.front()) == 14 and len(running.front(3)) == 3
+    assert running.line(3).endswith("70.0 % at 1,400 tokens: w14")
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,16 @@ from fakes.vllm import Call, FakeVLLM, Reply, too_many
 from propose_support import MAGIC, TEXTS, asked_for, both, proposing, writing
 from search_support import assert_nothing_paid_twice, problems, solve
 
-from optimize.points.fitting import make_space
-from optimize.points.space import Fixed
+from optimize.engine.inputs import Problems
 from optimize.proposals.ask import Ask
 from optimize.proposals.check import leak, longest, objection
 from optimize.proposals.join import joined
 from optimize.proposals.propose import Slot, propose
 from optimize.proposals.values import Proposals, Refusal
-from optimize.searching.sources import Problems
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study
+from optimize.space.fitting import make_space
+from optimize.space.space import Fixed
+from optimize.study.storages import open_storage
+from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.data import RULE, Dataset, Problem, load_data
 from pdr_dspy.endpoint import Endpoint, FileAllowance, FileStore

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.weighing.racing import ERROR, Scores, beaten, rungs
+from optimize.objectives.racing import ERROR, Scores, beaten, rungs
 
 
 def scores(right: list[float], seconds: float | list[float]) -> Scores:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from optimize.points.fitting import make_space
-from optimize.studies.storages import open_storage
-from optimize.studies.study import KEY, RETRY_OF, Study
-from optimize.weighing.front import Point
+from optimize.objectives.front import Point
+from optimize.space.fitting import make_space
+from optimize.study.storages import open_storage
+from optimize.study.study import KEY, RETRY_OF, Study
 from pdr_dspy.budget import parse_budget
 
 SPACE = make_space(parse_budget("tokens=16k"), 2048)

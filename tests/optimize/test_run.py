@@ -16,8 +16,8 @@ from fakes.stages import stage_of
 from fakes.vllm import Call, FakeVLLM, Reply, unavailable
 from search_support import Command, assert_nothing_paid_twice, solve
 
-from optimize.searching import sources
-from optimize.searching.options import INTERRUPTED, REFUSED
+from optimize.engine import inputs
+from optimize.engine.options import INTERRUPTED, REFUSED
 from pdr_dspy.data.__main__ import main
 from pdr_dspy.endpoint import EndpointSettings
 
@@ -86,7 +86,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def settings(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
         return EndpointSettings(urls, name, load=int(options.load), backoff=0.001, retries=1)
 
-    monkeypatch.setattr(sources, "_settings", settings)
+    monkeypatch.setattr(inputs, "_settings", settings)
 
 
 def small(model: FakeVLLM, data: Path) -> tuple[object, ...]:

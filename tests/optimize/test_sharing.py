@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from search_support import held_elsewhere
 
-from optimize.studies.state import StateDir
-from optimize.studies.storages import open_storage
+from optimize.study.state import StateDir
+from optimize.study.storages import open_storage
 from pdr_dspy.endpoint import FileStore
 from pdr_dspy.endpoint.store import StoredCompletion
 from pdr_dspy.errors import InputError

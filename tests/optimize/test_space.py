@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.points.choices import KS, caps, kappas
-from optimize.points.fitting import make_space
-from optimize.points.shapes import WHOLE, parse_topology
-from optimize.points.space import BASELINES, Fixed, Space
-from optimize.points.title import title
-from optimize.searching.dry import Dice
+from optimize.engine.dry_run import RandomChoices
+from optimize.space.choices import KS, caps, kappas
+from optimize.space.fitting import make_space
+from optimize.space.shapes import WHOLE, parse_topology
+from optimize.space.space import BASELINES, Fixed, Space
+from optimize.space.title import title
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import BudgetError, InputError
 from pdr_dspy.workflow import dump_workflow, parse_workflow
@@ -163,7 +163,7 @@ def test_a_pick_for_each_of_one_next_draft_is_the_shared_pick() -> None:
 def test_topologies_that_cannot_fit_are_left_out() -> None:
     small = make_space(parse_budget("tokens=100"), 2048)
     assert "1" in small.topologies and "16-8-4-1" not in small.topologies
-    assert all(small.suggest(Dice(random.Random(i))).plan.path_tokens <= 100 for i in range(50))
+    assert all(small.suggest(RandomChoices(random.Random(i))).plan.path_tokens <= 100 for i in range(50))
 
 
 @pytest.mark.parametrize("label", ["", "0", "8-0-1", "8", "8-", "1-vote", "x", "8-1-sum", "-1"])

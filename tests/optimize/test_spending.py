@@ -9,10 +9,10 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.points.fitting import make_space
-from optimize.searching.finish import Entry
-from optimize.searching.options import REFUSED
-from optimize.searching.spending import MARGIN, parse_spend, reporting
+from optimize.engine.entries import Entry
+from optimize.engine.options import REFUSED
+from optimize.engine.spending import MARGIN, parse_spend, reporting
+from optimize.space.fitting import make_space
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import InputError

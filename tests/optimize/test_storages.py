@@ -11,8 +11,8 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.searching.read import read_page
-from optimize.studies.storages import check_storage, open_storage, present_storage
+from optimize.engine.read_study import read_page
+from optimize.study.storages import check_storage, open_storage, present_storage
 from pdr_dspy.databases import PATIENCE, patience
 from pdr_dspy.errors import InputError
 
@@ -87,7 +87,7 @@ def test_a_database_that_says_nothing_is_given_up(tmp_path: Path) -> None:
 def test_a_database_that_another_program_writes_to_is_said_to_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimize.studies.storages._LOCKED", 0.1)
+    monkeypatch.setattr("optimize.study.storages._LOCKED", 0.1)
     other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(InputError, match="Another program is writing to it"):

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from search_support import held_elsewhere
 
-from optimize.points.fitting import make_space
-from optimize.points.sampling import sampler_seed
-from optimize.studies.fingerprint import changes
-from optimize.studies.state import JOURNAL, StateDir, default_name
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study
-from optimize.weighing.front import Point
-from optimize.weighing.racing import Scores
+from optimize.objectives.front import Point
+from optimize.objectives.racing import Scores
+from optimize.space.fitting import make_space
+from optimize.space.sampling import sampler_seed
+from optimize.study.fingerprint import changes
+from optimize.study.state import JOURNAL, StateDir, default_name
+from optimize.study.storages import open_storage
+from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 

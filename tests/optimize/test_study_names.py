@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from optimize.searching.read import read_page
-from optimize.studies.state import study_name
+from optimize.engine.read_study import read_page
+from optimize.study.state import study_name
 from pdr_dspy.errors import InputError
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from search_support import measured
 
-from optimize.showing.plots import Dot, as_html, as_png
-from optimize.showing.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
-from optimize.weighing.criteria import Latency, Objectives
-from optimize.weighing.limits import duration
+from optimize.objectives.criteria import Latency, Objectives
+from optimize.objectives.limits import duration
+from optimize.reporting.plots import Dot, as_html, as_png
+from optimize.reporting.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
 from pdr_dspy.errors import InputError
 
 ROWS = (

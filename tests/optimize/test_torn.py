@@ -14,12 +14,12 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.points.fitting import make_space
-from optimize.searching.options import REFUSED, guarded
-from optimize.studies.state import JOURNAL, StateDir
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study
-from optimize.weighing.front import Point
+from optimize.engine.options import REFUSED, guarded
+from optimize.objectives.front import Point
+from optimize.space.fitting import make_space
+from optimize.study.state import JOURNAL, StateDir
+from optimize.study.storages import open_storage
+from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import DiskError, InputError
 

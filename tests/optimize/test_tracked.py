@@ -30,7 +30,7 @@ def test_no_token_is_spent_where_runs_can_not_be_kept(
     monkeypatch: pytest.MonkeyPatch,
     proposing: list[object],
 ) -> None:
-    monkeypatch.setattr("optimize.searching.opening.Tracking", Refusing)
+    monkeypatch.setattr("optimize.engine.setup.Tracking", Refusing)
     search = ("--budget", "tokens=4k", "--endpoint", model.url, "--data", data, "--trials", 1, *proposing)
     assert command("search", *search) == 2
     assert "http://mlflow:5000 does not answer" in capsys.readouterr().err and model.calls == []

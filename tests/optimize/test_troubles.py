@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_support import measured
 
-from optimize.searching.track import _tables
-from optimize.showing.mishaps import mishaps
-from optimize.weighing.objective import Measurement, measurement
-from optimize.weighing.troubles import ALL, LONGEST, SHORTEST, quoted, troubles
+from optimize.engine.tracking import _tables
+from optimize.objectives.objective import Measurement, measurement
+from optimize.objectives.troubles import ALL, LONGEST, SHORTEST, quoted, troubles
+from optimize.reporting.problem_failures import problem_failures
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 from pdr_dspy.ledger import Meters
 from pdr_dspy.modules.records import FailedCall
@@ -80,12 +80,14 @@ def test_a_quote_is_what_a_failed_call_wrote_else_a_wrong_answer() -> None:
 
 
 def test_the_page_shows_each_problem_with_its_calls_and_nothing_where_nothing_went_wrong() -> None:
-    page = mishaps([("t3: 8-1", measurement(FOUND).as_dict()), ("t4: 1", measured(0.5, 1.0).as_dict()), ("t5", {})])
+    page = problem_failures(
+        [("t3: 8-1", measurement(FOUND).as_dict()), ("t4: 1", measured(0.5, 1.0).as_dict()), ("t5", {})]
+    )
     assert "t3: 8-1: problems failed: unparseable 1; problems with a fallback: 1; drafts read leniently: 2" in page
     for words in ("draft: unparseable x2", "no &#x27;answer&#x27; in it", "I &lt;think&gt; so", "unmarked", "boxed 2"):
         assert words in page, words
     assert "t4" not in page and "<think>" not in page
-    assert mishaps([("t4: 1", measured(0.5, 1.0).as_dict())]) == ""
+    assert problem_failures([("t4: 1", measured(0.5, 1.0).as_dict())]) == ""
 
 
 def test_the_tracker_has_a_table_of_problems_and_one_of_failed_calls() -> None:

@@ -18,18 +18,18 @@ from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.storages._rdb import storage as rdb
 from search_support import Command, Notes, Silent, measured
 
-from optimize.points.fitting import make_space
-from optimize.searching import loop
-from optimize.searching.loop import Ending, Search
-from optimize.studies import storages
-from optimize.studies.crew import Crew
-from optimize.studies.storages import open_storage
-from optimize.studies.study import Study, TrialTaken
-from optimize.studies.taking import KEY, STARTED
-from optimize.studies.trials import Suggestion
-from optimize.weighing.criteria import Objectives
-from optimize.weighing.front import Point
-from optimize.weighing.objective import Measurement
+from optimize.engine import loop
+from optimize.engine.loop import Ending, Search
+from optimize.objectives.criteria import Objectives
+from optimize.objectives.front import Point
+from optimize.objectives.objective import Measurement
+from optimize.space.fitting import make_space
+from optimize.study import storages
+from optimize.study.claims import KEY, STARTED
+from optimize.study.storages import open_storage
+from optimize.study.study import Study, TrialTaken
+from optimize.study.trials import Suggestion
+from optimize.study.workers import Workers
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 
@@ -66,7 +66,7 @@ def finish(study: Study, suggestion: Suggestion, accuracy: float = 0.5) -> None:
 
 def die(study: Study) -> None:
     """Give no sign of life any more, as a killed process."""
-    study._pulse.stop()
+    study._heartbeat.stop()
 
 
 def until_lost(study: Study, number: int) -> None:
@@ -213,12 +213,12 @@ def test_whatever_another_worker_does_while_one_joins_both_are_in(
 
     monkeypatch.setattr(rdb, "_create_scoped_session", interrupted)
     a = join("a")
-    assert left[0] < 0 and a.crew is not None and len(a.crew.others) == 1
+    assert left[0] < 0 and a.workers is not None and len(a.workers.others) == 1
     assert a.ask().number != a.trials[0].number
 
 
 def test_the_last_to_leave_reports_and_who_comes_after_a_death_does(join: Join) -> None:
-    a, b, c = (join(name).crew for name in "abc")
+    a, b, c = (join(name).workers for name in "abc")
     assert a and b and c
     a.leave()
     turn = a.turn(lambda: pytest.fail("counted while others still search"))
@@ -233,15 +233,15 @@ def test_the_last_to_leave_reports_and_who_comes_after_a_death_does(join: Join) 
     c.reported("there")
     assert a.turn(lambda: 4) == type(turn)("done", "there")
     assert a.turn(lambda: 5).whose == "mine"  # there is more to report on
-    later = join("d").crew
+    later = join("d").workers
     a.close()
     assert later is not None
     later.leave()
     assert later.turn(lambda: 4).whose == "mine"  # who asks again later is told again
 
 
-def two_that_left(join: Join) -> tuple[Crew, Crew]:
-    a, b = join("a").crew, join("b").crew
+def two_that_left(join: Join) -> tuple[Workers, Workers]:
+    a, b = join("a").workers, join("b").workers
     assert a and b
     a.leave()
     b.leave()
@@ -274,7 +274,7 @@ def test_a_report_that_comes_and_goes_while_the_turn_is_asked_for_is_not_made_ag
 
 
 def test_what_all_must_agree_on_is_decided_by_who_said_it_first(join: Join) -> None:
-    a, b = join("a").crew, join("b").crew
+    a, b = join("a").workers, join("b").workers
     assert a and b
     b.state("run", "of b")
     a.state("run", "of a")

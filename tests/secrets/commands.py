@@ -54,10 +54,10 @@ def save(url: str) -> None:
 def main() -> None:
     """Run the list."""
     from optimize import report, run, search
-    from optimize.searching import opening
+    from optimize.engine import setup
 
     modules: dict[str, Any] = {"search": search, "run": run, "report": report, "crash": search}
-    plan = opening.make_space
+    plan = setup.make_space
     for command, variables, arguments in json.load(sys.stdin):
         os.environ.update(variables)
         sys.argv = [f"{command}.py", *arguments]
@@ -65,7 +65,7 @@ def main() -> None:
             save(*arguments)
             code = 0
         else:
-            opening.make_space = (lambda *_, **__: crash()) if command == "crash" else plan
+            setup.make_space = (lambda *_, **__: crash()) if command == "crash" else plan
             try:
                 code = modules[command].main()
             except SystemExit as error:  # argparse's
