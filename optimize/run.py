@@ -57,11 +57,12 @@ def measure(options: argparse.Namespace) -> int:
     from optimize.engine.inputs import embedded_card, opened
     from optimize.engine.interrupts import interruptible
     from optimize.objectives.criteria import parse_objectives
+    from optimize.objectives.evaluator import Evaluator
     from optimize.objectives.loads import LoadLevel, check_loads, parse_loads, problems_at
-    from optimize.objectives.objective import Evaluator
     from optimize.reporting.diagnosis import remarks
     from optimize.reporting.progress import Progress
-    from optimize.reporting.table import Report, Row, as_text, mean_in_flight
+    from optimize.reporting.report import Report, Row, mean_in_flight
+    from optimize.reporting.table import as_text
     from optimize.reporting.uncounted import lost, reading
     from pdr_dspy.budget import parse_budget
     from pdr_dspy.data import Dataset, split

@@ -23,7 +23,7 @@ from experiments.questions.rows import Row, Rows
 from experiments.real.problems import Easy, read_problems
 from experiments.training.folder import Folder
 from optimize.engine.read_study import read_page
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.reporting.pages import as_page
 from optimize.study.fingerprint import FINGERPRINT
 from optimize.study.journal import JournalFile

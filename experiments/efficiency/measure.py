@@ -9,7 +9,7 @@ from typing import Any
 from experiments.efficiency.grid import grid_budget
 from experiments.efficiency.outcomes import Outcomes, outcome_of
 from optimize.engine.interrupts import interruptible
-from optimize.objectives.objective import Evaluator, incomplete
+from optimize.objectives.evaluator import Evaluator, incomplete
 from optimize.reporting.progress import Progress
 from optimize.space.space import Candidate
 from optimize.space.title import title

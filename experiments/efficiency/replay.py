@@ -19,7 +19,7 @@ from experiments.efficiency.outcomes import Outcome, evaluation_of
 from optimize.engine.loop import Search
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.front import Point
-from optimize.objectives.objective import Measurement, measurement, scores
+from optimize.objectives.measurement import Measurement, measurement, scores
 from optimize.objectives.racing import beaten, rungs
 from optimize.space.sampling import Sampling
 from optimize.space.space import Candidate, Space

@@ -22,8 +22,8 @@ from experiments.questions.report import README, Answer, drawn, write_files, wri
 from experiments.questions.serve import Target, opened
 from optimize.engine.options import INTERRUPTED
 from optimize.engine.tracking import Tracking
+from optimize.reporting.numbers import amount
 from optimize.reporting.progress import clock
-from optimize.reporting.table import amount
 from optimize.study.state import StateDir
 from pdr_dspy.data import Dataset, split
 from pdr_dspy.data_options import load_asked, said, wording

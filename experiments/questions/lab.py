@@ -20,7 +20,8 @@ from experiments.questions.rows import Row, Rows, fingerprint, row_of
 from experiments.questions.strategies import Job
 from optimize.engine.interrupts import interruptible
 from optimize.engine.tracking import Tracking
-from optimize.objectives.objective import incomplete, measurement, spoilt
+from optimize.objectives.evaluator import incomplete, spoilt
+from optimize.objectives.measurement import measurement
 from optimize.reporting.progress import Progress
 from optimize.space.shapes import Params
 from optimize.space.space import Candidate

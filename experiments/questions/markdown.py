@@ -40,7 +40,7 @@ def points(difference: Difference) -> str:
 
 def number(value: float) -> str:
     """A number of tokens: `873`, `12.4k`."""
-    from optimize.reporting.table import amount
+    from optimize.reporting.numbers import amount
 
     return amount(value)
 

@@ -76,7 +76,7 @@ def cost(jobs: Iterable[Job], config: Config) -> Cost:
 
 def describe(config: Config, parts: Sequence[tuple[str, Sequence[Job]]]) -> str:
     """The text of `--dry-run`: a line a question (of the last, a line a checkpoint), and the sum."""
-    from optimize.reporting.table import amount
+    from optimize.reporting.numbers import amount
 
     lines = [f"{config.name}: {config.about}", ""]
     wide = max(12, *(len(name) for name, _ in parts))
@@ -106,7 +106,7 @@ def describe(config: Config, parts: Sequence[tuple[str, Sequence[Job]]]) -> str:
 
 
 def _row(name: str, jobs: Sequence[Job], config: Config) -> str:
-    from optimize.reporting.table import amount
+    from optimize.reporting.numbers import amount
 
     what = cost(jobs, config)
     runs = sum(job.count * config.sets[job.set].samples for job in jobs)

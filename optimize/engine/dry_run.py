@@ -11,7 +11,7 @@ from optimize.engine.inputs import Problems
 from optimize.engine.options import Sizes
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.loads import problems_at
-from optimize.reporting.table import amount
+from optimize.reporting.numbers import amount
 from optimize.space.shapes import Choice
 from optimize.space.space import Candidate, Space
 from optimize.space.title import cap_text, title

@@ -13,8 +13,8 @@ from typing import Any
 from optimize.engine.loop import Watcher
 from optimize.objectives.front import Title, front, spread, titles
 from optimize.objectives.loads import pooled
-from optimize.objectives.objective import Measurement
-from optimize.reporting.table import Row
+from optimize.objectives.measurement import Measurement
+from optimize.reporting.report import Row
 from optimize.space.space import Candidate, Space
 from optimize.space.title import title
 from optimize.study.claims import KEY

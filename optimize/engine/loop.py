@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 from optimize.engine.off_loop import StorageAway, off_loop
-from optimize.objectives.objective import Measurement, scores
+from optimize.objectives.measurement import Measurement, scores
 from optimize.space.title import title
 from optimize.study.study import Study, TrialTaken
 from optimize.study.trials import METRICS, WORKFLOW, Suggestion

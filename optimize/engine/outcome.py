@@ -14,13 +14,15 @@ from optimize.engine.entries import earned
 from optimize.engine.loop import Ending
 from optimize.engine.options import UI_COMMAND
 from optimize.objectives.front import Title
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.reporting import load_plot
 from optimize.reporting.diagnosis import diagnosis, remarks
 from optimize.reporting.drawings import FRONT, drawings, front_name, label, trial_dot
 from optimize.reporting.pages import Page, as_page
 from optimize.reporting.plots import Dot, as_html, as_png
-from optimize.reporting.table import Report, Row, as_data, as_json, as_markdown, as_text, ordered
+from optimize.reporting.report import Report, Row, ordered
+from optimize.reporting.report_data import as_data, as_json
+from optimize.reporting.table import as_markdown, as_text
 from optimize.reporting.uncounted import lost, reading
 from optimize.study.fingerprint import FINGERPRINT
 from optimize.study.trials import METRICS

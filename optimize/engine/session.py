@@ -26,12 +26,13 @@ from optimize.engine.options import INTERRUPTED, Sizes
 from optimize.engine.outcome import Outcome
 from optimize.engine.spending import reporting, spent_text
 from optimize.engine.tracking import Tracking
+from optimize.objectives.evaluator import Evaluator
 from optimize.objectives.front import Point
 from optimize.objectives.loads import LoadLevel, apart, parse_loads, problems_at
-from optimize.objectives.objective import Evaluator, Measurement, scores
+from optimize.objectives.measurement import Measurement, scores
 from optimize.objectives.racing import Beaten, Scores, beaten, rungs
 from optimize.reporting.progress import Progress
-from optimize.reporting.table import Row, mean_in_flight
+from optimize.reporting.report import Row, mean_in_flight
 from optimize.reporting.uncounted import reading
 from optimize.space.space import Space
 from optimize.space.title import title

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimize.engine.entries import Entry
-from optimize.reporting.table import amount
+from optimize.reporting.numbers import amount
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import BudgetError, InputError

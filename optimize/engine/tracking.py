@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.space.space import Candidate
 from optimize.study.workers import Workers
 from pdr_dspy.evaluation import Evaluation

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from optimize.objectives.criteria import Objectives
-from optimize.objectives.objective import Measurement, measurement
+from optimize.objectives.measurement import Measurement, measurement
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import InputError
 from pdr_dspy.evaluation import Evaluation

@@ -12,7 +12,7 @@ from optimize.engine.dry_run import Estimate
 from optimize.engine.inputs import opened
 from optimize.objectives.loads import parse_loads
 from optimize.proposals.size import GROUNDED, REFLECTIVE, SUMMARY, caps, check_length
-from optimize.reporting.table import amount
+from optimize.reporting.numbers import amount
 from optimize.space.space import Space
 from pdr_dspy.caching import disable_cache
 from pdr_dspy.endpoint import Allowance, Endpoint, EndpointSettings, Secret, Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from optimize.objectives.objective import Measurement
-from optimize.reporting.running_front import counts
+from optimize.objectives.measurement import Measurement
+from optimize.reporting.numbers import counts
 
 _MENDS = {
     "unparseable": "ask in another format (--format {other}), or look at what the data asks for (--inputs, --answer)",

@@ -7,10 +7,10 @@ from io import BytesIO
 from typing import Any
 
 from optimize.objectives.criteria import Objectives
-from optimize.objectives.front import Point
+from optimize.objectives.front import Point, front
 from optimize.reporting.html import drawn, sheet
 from optimize.reporting.load_table import LoadFront, load_fronts
-from optimize.reporting.table import Report
+from optimize.reporting.report import Report
 
 
 def figures(report: Report) -> tuple[str, bytes]:
@@ -20,14 +20,14 @@ def figures(report: Report) -> tuple[str, bytes]:
     return _html(found, names, heading), _png(found, names, heading)
 
 
-def _line(front: LoadFront) -> list[Point]:
+def _line(at: LoadFront) -> list[Point]:
     """The front of accuracy and seconds alone."""
-    flat = [Point(p.accuracy, p.cost) for p in front.points]
+    flat = [Point(p.accuracy, p.cost) for p in at.points]
     return [flat[i] for i in front(flat)]
 
 
-def _label(front: LoadFront) -> str:
-    return f"load {front.level.load}"
+def _label(at: LoadFront) -> str:
+    return f"load {at.level.load}"
 
 
 def _html(found: Sequence[LoadFront], names: Sequence[str], heading: str) -> str:
@@ -35,29 +35,29 @@ def _html(found: Sequence[LoadFront], names: Sequence[str], heading: str) -> str
     from plotly.colors import qualitative
 
     figure, shown = go.Figure(), [drawn(name) for name in names]
-    for place, front in enumerate(found):
-        colour, line = qualitative.Plotly[place % len(qualitative.Plotly)], _line(front)
+    for place, at in enumerate(found):
+        colour, line = qualitative.Plotly[place % len(qualitative.Plotly)], _line(at)
         figure.add_trace(
             go.Scatter(
                 x=[p.cost for p in line],
                 y=[100 * p.accuracy for p in line],
                 mode="lines",
                 line={"shape": "hv", "color": colour},
-                name=_label(front),
-                legendgroup=_label(front),
+                name=_label(at),
+                legendgroup=_label(at),
             )
         )
         figure.add_trace(
             go.Scatter(
-                x=[p.cost for p in front.points],
-                y=[100 * p.accuracy for p in front.points],
+                x=[p.cost for p in at.points],
+                y=[100 * p.accuracy for p in at.points],
                 mode="markers+text",
-                marker={"color": colour, "size": [11 if front.marks(i) else 6 for i in range(len(names))]},
-                text=[f"{drawn(name)} {front.marks(i)}" if front.marks(i) else "" for i, name in enumerate(names)],
+                marker={"color": colour, "size": [11 if at.marks(i) else 6 for i in range(len(names))]},
+                text=[f"{drawn(name)} {at.marks(i)}" if at.marks(i) else "" for i, name in enumerate(names)],
                 textposition="top center",
                 customdata=shown,
-                hovertemplate="%{customdata}<br>%{y:.1f} % at %{x:.3g} s<extra>" + _label(front) + "</extra>",
-                legendgroup=_label(front),
+                hovertemplate="%{customdata}<br>%{y:.1f} % at %{x:.3g} s<extra>" + _label(at) + "</extra>",
+                legendgroup=_label(at),
                 showlegend=False,
             )
         )
@@ -79,13 +79,13 @@ def _png(found: Sequence[LoadFront], names: Sequence[str], heading: str) -> byte
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes: Any = figure.subplots()
-    for place, front in enumerate(found):
-        colour, line = f"C{place}", _line(front)
+    for place, at in enumerate(found):
+        colour, line = f"C{place}", _line(at)
         axes.step(
-            [p.cost for p in line], [100 * p.accuracy for p in line], where="post", color=colour, label=_label(front)
+            [p.cost for p in line], [100 * p.accuracy for p in line], where="post", color=colour, label=_label(at)
         )
-        for i, point in enumerate(front.points):
-            marks, spot = front.marks(i), (point.cost, 100 * point.accuracy)
+        for i, point in enumerate(at.points):
+            marks, spot = at.marks(i), (point.cost, 100 * point.accuracy)
             axes.scatter(*spot, color=colour, s=36 if marks else 12, zorder=3)
             if marks:
                 axes.annotate(names[i], spot, xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)

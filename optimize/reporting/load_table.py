@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optimize.objectives.front import Point, Title, front, titles, unsure
 from optimize.objectives.loads import AtLoad, LoadLevel
-
-if TYPE_CHECKING:
-    from optimize.reporting.table import Report, Row
+from optimize.reporting.report import Report, Row
 
 SIGNS: dict[Title, str] = {"best": "*", "near": "+", "knee": "^"}
 """How a table marks the winners."""

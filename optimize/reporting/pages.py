@@ -15,13 +15,12 @@ from optuna.trial import FrozenTrial
 
 from optimize.objectives.criteria import COSTS, Objectives
 from optimize.objectives.front import Point, front
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.reporting.diagnosis import diagnosis
 from optimize.reporting.drawings import drawings, label, metrics
 from optimize.reporting.html import document, rows_table, section, shown
+from optimize.reporting.numbers import amount, counts, share
 from optimize.reporting.problem_failures import problem_failures
-from optimize.reporting.running_front import counts, share
-from optimize.reporting.table import amount
 from optimize.study.trials import WORKFLOW
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimize.reporting.html import rows_table, shown
-from optimize.reporting.running_front import counts
+from optimize.reporting.numbers import counts
 
 _HEAD = (
     "problem",

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from optimize.objectives.criteria import Cost, Latency, Objectives
 from optimize.objectives.front import Point
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.reporting.diagnosis import diagnosis
-from optimize.reporting.running_front import RunningFront, counts, failures_text, share
+from optimize.reporting.numbers import counts, share
+from optimize.reporting.running_front import RunningFront, failures_text
 from pdr_dspy.terminal import beneath, printable, printable_stream
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.front import Point, front, spread
+from optimize.reporting.numbers import counts
 
 
 class Member(NamedTuple):
@@ -64,13 +65,3 @@ def failures_text(problems: Mapping[str, int], calls: Mapping[str, int]) -> str:
     """
     parts = [("problems", problems), ("calls", calls)]
     return "; ".join(f"{name} failed: {counts(kinds)}" for name, kinds in parts if any(kinds.values()))
-
-
-def share(part: float) -> str:
-    """A share (0 to 1) in whole percent, none that is there as 0: `12 %`, `<1 %`."""
-    return "<1 %" if 0 < part < 0.01 else f"{100 * part:.0f} %"
-
-
-def counts(kinds: Mapping[str, int]) -> str:
-    """`truncated 12, timeout 1`: the most frequent first."""
-    return ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items(), key=lambda item: (-item[1], item[0])) if n)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from optimize.reporting.table import amount
+from optimize.reporting.numbers import amount
 from pdr_dspy.endpoint import Endpoint, EndpointStats
 from pdr_dspy.endpoint.served import crossed
 

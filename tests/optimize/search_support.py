@@ -14,7 +14,7 @@ from typing import Any
 from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 
 Command = Callable[..., int]
 

@@ -31,7 +31,7 @@ from search_support import Notes, measured, solve
 
 from optimize.engine import loop
 from optimize.engine.loop import Search
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.space.fitting import make_space
 from optimize.study import database, storages
 from optimize.study.claims import DUPLICATE_OF, KEY, evaluated

@@ -17,7 +17,8 @@ from optimize.objectives.front import Point
 from optimize.reporting.html import rows_table, section
 from optimize.reporting.plots import Dot, as_html
 from optimize.reporting.problem_failures import problem_failures
-from optimize.reporting.table import as_json, as_markdown
+from optimize.reporting.report_data import as_json
+from optimize.reporting.table import as_markdown
 from pdr_dspy.markdown import fenced, plain
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script> [x](javascript:y) **b** `c` | d\n# head"

@@ -18,8 +18,10 @@ from optimize.engine.entries import over_loads
 from optimize.engine.options import REFUSED
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.loads import FEWEST, LoadLevel, check_loads, parse_loads, problems_at
-from optimize.objectives.objective import measurement
-from optimize.reporting.table import Report, Row, as_data, as_markdown, as_text, ordered
+from optimize.objectives.measurement import measurement
+from optimize.reporting.report import Report, Row, ordered
+from optimize.reporting.report_data import as_data
+from optimize.reporting.table import as_markdown, as_text
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 from pdr_dspy.evaluation import Evaluation, ProblemResult

@@ -12,7 +12,7 @@ from search_support import Notes, measured
 
 from optimize.engine.entries import Entry, measure_all
 from optimize.engine.loop import Ending, Search
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.space.fitting import make_space
 from optimize.space.shapes import STAGES, WHOLE
 from optimize.space.space import Space

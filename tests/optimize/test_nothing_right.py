@@ -13,9 +13,9 @@ from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, measured, problems, solve
 
 from optimize.engine.entries import earned
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.reporting.diagnosis import diagnosis, remarks
-from optimize.reporting.table import Row
+from optimize.reporting.report import Row
 
 SMALL = ("--budget", "tokens=2k", "--problems", "4", "--report-problems", "4", "--study", "s", "--trials", "2")
 WINNERS = ("winner.yaml", "near.yaml", "knee.yaml")

@@ -26,7 +26,7 @@ from search_support import Notes, measured
 from optimize.engine import off_loop
 from optimize.engine.loop import Search
 from optimize.objectives.front import Point
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.space.fitting import make_space
 from optimize.study import database
 from optimize.study.database import Database, gone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from optimize.objectives.objective import incomplete, spoilt
+from optimize.objectives.evaluator import incomplete, spoilt
 from pdr_dspy.evaluation import ProblemResult
 from pdr_dspy.ledger import CallRecord, Meters
 

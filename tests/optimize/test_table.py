@@ -10,8 +10,11 @@ from search_support import measured
 
 from optimize.objectives.criteria import Latency, Objectives
 from optimize.objectives.limits import duration
+from optimize.reporting.numbers import amount
 from optimize.reporting.plots import Dot, as_html, as_png
-from optimize.reporting.table import Report, Row, amount, as_json, as_markdown, as_text, ordered
+from optimize.reporting.report import Report, Row, ordered
+from optimize.reporting.report_data import as_json
+from optimize.reporting.table import as_markdown, as_text
 from pdr_dspy.errors import InputError
 
 ROWS = (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from search_support import measured
 
 from optimize.engine.tracking import _tables
-from optimize.objectives.objective import Measurement, measurement
+from optimize.objectives.measurement import Measurement, measurement
 from optimize.objectives.troubles import ALL, LONGEST, SHORTEST, quoted, troubles
 from optimize.reporting.problem_failures import problem_failures
 from pdr_dspy.evaluation import Evaluation, ProblemResult

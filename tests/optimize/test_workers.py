@@ -22,7 +22,7 @@ from optimize.engine import loop
 from optimize.engine.loop import Ending, Search
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.front import Point
-from optimize.objectives.objective import Measurement
+from optimize.objectives.measurement import Measurement
 from optimize.space.fitting import make_space
 from optimize.study import storages
 from optimize.study.claims import KEY, STARTED
