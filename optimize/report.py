@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.engine.options import guarded
+from optimize.command.guarded import guarded
 
 EPILOG = """\
 examples

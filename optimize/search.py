@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.engine.options import EMBEDDED, SERVED, add_common, guarded
+from optimize.command.guarded import INTERRUPTED, guarded
+from optimize.command.options import add_common, new_parser, request_of
+from optimize.request.sizes import EMBEDDED, SERVED
 from pdr_dspy.workflow.prompting import FORMATS
+
+if TYPE_CHECKING:
+    from optimize.engine.result import SearchResult
+    from optimize.request.search import SearchRequest
 
 EPILOG = """\
 examples
@@ -42,12 +51,11 @@ within a point of it) and knee.yaml.
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="search.py",
-        description="Search workflows (topology, distiller, k, kappa, tokens of a draft, prompts and their format, "
+    made = new_parser(
+        "search.py",
+        "Search workflows (topology, distiller, k, kappa, tokens of a draft, prompts and their format, "
         "temperature) for accuracy against latency, and report the Pareto front on problems the search never saw.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EPILOG,
     )
     add_common(
         made,
@@ -97,7 +105,6 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--propose",
         type=int,
-        default=0,
         metavar="N",
         help="before the search, have N new instructions written for each of draft, refine and distill, from "
         "problems of the search; they join the catalogue's (default 0)",
@@ -110,7 +117,6 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--jobs",
         type=int,
-        default=2,
         metavar="N",
         help="trials at once, so that the load stays up at a trial's end (default 2)",
     )
@@ -139,11 +145,29 @@ def main() -> int:
         options = parser().parse_args()  # it repeats what it does not know, which may be a password
 
         from optimize.engine.setup import search
+        from optimize.request.search import SearchRequest
+        from pdr_dspy.secrets.credentials import without_password
 
-        return search(options)
+        command = shlex.join(["python", *map(without_password, sys.argv)])
+        found = search(request_of(SearchRequest, options), command)
+        return INTERRUPTED if found.ending == "interrupted" else 0
 
     return guarded(run)
 
 
+class _Callable(ModuleType):
+    """This module, which is both the command and, as `optimize.search(request)`, the function behind it.
+
+    A script of this name must lie here, and a package can't hold a module and a function of one name.
+    """
+
+    def __call__(self, request: SearchRequest) -> SearchResult:
+        """Search; see `optimize.engine.setup.search`."""
+        from optimize.engine.setup import search
+
+        return search(request)
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
+sys.modules[__name__].__class__ = _Callable

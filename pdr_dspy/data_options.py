@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pdr_dspy.waiting import waiting
@@ -81,16 +82,21 @@ def said(options: argparse.Namespace) -> list[str]:
     return words
 
 
-def load_asked(options: argparse.Namespace, *, quiet: bool = False) -> Dataset:
-    """The data set that a command line asks for. What was understood and guessed is told, unless it was before.
+def load_asked(spec: str, how: Mapping[str, Any], *, quiet: bool = False) -> Dataset:
+    """A data set that a command asks for. What was understood and guessed is told, unless it was before.
+
+    Args:
+        spec: What is named (`DATA`).
+        how: The other arguments of `load_data`.
+        quiet: Tell nothing.
 
     Raises:
         DataError: it can't be read, asked or graded so.
     """
     from pdr_dspy.data import load_data
 
-    with waiting(f"reading {options.data}"):
-        data = load_data(options.data, **reading(options))
+    with waiting(f"reading {spec}"):
+        data = load_data(spec, **how)
         _ = data.groups  # whoever splits the set or tells of it needs them, and they take as long
     return data if quiet else told(data)
 

@@ -20,13 +20,13 @@ from experiments.efficiency.outcomes import Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, race
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
 from experiments.questions.serve import Target, opened
-from optimize.engine.options import INTERRUPTED
+from optimize.engine.signals import INTERRUPTED
 from optimize.engine.tracking import Tracking
 from optimize.reporting.numbers import amount
 from optimize.reporting.progress import clock
 from optimize.study.state import StateDir
 from pdr_dspy.data import Dataset, split
-from pdr_dspy.data_options import load_asked, said, wording
+from pdr_dspy.data_options import load_asked, reading, said, wording
 from pdr_dspy.endpoint import Endpoint, FileStore, Recommended
 from pdr_dspy.errors import InputError
 
@@ -42,10 +42,10 @@ def compare(options: argparse.Namespace) -> int:
     _check(options)
     if options.first_front:
         return _first_front(options)
-    parts = split(load_asked(options))
+    parts = split(load_asked(options.data, reading(options)))
     data = parts[options.split == "report"].head(options.problems)
     if options.dry_run:
-        from optimize.engine.inputs import embedded_card
+        from optimize.inputs.model import embedded_card
 
         context, card = (None, Recommended()) if options.endpoint else embedded_card()
         count = sum(1 for _ in points(grid_space(context, card.prompts)))

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from experiments.pages import check_page, write
 from experiments.questions.markdown import table
-from optimize.engine.options import guarded
+from optimize.command.guarded import guarded
 from pdr_dspy.caching import disable_cache
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, FileAllowance, Secret

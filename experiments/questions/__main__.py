@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from experiments.questions.config import known_configs
-from optimize.engine.options import add_model, guarded
+from optimize.command.guarded import guarded
+from optimize.command.options import add_model
 from pdr_dspy.data_options import add_reading
 
 QUESTIONS = ("frontier", "distillers", "oracle", "training")

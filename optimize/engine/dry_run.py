@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from optimize.engine.inputs import Problems
-from optimize.engine.options import Sizes
-from optimize.objectives.criteria import Objectives
+from optimize.inputs.problems import Problems
 from optimize.objectives.loads import problems_at
 from optimize.reporting.numbers import amount
+from optimize.request.search import SearchRequest
+from optimize.space.estimate import Estimate, estimate
 from optimize.space.shapes import Choice
-from optimize.space.space import Candidate, Space
+from optimize.space.space import Space
 from optimize.space.title import cap_text, title
 from pdr_dspy.data.showing import described
 
@@ -32,33 +32,10 @@ class RandomChoices:
         return self.rng.choice(list(choices))
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a number of workflows takes on a number of problems: calls, and generated tokens at most."""
-
-    calls: float
-    tokens: float
-
-
-def estimate(candidates: Sequence[Candidate], runs: int) -> Estimate:
-    """The sum over candidates of `runs` solved problems each."""
-    return Estimate(runs * sum(c.plan.calls for c in candidates), runs * sum(c.plan.total_tokens for c in candidates))
-
-
-def describe(
-    space: Space,
-    sizes: Sizes,
-    problems: Problems,
-    *,
-    model: str,
-    name: str,
-    samples: int,
-    seed: int,
-    loads: Sequence[int],
-    objectives: Objectives,
-) -> str:
+def describe(space: Space, request: SearchRequest, problems: Problems, *, model: str) -> str:
     """The text of `--dry-run`."""
-    dice = RandomChoices(random.Random(seed))
+    sizes, samples, objectives = request.sizes, request.samples, request.objectives
+    dice = RandomChoices(random.Random(request.seed))
     draws = [space.suggest(dice) for _ in range(DRAWS)]
     baselines = space.baselines()
     each = len(problems.search) * samples
@@ -73,7 +50,7 @@ def describe(
             based.tokens + rest * mean.tokens,
         ),
     ]
-    for load, count in problems_at(loads, len(problems.report)).items():
+    for load, count in problems_at(request.load, len(problems.report)).items():
         final = count * samples
         reported = estimate(list(baselines.values()), final)
         members = sizes.front * final
@@ -81,7 +58,7 @@ def describe(
             (
                 "report",
                 f"{sizes.front} + {len(baselines)} workflows x {final} runs"
-                + (f" at load {load}" if loads[1:] else ""),
+                + (f" at load {load}" if request.load[1:] else ""),
                 reported.calls + members * mean.calls,
                 reported.tokens + members * mean.tokens,
             )
@@ -90,7 +67,7 @@ def describe(
     lines = [
         described(problems.whole, style=space.formats[0], rule=problems.rule),
         "",
-        f"study      {name}",
+        f"study      {request.name}",
         f"model      {model}, context {space.context or 'unknown'}",
         f"budget     {space.budget} a problem",
         f"problems   {len(problems.search)} of {problems.search_all} for the search, {len(problems.report)} of "

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from optimize.engine.entries import earned
 from optimize.engine.loop import Ending
-from optimize.engine.options import UI_COMMAND
+from optimize.engine.prepared import Prepared
 from optimize.objectives.front import Title
+from optimize.objectives.loads import LoadLevel
 from optimize.objectives.measurement import Measurement
 from optimize.reporting import load_plot
 from optimize.reporting.diagnosis import diagnosis, remarks
 from optimize.reporting.drawings import FRONT, drawings, front_name, label, trial_dot
+from optimize.reporting.mlflow_ui import UI_COMMAND
 from optimize.reporting.pages import Page, as_page
 from optimize.reporting.plots import Dot, as_html, as_png
 from optimize.reporting.report import Report, Row, ordered
 from optimize.reporting.report_data import as_data, as_json
 from optimize.reporting.table import as_markdown, as_text
-from optimize.reporting.uncounted import lost, reading
+from optimize.reporting.uncounted import Reading, lost, reading
+from optimize.request.measure import MeasureRequest
 from optimize.study.fingerprint import FINGERPRINT
 from optimize.study.trials import METRICS
 from pdr_dspy.markdown import plain
 from pdr_dspy.secrets.redaction import redacted, without_known
 from pdr_dspy.terminal import name_of
-
-if TYPE_CHECKING:
-    from optimize.engine.session import Session
-
 
 FILES: dict[Title, str] = {"best": "winner.yaml", "near": "near.yaml", "knee": "knee.yaml"}
 """The winners' workflows in the study's directory."""
@@ -43,92 +40,99 @@ class Outcome:
     """A search that has ended and been reported on.
 
     Attributes:
-        session: The search.
+        prepared: The search.
         rows: The workflows of the report with their numbers.
+        levels: The loads that the report was measured at, the search's first.
+        opened: What was counted when the search began.
         ending: How the search phase ended.
         searched, elapsed: Seconds of the search phase, and of all of it.
+        scattered: Whether workers of the study have other directories.
     """
 
-    session: Session
-    rows: list[Row]
+    prepared: Prepared
+    rows: Sequence[Row]
+    levels: tuple[LoadLevel, ...]
+    opened: Reading
     ending: Ending
     searched: float
     elapsed: float
+    scattered: bool
 
-    def tell(self) -> None:
-        """Write the files, log them, print the table."""
+    def tell(self) -> Report:
+        """Write the files, log them, print the table; the report."""
         rows = earned(self.rows)
         report = Report(
-            study=self.session.study.name,
-            model=self.session.endpoint.identity.model,
-            budget=str(self.session.budget),
-            data=self.session.options.data,
-            load=self.session.endpoint.load,
-            in_flight=self.session.levels[0].in_flight,
-            objectives=self.session.study.objectives,
-            search_problems=len(self.session.problems.search),
-            report_problems=len(self.session.problems.report),
-            samples=self.session.options.samples,
-            rows=ordered(rows, self.session.study.objectives),
-            levels=tuple(reversed(self.session.levels)) if len(self.session.levels) > 1 else (),
-            format=next(iter(self.session.space.formats), ""),
+            study=self.prepared.study.name,
+            model=self.prepared.endpoint.identity.model,
+            budget=str(self.prepared.request.budget),
+            data=self.prepared.request.data,
+            load=self.prepared.endpoint.load,
+            in_flight=self.levels[0].in_flight,
+            objectives=self.prepared.study.objectives,
+            search_problems=len(self.prepared.problems.search),
+            report_problems=len(self.prepared.problems.report),
+            samples=self.prepared.request.samples,
+            rows=ordered(rows, self.prepared.study.objectives),
+            levels=self.levels[::-1] if len(self.levels) > 1 else (),
+            format=next(iter(self.prepared.space.formats), ""),
         )
         artifacts = {"front.json": as_json(report), "report.md": as_markdown(report)}
         best = next((row for row in rows if row.winner), None)
         artifacts |= {FILES[won]: _winner(row, report) for row in rows for won in row.titles}
         for name in set(FILES.values()) - set(artifacts):
-            (self.session.state.path / name).unlink(missing_ok=True)  # of an earlier run, whose word it is no more
-        study, spent = self.session.study, self.session.allowance.spent
+            (self.prepared.state.path / name).unlink(missing_ok=True)  # of an earlier run, whose word it is no more
+        study, spent = self.prepared.study, self.prepared.allowance.spent
         page = Page(study.name, study.noted(FINGERPRINT), study.complete, spent, as_data(report))
         artifacts["report.html"] = as_page(page)
         for name, text in artifacts.items():
-            self.session.state.write(name, text)
+            self.prepared.state.write(name, text)
         figures = self._figures(report)
         for name, (sheet, png) in figures.items():
             if png is not None:
-                self.session.state.write(f"{name}.html", sheet)
-                self.session.state.write(f"{name}.png", png)
-        self.session.tracking.close(
+                self.prepared.state.write(f"{name}.html", sheet)
+                self.prepared.state.write(f"{name}.png", png)
+        self.prepared.tracking.close(
             "FINISHED",
-            metrics=_metrics(best, len(self.session.study.complete)),
+            metrics=_metrics(best, len(self.prepared.study.complete)),
             artifacts=artifacts,
             figures=figures,
             summary=_summary(best, report),
         )
-        for warning in self.session.endpoint.stats.warnings:
+        for warning in self.prepared.endpoint.stats.warnings:
             print(f"note: {warning}", file=sys.stderr)
         print(f"\n{as_text(report)}\n")
-        complete = self.session.study.complete
+        complete = self.prepared.study.complete
         given_up = sum(bool(t.user_attrs[METRICS].get("given_up")) for t in complete)
         print(
             f"{len(complete)} trials ({self.ending}"
             f"{f'; {given_up} given up before their last problem' if given_up else ''}), "
             f"search {self.searched:.0f} s, all {self.elapsed:.0f} s"
         )
-        whole = "by the workers in this directory" if self.session.scattered else "all its runs together"
-        print(f"generated for this study, {whole}: {self.session.allowance.spent:,} tokens")
-        if line := lost(self.session.opened, reading(self.session.endpoint)):
+        whole = "by the workers in this directory" if self.scattered else "all its runs together"
+        print(f"generated for this study, {whole}: {self.prepared.allowance.spent:,} tokens")
+        if line := lost(self.opened, reading(self.prepared.endpoint)):
             print(f"among them, in this run: {line}")
         if any(row.measured.accuracy for row in rows):  # else `_nobody` has it
-            for line in remarks([(row.name, row.measured) for row in rows], self.session.space.formats):
+            for line in remarks([(row.name, row.measured) for row in rows], self.prepared.space.formats):
                 print(line)
         if best is None:
             print(self._nobody())
         else:
             path = self._path("winner.yaml")
-            print(f"winner: {best.name}, {path}\n  {_run_command(self.session.options, path)}")
+            print(f"winner: {best.name}, {path}\n  {_run_command(self.prepared.request, path)}")
             words: dict[Title, str] = {"near": f"{study.objectives.least} within a point", "knee": "knee"}
             others = {title: row for row in rows for title in row.titles if title in words}
             if any(row is not best for row in others.values()):
                 told = (f"{words[t]}: {others[t].name}, {FILES[t]}" for t in words if t in others)
                 print("; ".join(told))
         print(f"report: {self._path('report.html')}, {self._path('report.md')}\nruns:   {UI_COMMAND}")
+        return report
 
     def _nobody(self) -> str:
         """Why there is no winner, and what to do about it."""
-        study = self.session.study
+        study = self.prepared.study
         searched = [Measurement.from_dict(t.user_attrs[METRICS]) for t in study.complete]
-        if why := diagnosis([*(row.measured for row in self.rows), *searched], self.session.space.formats):
+        if why := diagnosis([*(row.measured for row in self.rows), *searched], self.prepared.space.formats):
             return f"no winner: {why}"
         won = next((row for row in self.rows if row.winner), None)
         if won is not None and won.searched is not None:
@@ -151,7 +155,7 @@ class Outcome:
 
     def _figures(self, report: Report) -> Mapping[str, tuple[str, bytes | None]]:
         """Figures as HTML, and the plots of fronts as pictures as well."""
-        objectives, trials = report.objectives, self.session.study.feasible
+        objectives, trials = report.objectives, self.prepared.study.feasible
         reported = [
             Dot(row.name, row.title, row.measured.point(objectives), row.measured.low, row.measured.high, row.baseline)
             for row in report.rows
@@ -171,7 +175,7 @@ class Outcome:
         return figures | ({"pareto_loads": load_plot.figures(report)} if report.levels else {})
 
     def _path(self, name: str) -> str:
-        path = self.session.state.path / name
+        path = self.prepared.state.path / name
         return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
@@ -207,10 +211,10 @@ def _winner(row: Row, report: Report) -> str:
     return redacted("".join(f"# {name_of(line)}\n" for line in lead)) + without_known(row.workflow)
 
 
-def _run_command(options: argparse.Namespace, workflow: str) -> str:
-    parts = ["python", "optimize/run.py", workflow, "--budget", options.budget]
-    parts += [part for url in options.endpoint or [] for part in ("--endpoint", url)]
+def _run_command(request: MeasureRequest, workflow: str) -> str:
+    parts = ["python", "optimize/run.py", workflow, "--budget", str(request.budget)]
+    parts += [part for url in request.endpoint for part in ("--endpoint", url)]
     for name in ("model", "inputs", "answer"):
-        if getattr(options, name):
-            parts += [f"--{name}", str(getattr(options, name))]
-    return shlex.join([*parts, "--data", options.data])
+        if getattr(request, name):
+            parts += [f"--{name}", str(getattr(request, name))]
+    return shlex.join([*parts, "--data", request.data])

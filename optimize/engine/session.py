@@ -5,71 +5,60 @@ Of several workers the last one to leave the search reports; the others say who 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from optuna.exceptions import StorageInternalError
 
 from optimize.engine.coordination import await_turn, elsewhere, end_tracking, meet, say, scattered
 from optimize.engine.entries import Entry, entries, measure_all, over_loads
-from optimize.engine.inputs import Problems
 from optimize.engine.interrupts import interruptible
 from optimize.engine.loop import Ending, Search
-from optimize.engine.options import INTERRUPTED, Sizes
 from optimize.engine.outcome import Outcome
+from optimize.engine.prepared import Prepared
+from optimize.engine.result import SearchResult
 from optimize.engine.spending import reporting, spent_text
-from optimize.engine.tracking import Tracking
 from optimize.objectives.evaluator import Evaluator
 from optimize.objectives.front import Point
-from optimize.objectives.loads import LoadLevel, apart, parse_loads, problems_at
+from optimize.objectives.loads import LoadLevel, apart, problems_at
 from optimize.objectives.measurement import Measurement, scores
 from optimize.objectives.racing import Beaten, Scores, beaten, rungs
 from optimize.reporting.progress import Progress
 from optimize.reporting.report import Row, mean_in_flight
 from optimize.reporting.uncounted import reading
-from optimize.space.space import Space
 from optimize.space.title import title
-from optimize.study.state import StateDir
-from optimize.study.study import Study
 from optimize.study.trials import TRACKED, Suggestion, baseline_of
 from optimize.study.workers import Turn
-from pdr_dspy.budget import Budget
 from pdr_dspy.data import Dataset
-from pdr_dspy.endpoint import Endpoint, FileAllowance
 from pdr_dspy.evaluation import Evaluation, ProblemResult
-from pdr_dspy.secrets.credentials import without_password
 
 
-@dataclass
 class Session:
-    """A search that may spend: everything it needs is there and was checked."""
+    """Runs a search: trials, report, files.
 
-    options: argparse.Namespace
-    budget: Budget
-    sizes: Sizes
-    problems: Problems
-    state: StateDir
-    endpoint: Endpoint
-    space: Space
-    study: Study
-    tracking: Tracking
-    allowance: FileAllowance
+    Args:
+        prepared: Everything it needs, checked.
+    """
 
-    def __post_init__(self) -> None:
-        self.parts = problems_at(parse_loads(self.options.load), len(self.problems.report))
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.request, self.problems, self.space = prepared.request, prepared.problems, prepared.space
+        self.state, self.endpoint, self.study = prepared.state, prepared.endpoint, prepared.study
+        self.tracking, self.allowance = prepared.tracking, prepared.allowance
+        self.sizes = self.request.sizes
+        self.parts = problems_at(self.request.load, len(self.problems.report))
         self.levels: list[LoadLevel] = []
         self.begun = 0
-        self.evaluator = Evaluator(self.endpoint, self.budget, self.options.seed, self.options.samples)
+        self.evaluator = Evaluator(self.endpoint, self.request.budget, self.request.seed, self.request.samples)
 
-    def run(self) -> int:
-        """Search, report, tell; the exit code."""
+    def run(self, command: str = "") -> SearchResult:
+        """Search, report, tell; `command` is told where it is interrupted."""
         say(
             f"study {self.study.name} in {self.state.path} ({len(self.study.complete)} trials so far), "
             f"{self.endpoint.identity.model}, {len(self.problems.search)} problems a trial, load {self.endpoint.load}"
@@ -78,27 +67,40 @@ class Session:
             meet(workers, self.state)
             if self.allowance.limit is not None and self.scattered:
                 say(f"--spend is kept by the workers in {self.state.path}; those elsewhere count for themselves")
-        self.opened = reading(self.endpoint)
+        opened = reading(self.endpoint)
         began = time.monotonic()
-        outcome = interruptible(self._work)
-        if outcome is None:
+        found = interruptible(self._work)
+        if found is None:
             self.study.hurry()
             after = ""
             with suppress(StorageInternalError):  # it was being waited for: what it holds is as it was
                 end_tracking(self.study.workers, self.tracking, "KILLED")
                 after = f" after {len(self.study.complete)} trials"
-            print(f"\nstopped{after}; the same command goes on:\n  {_command()}")
-            return INTERRUPTED
-        if isinstance(outcome, Turn):
+            again = f"the same command goes on:\n  {command}" if command else "the same request goes on"
+            print(f"\nstopped{after}; {again}")
+            return self._ended("interrupted")
+        if isinstance(found, Turn):
             self.tracking.leave()
-            say(elsewhere(outcome, len(self.study.complete)))
-            return 0
-        rows, ending, seconds = outcome
+            say(elsewhere(found, len(self.study.complete)))
+            return self._ended("elsewhere")
+        rows, ending, seconds = found
         self.tracking.settle({t.number for t in self.study.complete})
-        Outcome(self, rows, ending, seconds, time.monotonic() - began).tell()
+        report = Outcome(
+            self.prepared,
+            rows,
+            levels=tuple(self.levels),
+            opened=opened,
+            ending=ending,
+            searched=seconds,
+            elapsed=time.monotonic() - began,
+            scattered=self.scattered,
+        ).tell()
         if workers:
             workers.reported(f"{platform.node()}:{self.state.path}")
-        return 0
+        return replace(self._ended("reported"), report=report)
+
+    def _ended(self, ending: Literal["reported", "interrupted", "elsewhere"]) -> SearchResult:
+        return SearchResult(ending, self.study.name, self.state.path)
 
     @property
     def scattered(self) -> bool:
@@ -153,7 +155,7 @@ class Session:
                     progress.problem(suggestion.number, result.failure)
 
                 # Baselines are in the report whatever they do.
-                if suggestion.baseline or not self.options.racing:
+                if suggestion.baseline or not self.request.racing:
                     return await self.evaluator.measure(workflow, data, on_result=on_result)
                 return await self.evaluator.race(workflow, data, judge, on_result=on_result)
 
@@ -175,7 +177,7 @@ class Session:
                 record,
                 progress,
                 self.sizes.trials,
-                jobs=self.options.jobs,
+                jobs=self.request.jobs,
                 seconds=self.sizes.timeout,
             )
             try:
@@ -190,9 +192,9 @@ class Session:
         """
         if self.allowance.limit is None:
             return
-        runs = sum(self.parts.values()) * self.options.samples
+        runs = sum(self.parts.values()) * self.request.samples
         chosen = entries(self.study, self.space, self.sizes.front)
-        self.allowance.kept = round(reporting(chosen, runs, self.options.jobs))
+        self.allowance.kept = round(reporting(chosen, runs, self.request.jobs))
 
     def _judge(self, seen: Evaluation, rivals: dict[int, Scores]) -> Beaten | None:
         objectives = self.study.objectives
@@ -232,7 +234,7 @@ class Session:
         async def record(entry: Entry, measured: Measurement) -> None:
             await self.tracking.reported(entry.run, apart(measured, own) if own else measured)
 
-        return await measure_all(chosen, measure, record, progress, stop, jobs=self.options.jobs)
+        return await measure_all(chosen, measure, record, progress, stop, jobs=self.request.jobs)
 
     def _progress(
         self,
@@ -247,8 +249,8 @@ class Session:
         return Progress(
             phase,
             total=total,
-            problems=problems * self.options.samples,
-            latency=self.options.latency,
+            problems=problems * self.request.samples,
+            latency=self.request.latency,
             tokens=lambda: self.endpoint.stats.fresh_tokens,
             done=done,
             seconds=seconds,
@@ -258,9 +260,3 @@ class Session:
             costs=self.study.objectives.costs,
             formats=formats,
         )
-
-
-def _command() -> str:
-    import shlex
-
-    return shlex.join(["python", *map(without_password, sys.argv)])

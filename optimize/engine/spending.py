@@ -1,4 +1,4 @@
-"""`--spend`: what a whole study may generate, and what of it must be left for its report. Pure."""
+"""What of a study's `--spend` must be left for its report. Pure."""
 
 from __future__ import annotations
 
@@ -6,30 +6,10 @@ from collections.abc import Sequence
 
 from optimize.engine.entries import Entry
 from optimize.reporting.numbers import amount
-from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileAllowance
-from pdr_dspy.errors import BudgetError, InputError
 
 MARGIN = 1.25
 """The report's problems are others than the search's: it may take so much more than the search's means say."""
-
-
-def parse_spend(text: str | None) -> int | None:
-    """The limit of a text such as `tokens=50m`; None for none.
-
-    Raises:
-        InputError: not such a text.
-    """
-    if text is None:
-        return None
-    mend = "Write it like tokens=50m (k = 1000, m = 1000000)"
-    try:
-        budget = parse_budget(text)
-    except BudgetError as error:
-        raise InputError("--spend", error.problem, mend) from error
-    if budget.tokens is None or budget.total is not None or budget.seconds is not None:
-        raise InputError("--spend", f"{text!r} is not a number of tokens", mend)
-    return budget.tokens
 
 
 def reporting(entries: Sequence[Entry], runs: int, joining: int) -> float:

@@ -6,16 +6,17 @@ later. Workers that begin it at the same instant take those that were written fi
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from optuna.storages import BaseStorage, RDBStorage
 
-from optimize.engine.inputs import Problems
-from optimize.proposals.ask import Ask, proposer
+from optimize.inputs.problems import Problems
 from optimize.proposals.propose import propose
-from optimize.proposals.values import Proposals
+from optimize.proposals.proposer import proposer
+from optimize.request.proposing import ProposalRequest
+from optimize.request.search import SearchRequest
+from optimize.space.proposals import Proposals
 from optimize.space.space import PROPOSALS, Space
 from optimize.study.facts import Facts
 from optimize.study.fingerprint import FINGERPRINT, described
@@ -25,9 +26,7 @@ from pdr_dspy.errors import InputError
 
 
 def joined(
-    ask: Ask | None,
-    options: argparse.Namespace,
-    name: str,
+    request: SearchRequest,
     directory: Path,
     space: Space,
     problems: Problems,
@@ -37,9 +36,7 @@ def joined(
     """The proposals that a study is searched with; None without any.
 
     Args:
-        ask: What is asked for.
-        options: The command line.
-        name: The study's.
+        request: What is asked for.
         directory: The study's, with its completions.
         space: What is searched, without proposals.
         problems: The data.
@@ -51,9 +48,10 @@ def joined(
         EndpointError: the proposer can't be used.
         SpendExhausted: the allowance has no room for them.
     """
+    ask, name = request.proposals, request.name
     if ask is None:
         return None  # a study that has proposals refuses to go on without them
-    storage = open_storage(options.storage, directory)
+    storage = open_storage(request.storage, directory)
     facts = Facts(storage, name) if isinstance(storage, RDBStorage) else None  # else one process has the study
     kind = f"{PROPOSALS} {ask.count}"
     found = _kept(storage, name, ask)
@@ -61,7 +59,7 @@ def joined(
         found = Proposals.from_dict(written[0])
     if found is None:
         tried, stages = space.for_proposals()
-        with proposer(ask, endpoint, options, FileStore(directory / "store"), allowance) as writer:
+        with proposer(ask, endpoint, request, FileStore(directory / "store"), allowance) as writer:
             _say(
                 f"{writer.identity.model} writes {ask.count} new instructions for each of {', '.join(stages)}, "
                 f"from what {tried.workflow.name} does on problems of the search"
@@ -73,14 +71,14 @@ def joined(
                 data=problems.search,
                 searched=endpoint,
                 proposer=writer,
-                seed=options.seed,
+                seed=request.seed,
             )
         found = made if facts is None else Proposals.from_dict(facts.settle(kind, made.as_dict()))
     _tell(found)
     return found
 
 
-def _kept(storage: BaseStorage, name: str, ask: Ask) -> Proposals | None:
+def _kept(storage: BaseStorage, name: str, ask: ProposalRequest) -> Proposals | None:
     study = next((s for s in storage.get_all_studies() if s.study_name == name), None)
     if study is None or FINGERPRINT not in study.user_attrs:
         return None

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from optimize.proposals.ask import ATTEMPTS
 from optimize.proposals.attempts import attempts
 from optimize.proposals.check import leak, longest, objection
 from optimize.proposals.pipeline import pipeline, source
-from optimize.proposals.values import Method, Proposals, Refusal
+from optimize.proposals.proposer import ATTEMPTS
 from optimize.proposals.write import InstructionWriter
+from optimize.space.proposals import Method, Proposals, Refusal
 from optimize.space.space import Candidate
 from pdr_dspy import bridge
 from pdr_dspy.data import Dataset

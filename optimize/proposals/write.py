@@ -22,7 +22,7 @@ from dspy.teleprompt.gepa.instruction_proposal import InstructionProposer
 from optimize.proposals.attempts import Attempt
 from optimize.proposals.pipeline import ParallelDistillRefine
 from optimize.proposals.size import GROUNDED, USUAL_CONTEXT, caps
-from optimize.proposals.values import Method
+from optimize.space.proposals import Method
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.data import Dataset
 from pdr_dspy.endpoint import Endpoint

@@ -52,3 +52,8 @@ def caps(tokens: int, context: int | None) -> tuple[int, ...]:
     usable = tokens if context is None else min(tokens, context)
     found = (int(part * usable) for part in _PARTS)
     return (WHOLE, *(cap for cap in found if cap >= LEAST))
+
+
+def usual_formats(recommended: Format | None) -> tuple[Format, ...]:
+    """Formats that a search chooses from where nobody says: what the model's card recommends, else the usual."""
+    return FORMATS if recommended is None else (recommended,)

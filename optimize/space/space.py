@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from optimize.proposals.values import Proposals
 from optimize.space.choices import KS, TEMPERATURES
+from optimize.space.proposals import Proposals
 from optimize.space.shapes import CHAIN_DISTILLERS, DISTILLERS, WHOLE, Choice, Params, build, parse_topology
 from pdr_dspy.budget import Budget
 from pdr_dspy.errors import BudgetError, InputError, WorkflowError

@@ -151,7 +151,7 @@ def reason(error: Exception) -> str:
     return redacted(f"{type(error).__name__}: {said}" if said else type(error).__name__)
 
 
-def gone(error: StorageInternalError) -> InputError:
+def unreachable(error: StorageInternalError) -> InputError:
     """What to tell a person whose search ended because its database failed."""
     orig = getattr(error.__cause__, "orig", None)
     full = getattr(orig, "sqlstate", None) in _FULL or _SQLITE_FULL in str(orig)

@@ -98,7 +98,7 @@ class StoredStudy:
     grader: str | None
 
 
-def begun(storage: BaseStorage, name: str) -> StoredStudy | None:
+def stored_study(storage: BaseStorage, name: str) -> StoredStudy | None:
     """What the study of this name holds to; None where there is no such study yet."""
     try:
         attrs = storage.get_study_user_attrs(storage.get_study_id_from_name(name))

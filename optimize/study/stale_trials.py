@@ -24,7 +24,7 @@ START = "start"
 INTERRUPTED = "interrupted"
 RETRY_OF = "retry_of"
 
-Gone = Callable[[str], bool]
+HasEnded = Callable[[str], bool]
 """Whether the worker of this name has surely ended."""
 
 
@@ -37,13 +37,13 @@ class StaleTrials:
     Args:
         study: The study.
         storage: Where it is.
-        gone: Who is known to be dead.
+        ended: Who is known to be dead.
     """
 
-    def __init__(self, study: optuna.Study, storage: RDBStorage, gone: Gone) -> None:
+    def __init__(self, study: optuna.Study, storage: RDBStorage, ended: HasEnded) -> None:
         self._study = study
         self._storage = storage
-        self._gone = gone
+        self._ended = ended
         interval = storage.get_heartbeat_interval() or 0
         self._liveness = Liveness(storage.grace_period or 2 * interval, interval)
 
@@ -53,7 +53,7 @@ class StaleTrials:
         silent = self._liveness.silent({t._trial_id: t.user_attrs.get(BEAT) for t in running})
         for trial in running:
             owner = trial.user_attrs.get(OWNER)
-            if trial._trial_id in silent or (owner is not None and self._gone(owner)):
+            if trial._trial_id in silent or (owner is not None and self._ended(owner)):
                 fail(self._storage, trial._trial_id)
 
 

@@ -99,7 +99,7 @@ class StateDir:
                 file.write(f"{uuid.uuid4().hex}\n")
         return path.read_text(encoding="utf-8").partition("\n")[0]
 
-    def gone(self, owner: str) -> bool:
+    def ended(self, owner: str) -> bool:
         """Whether a worker (`host:name`) has surely ended: it worked here on this machine, and dropped its lock."""
         host, _, name = owner.rpartition(":")
         path = self._workers / f"{name}.lock"

@@ -34,7 +34,7 @@ from optimize.study.claims import DUPLICATE_OF, KEY, STARTED, TAKEN, owed, verdi
 from optimize.study.database import Database
 from optimize.study.fingerprint import FINGERPRINT, agree, check_fingerprint
 from optimize.study.heartbeat import Heartbeat
-from optimize.study.stale_trials import INTERRUPTED, OWNER, RETRY_OF, START, Gone, StaleTrials, lost, superseded
+from optimize.study.stale_trials import INTERRUPTED, OWNER, RETRY_OF, START, HasEnded, StaleTrials, lost, superseded
 from optimize.study.trials import SCORES, Suggestion, Trials, baseline_of
 from optimize.study.workers import Workers
 from pdr_dspy.errors import InputError
@@ -56,7 +56,7 @@ class Study(Trials):
         owner: Who leaves trials running (a directory; a worker of several); only one living process may have it.
         limits: What makes a trial infeasible beside its budget.
         objectives: What is weighed.
-        gone: Which workers are known to be dead, where several may search.
+        ended: Which workers are known to be dead, where several may search.
         sampling: How suggestions are made.
 
     Attributes:
@@ -77,7 +77,7 @@ class Study(Trials):
         owner: str,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         objectives: Objectives = Objectives(),  # noqa: B008 (frozen)
-        gone: Gone = lambda _: False,
+        ended: HasEnded = lambda _: False,
         sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
     ) -> None:
         self.name = name
@@ -102,8 +102,8 @@ class Study(Trials):
         self.workers: Workers | None = None
         if isinstance(storage, RDBStorage):
             self._heartbeat = Heartbeat(storage)
-            self.workers = Workers(storage, name, self._owner, gone, self._heartbeat)
-            self._stale = StaleTrials(self._study, storage, gone)
+            self.workers = Workers(storage, name, self._owner, ended, self._heartbeat)
+            self._stale = StaleTrials(self._study, storage, ended)
             try:
                 agree(self.workers, name, plain)
             except InputError:

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from optimize.study.facts import Facts
 from optimize.study.heartbeat import Heartbeat
-from optimize.study.stale_trials import OWNER, Gone, StaleTrials, fail
+from optimize.study.stale_trials import OWNER, HasEnded, StaleTrials, fail
 
 ROLE = "role"
 PLACE = "place"
@@ -46,16 +46,16 @@ class Workers(Facts):
         storage: Where the study is.
         name: The study's name.
         owner: This worker's name, which no other has.
-        gone: Who is known to be dead.
+        ended: Who is known to be dead.
         heartbeat: Gives signs of life.
     """
 
-    def __init__(self, storage: RDBStorage, name: str, owner: str, gone: Gone, heartbeat: Heartbeat) -> None:
+    def __init__(self, storage: RDBStorage, name: str, owner: str, ended: HasEnded, heartbeat: Heartbeat) -> None:
         super().__init__(storage, name)
         self.owner = owner
         self._storage = storage
         self._heartbeat = heartbeat
-        self._stale = StaleTrials(self._study, storage, gone)
+        self._stale = StaleTrials(self._study, storage, ended)
         self._report: Trial | None = None
         self._known = {t.number for t in self._all("report", TrialState.COMPLETE)}
         self._me: Trial | None = self._begin("worker")

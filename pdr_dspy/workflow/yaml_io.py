@@ -17,7 +17,7 @@ from pdr_dspy.errors import WorkflowError
 from pdr_dspy.prompts import catalogue
 from pdr_dspy.regular import other_kind
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
-from pdr_dspy.workflow.marks import LONGEST, TooMuch, lines, read
+from pdr_dspy.workflow.marks import LONGEST, Marked, TooMuch, lines, read
 from pdr_dspy.workflow.prompting import OWN, PROMPTED, Instruction
 from pdr_dspy.workflow.schema import Workflow
 
@@ -30,12 +30,21 @@ def load_workflow(path: Path | str) -> Workflow:
     Raises:
         WorkflowError: the file can't be read, or what it says can't be run; names line, key and mend.
     """
+    return parse_workflow(file_text(path), source=str(path))
+
+
+def file_text(path: Path | str) -> str:
+    """The text of a YAML file, no more of it than may be read.
+
+    Raises:
+        WorkflowError: it can't be read.
+    """
     file = Path(path)
     try:
         if kind := other_kind(file):
             raise OSError(0, f"it is {kind}")
         with file.open(encoding="utf-8") as opened:
-            text = opened.read(LONGEST + 1)
+            return opened.read(LONGEST + 1)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         others = sorted(p.name for p in file.parent.glob("*") if p.suffix in _SUFFIXES) if file.parent.is_dir() else []
         mend = f"In {file.parent} there are {', '.join(others)}" if others else "Write the path of a YAML file"
@@ -47,7 +56,6 @@ def load_workflow(path: Path | str) -> Workflow:
             else "it is no path"
         )
         raise WorkflowError(str(path), f"can't be read ({reason})", mend) from None
-    return parse_workflow(text, source=str(path))
 
 
 def parse_workflow(text: str, source: str = "") -> Workflow:
@@ -60,25 +68,41 @@ def parse_workflow(text: str, source: str = "") -> Workflow:
     Raises:
         WorkflowError: the text is no YAML, or what it says can't be run; `field` is like `rounds[1].width (line 5)`.
     """
-    place = f" of {source}" if source else ""
-    try:
-        marked = read(text)
-    except yaml.YAMLError as error:
-        raise _no_yaml(error, place) from None
-    except RecursionError:
-        raise WorkflowError(source or "workflow", "it is nested too deeply", "Close its brackets") from None
-    except TooMuch as error:
-        raise WorkflowError(source or "workflow", f"it is not YAML that can be read ({error})", error.mend) from None
-    if twice := marked.twice:
-        where = f"{field(twice.path)} (line {twice.second}{place})"
-        raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
+    marked = marked_yaml(text, source)
     try:
         return _validate(marked.data)
     except _Refused as refused:
         line = lines(marked.root)
         first = min(refused.complaints, key=lambda c: line(c.path))
+        place = f" of {source}" if source else ""
         where = f"{field(first.path)} (line {line(first.path)}{place})"
         raise WorkflowError(where, first.problem, first.mend) from None
+
+
+def marked_yaml(text: str, source: str = "", what: str = "workflow") -> Marked:
+    """The data of YAML text, with the lines it stands on.
+
+    Args:
+        text: The YAML.
+        source: Name of the file for error messages.
+        what: What it is to be, for error messages.
+
+    Raises:
+        WorkflowError: the text is no YAML, too much of it, or has a key twice.
+    """
+    place = f" of {source}" if source else ""
+    try:
+        marked = read(text)
+    except yaml.YAMLError as error:
+        raise _no_yaml(error, what, place) from None
+    except RecursionError:
+        raise WorkflowError(source or what, "it is nested too deeply", "Close its brackets") from None
+    except TooMuch as error:
+        raise WorkflowError(source or what, f"it is not YAML that can be read ({error})", error.mend) from None
+    if twice := marked.twice:
+        where = f"{field(twice.path)} (line {twice.second}{place})"
+        raise WorkflowError(where, f"the key stands on line {twice.first} already", "Keep one of the two")
+    return marked
 
 
 def build_workflow(data: Mapping[str, Any]) -> Workflow:
@@ -140,10 +164,10 @@ def _validate(data: Any) -> Workflow:
     return workflow
 
 
-def _no_yaml(error: yaml.YAMLError, place: str) -> WorkflowError:
+def _no_yaml(error: yaml.YAMLError, what: str, place: str) -> WorkflowError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read"
-    where = f"workflow (line {mark.line + 1}{place})" if mark is not None else f"workflow{place}"
+    where = f"{what} (line {mark.line + 1}{place})" if mark is not None else f"{what}{place}"
     return WorkflowError(where, f"not YAML: {problem}", "Mind indentation, brackets, colons and quotes near that line")
 
 

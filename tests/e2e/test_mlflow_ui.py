@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimize.engine.options import UI_COMMAND
+from optimize.reporting.mlflow_ui import UI_COMMAND
 
 from .conftest import STUDY, TRIALS, Searched
 from .support import shows, text, until

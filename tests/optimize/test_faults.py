@@ -15,7 +15,7 @@ import pytest
 from fakes.vllm import HANG, RESET, Call, FakeVLLM, Reply, too_many, unavailable
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
-from optimize.engine.options import REFUSED
+from optimize.command.guarded import REFUSED
 from pdr_dspy.endpoint import EndpointSettings, FileAllowance
 
 slow = pytest.mark.slow
@@ -28,7 +28,7 @@ def settings(timeout: float) -> Callable[..., EndpointSettings]:
 
     def made(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
         return EndpointSettings(
-            urls, name, load=int(options.load), thinking=options.thinking, timeout=timeout, backoff=0.02
+            urls, name, load=options.most_in_flight, thinking=options.thinking, timeout=timeout, backoff=0.02
         )
 
     return made
@@ -37,7 +37,7 @@ def settings(timeout: float) -> Callable[..., EndpointSettings]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again at once."""
-    monkeypatch.setattr("optimize.engine.inputs._settings", settings(60.0))
+    monkeypatch.setattr("optimize.inputs.model._settings", settings(60.0))
 
 
 def measured() -> list[tuple[Any, ...]]:
@@ -76,7 +76,7 @@ def test_a_fifth_of_all_requests_failing_changes_no_number(
     model.calls.clear()
 
     model.answer = faulty(0.2)
-    monkeypatch.setattr("optimize.engine.inputs._settings", settings(4.0))  # what hangs is given up soon
+    monkeypatch.setattr("optimize.inputs.model._settings", settings(4.0))  # what hangs is given up soon
     assert search(command, model, data, "faulty") == 0
     assert measured() == calm
     stormy = json.loads((tmp_path / "faulty" / "s" / "front.json").read_text())

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from optimize.engine.options import REFUSED
+from optimize.command.guarded import REFUSED
 from optimize.study.storages import open_storage
 from optimize.study.study import DUPLICATE_OF, KEY
 from optimize.study.trials import METRICS

@@ -8,7 +8,7 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.engine.options import REFUSED
+from optimize.command.guarded import REFUSED
 from optimize.objectives.criteria import Latency, Objectives
 from optimize.objectives.front import Point
 from optimize.objectives.limits import Limits, parse_limits

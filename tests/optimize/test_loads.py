@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_support import Command
 
+from optimize.command.guarded import REFUSED
 from optimize.engine.entries import over_loads
-from optimize.engine.options import REFUSED
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.loads import FEWEST, LoadLevel, check_loads, parse_loads, problems_at
 from optimize.objectives.measurement import measurement

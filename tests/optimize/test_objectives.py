@@ -9,7 +9,7 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.engine.options import REFUSED
+from optimize.command.guarded import REFUSED
 from optimize.objectives.criteria import Latency, Objectives, parse_objectives
 from optimize.objectives.front import Point, dominates
 from optimize.objectives.limits import parse_limits

@@ -29,7 +29,7 @@ from optimize.objectives.front import Point
 from optimize.objectives.measurement import Measurement
 from optimize.space.fitting import make_space
 from optimize.study import database
-from optimize.study.database import Database, gone
+from optimize.study.database import Database, unreachable
 from optimize.study.heartbeat import Liveness
 from optimize.study.stale_trials import fail
 from optimize.study.storages import open_storage
@@ -140,7 +140,7 @@ def test_one_that_stays_away_ends_the_search_and_so_does_leaving(
         monkeypatch.setattr(database, "PATIENCE", 0.0)
         with pytest.raises(StorageInternalError) as caught:
             trial.set_user_attr("x", 1)
-        assert "does not answer any more" in str(gone(caught.value))
+        assert "does not answer any more" in str(unreachable(caught.value))
         monkeypatch.setattr(database, "PATIENCE", 1e9)
         storage.leave()
         before = left[0]
@@ -177,7 +177,7 @@ def test_a_full_disk_is_not_waited_for_and_is_told_as_one(storage: Database) -> 
     storage.engine.dispose()
     with pytest.raises(StorageInternalError) as caught:
         trial.set_user_attr("x", "x" * 100_000)
-    told = str(gone(caught.value))
+    told = str(unreachable(caught.value))
     assert "its disk is full" in told and "Free space there; the same command goes on" in told
 
 

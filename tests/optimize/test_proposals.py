@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +12,13 @@ from fakes.vllm import Call, FakeVLLM, Reply, too_many
 from propose_support import MAGIC, TEXTS, asked_for, both, proposing, writing
 from search_support import assert_nothing_paid_twice, problems, solve
 
-from optimize.engine.inputs import Problems
-from optimize.proposals.ask import Ask
+from optimize.inputs.problems import Problems
 from optimize.proposals.check import leak, longest, objection
 from optimize.proposals.join import joined
 from optimize.proposals.propose import Slot, propose
-from optimize.proposals.values import Proposals, Refusal
+from optimize.request.search import SearchRequest
 from optimize.space.fitting import make_space
+from optimize.space.proposals import Proposals, Refusal
 from optimize.space.space import Fixed
 from optimize.study.storages import open_storage
 from optimize.study.study import Study
@@ -264,10 +263,10 @@ def test_who_begins_a_study_at_the_same_instant_takes_the_proposals_that_were_wr
             return replace(MADE, proposer=who)
 
         monkeypatch.setattr("optimize.proposals.join.propose", write)
-        options = Namespace(storage=url, seed=0, load=4, thinking="auto")
+        asked = SearchRequest(budget=SPACE.budget, endpoint=model.url, propose=count, storage=url, study="s", load=4)
         allowance = FileAllowance(tmp_path / "spend")
         with open_endpoint(model) as endpoint:
-            return joined(Ask(count), options, "s", tmp_path, SPACE, data, endpoint, allowance)
+            return joined(asked, tmp_path, SPACE, data, endpoint, allowance)
 
     found = join("the slower one")
     assert found is not None and found.proposer == "the faster one"

@@ -16,8 +16,8 @@ from fakes.stages import stage_of
 from fakes.vllm import Call, FakeVLLM, Reply, unavailable
 from search_support import Command, assert_nothing_paid_twice, solve
 
-from optimize.engine import inputs
-from optimize.engine.options import INTERRUPTED, REFUSED
+from optimize.command.guarded import INTERRUPTED, REFUSED
+from optimize.inputs import model as inputs
 from pdr_dspy.data.__main__ import main
 from pdr_dspy.endpoint import EndpointSettings
 
@@ -84,7 +84,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again at once."""
 
     def settings(options: Any, urls: tuple[str, ...], name: str | None) -> EndpointSettings:
-        return EndpointSettings(urls, name, load=int(options.load), backoff=0.001, retries=1)
+        return EndpointSettings(urls, name, load=options.most_in_flight, backoff=0.001, retries=1)
 
     monkeypatch.setattr(inputs, "_settings", settings)
 

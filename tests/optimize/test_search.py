@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
+from optimize.command.guarded import INTERRUPTED, REFUSED
 from optimize.engine import setup
-from optimize.engine.inputs import Problems, as_begun, load_problems
-from optimize.engine.options import INTERRUPTED, REFUSED
+from optimize.inputs.problems import Problems, as_begun, load_problems
+from optimize.request.search import SearchRequest
 from optimize.study.fingerprint import StoredStudy
 from pdr_dspy.data import RULES, Problem, load_data, side_of, split
 from pdr_dspy.data.__main__ import main
@@ -139,18 +141,20 @@ def test_more_trials_go_on_where_it_stopped(command: Command, model: FakeVLLM, d
 def test_a_study_goes_on_with_the_rule_that_cut_its_problems_and_its_grader(
     command: Command, model: FakeVLLM, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    written = setup.fingerprint
+    written = SearchRequest.fingerprint
 
-    def read(options: Any, sizes: Any, _: Any) -> Problems:
-        return as_begun(options, sizes, load_problems(options, sizes), StoredStudy(1, "math"))
+    def read(request: Any, sizes: Any, _: Any, **__: Any) -> Problems:
+        return as_begun(request, sizes, load_problems(request, sizes), StoredStudy(1, "math"))
 
-    def unnamed(*given: Any) -> dict[str, Any]:  # before a grader was guessed, none was written down
-        made = written(*given)
+    def unnamed(
+        request: SearchRequest, **given: Any
+    ) -> dict[str, Any]:  # before a grader was guessed, none was written down
+        made = written(request, **given)
         return {**made, "data": {name: kept for name, kept in made["data"].items() if name != "grader"}}
 
     with monkeypatch.context() as older:
         older.setattr(setup, "load_problems", read)
-        older.setattr(setup, "fingerprint", unnamed)
+        older.setattr(SearchRequest, "fingerprint", unnamed)
         assert command("search", *arguments(model, data, "--trials", 3)) == 0
     before = len(model.calls)
     capsys.readouterr()
@@ -204,8 +208,9 @@ def test_a_study_whose_problems_only_its_own_rule_can_cut_goes_on(
     given = arguments(model, data, "--trials", 3, "--grader", "math")
     assert command("search", *given) == REFUSED  # nobody began it under another rule
     assert "on the report side" in capsys.readouterr().err
+    begun = partial(StoredStudy, 1, "math")
     with monkeypatch.context() as older:
-        older.setattr(setup, "load_problems", lambda o, s, _: load_problems(o, s, lambda: StoredStudy(1, "math")))
+        older.setattr(setup, "load_problems", lambda r, s, _, **__: load_problems(r, s, begun))
         assert command("search", *given) == 0
     before = len(model.calls)
     assert command("search", *given, "--dry-run") == 0

@@ -23,11 +23,11 @@ def test_a_worker_that_died_here_is_known_at_once_and_a_living_one_is_not(tmp_pa
     with held_elsewhere(tmp_path, shared=True) as worker:
         name = f"{platform.node()}:{worker}"
         state = StateDir(tmp_path, shared=True)
-        assert not state.gone(name) and not state.gone(f"{platform.node()}:{state.worker}")
+        assert not state.ended(name) and not state.ended(f"{platform.node()}:{state.worker}")
         with pytest.raises(InputError, match="another process"):
             StateDir(tmp_path)  # a search of one process does not come between
-    assert state.gone(name)
-    assert not state.gone(f"elsewhere:{worker}") and not state.gone(f"{platform.node()}:1-abc")
+    assert state.ended(name)
+    assert not state.ended(f"elsewhere:{worker}") and not state.ended(f"{platform.node()}:1-abc")
     assert StateDir(tmp_path, shared=True).identity == state.identity
     state.close()
 

@@ -9,9 +9,10 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
+from optimize.command.guarded import REFUSED
 from optimize.engine.entries import Entry
-from optimize.engine.options import REFUSED
-from optimize.engine.spending import MARGIN, parse_spend, reporting
+from optimize.engine.spending import MARGIN, reporting
+from optimize.request.spend import parse_spend
 from optimize.space.fitting import make_space
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import FileAllowance
@@ -20,8 +21,8 @@ from pdr_dspy.errors import InputError
 SMALL = ("--budget", "tokens=1k", "--problems", "8", "--report-problems", "8", "--front", "2", "--study", "s")
 
 
-@pytest.mark.parametrize(("text", "tokens"), [(None, None), ("tokens=50m", 50_000_000), ("tokens=1.5k", 1500)])
-def test_limits_as_people_write_them(text: str | None, tokens: int | None) -> None:
+@pytest.mark.parametrize(("text", "tokens"), [("tokens=50m", 50_000_000), ("tokens=1.5k", 1500)])
+def test_limits_as_people_write_them(text: str, tokens: int) -> None:
     assert parse_spend(text) == tokens
 
 

@@ -14,7 +14,7 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.engine.options import REFUSED, guarded
+from optimize.command.guarded import REFUSED, guarded
 from optimize.objectives.front import Point
 from optimize.space.fitting import make_space
 from optimize.study.state import JOURNAL, StateDir

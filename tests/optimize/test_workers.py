@@ -285,7 +285,7 @@ def test_what_all_must_agree_on_is_decided_by_who_said_it_first(join: Join) -> N
 def test_a_trial_of_a_worker_known_to_be_dead_is_not_waited_for(join: Join) -> None:
     a = join("a")
     lost = a.ask()
-    b = join("b", gone=lambda owner: owner.endswith(":a"))
+    b = join("b", ended=lambda owner: owner.endswith(":a"))
     assert b.trials[lost.number].state.name == "FAIL"
 
 

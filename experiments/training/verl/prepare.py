@@ -19,7 +19,7 @@ from typing import Any
 from experiments.training.verl.rollouts import MODES, Mode
 from pdr_dspy.data import GRADERS, Dataset
 from pdr_dspy.data.known import KNOWN
-from pdr_dspy.data_options import DATA, add_reading, load_asked
+from pdr_dspy.data_options import DATA, add_reading, load_asked, reading
 from pdr_dspy.errors import DataError
 
 AGENT = "pdr_operator"
@@ -111,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    data = load_asked(given)
+    data = load_asked(given.data, reading(given))
     _check(data, given)
     modes = MODES if given.mode is None else (given.mode,)
     passes = given.passes if given.mode is None else 1

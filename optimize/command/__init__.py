@@ -1,0 +1,1 @@
+"""The command line of the scripts: options become one typed request; mistakes become one line."""

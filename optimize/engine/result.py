@@ -1,0 +1,52 @@
+"""What a search or a run comes to, for whoever called it in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from optimize.objectives.front import Title
+from optimize.reporting.report import Report
+from pdr_dspy.workflow import Workflow, parse_workflow
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """How a search ended.
+
+    Attributes:
+        ending: `reported`; `interrupted` (the same request goes on); `elsewhere` (another worker of the study reports,
+            or has); `planned` (a dry run: nothing was generated).
+        study: The study's name.
+        directory: Where its state is, and its report.
+        report: The measured workflows; None where this process did not report.
+    """
+
+    ending: Literal["reported", "interrupted", "elsewhere", "planned"]
+    study: str
+    directory: Path
+    report: Report | None = None
+
+    def workflow(self, title: Title = "best") -> Workflow | None:
+        """The workflow that won on the search's problems, with its budget's caps; None where nothing did.
+
+        Args:
+            title: `best` (the most accurate), `near` (the fastest within a point of it) or `knee`.
+        """
+        rows = () if self.report is None else self.report.rows
+        found = next((row for row in rows if title in row.titles), None)
+        return None if found is None else parse_workflow(found.workflow)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a measurement of workflows ended.
+
+    Attributes:
+        ending: `reported`; `interrupted` (the same request goes on); `planned` (a dry run: nothing was generated).
+        report: The measured workflows, in the order they were named; None where it was not `reported`.
+    """
+
+    ending: Literal["reported", "interrupted", "planned"]
+    report: Report | None = None
