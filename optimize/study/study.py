@@ -14,37 +14,32 @@ from __future__ import annotations
 import json
 import platform
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial
 
 from optimize.objectives.criteria import Objectives
-from optimize.objectives.front import Point, front
 from optimize.objectives.limits import Limits
-from optimize.objectives.racing import Scores
-from optimize.space.sampling import Sampling, sampler_seed
-from optimize.space.shapes import Params
+from optimize.space.sampling import Sampling
 from optimize.space.space import Space
-from optimize.study.claims import DUPLICATE_OF, KEY, STARTED, TAKEN, owed, verdict
+from optimize.study.claims import KEY, STARTED, TAKEN, owed, verdict
 from optimize.study.database import Database
 from optimize.study.fingerprint import FINGERPRINT, agree, check_fingerprint
 from optimize.study.heartbeat import Heartbeat
-from optimize.study.stale_trials import INTERRUPTED, OWNER, RETRY_OF, START, HasEnded, StaleTrials, lost, superseded
-from optimize.study.trials import SCORES, Suggestion, Trials, baseline_of
+from optimize.study.own_trials import OwnTrials
+from optimize.study.own_trials import TrialTaken as TrialTaken
+from optimize.study.stale_trials import OWNER, HasEnded, StaleTrials, superseded
+from optimize.study.trials import Suggestion, baseline_of
 from optimize.study.workers import Workers
 from pdr_dspy.errors import InputError
 
 
-class TrialTaken(Exception):
-    """A trial was failed by others while it was being measured: this worker gave no sign of life for too long."""
-
-
-class Study(Trials):
+class Study(OwnTrials):
     """A study of several objectives: accuracy up, every cost down.
 
     Args:
@@ -175,150 +170,3 @@ class Study(Trials):
         """Close a trial whose point is in flight (see `in_flight`); it is asked again if the others may yet go back."""
         again = self.workers is not None and owed(suggestion.trial.user_attrs, equal)
         self.drop(suggestion, interrupted=again)
-
-    def confirm(self, suggestion: Suggestion) -> None:
-        """Check that a trial is still this worker's.
-
-        Raises:
-            TrialTaken: others have taken it for lost.
-        """
-        with self._mine(suggestion.trial):
-            if self._storage.get_trial(suggestion.trial._trial_id).state != TrialState.RUNNING:
-                raise ValueError("no longer running")
-
-    def attach(self, suggestion: Suggestion, name: str, value: Any) -> None:
-        """Keep something with a running trial.
-
-        Raises:
-            TrialTaken: others have taken it for lost.
-        """
-        with self._mine(suggestion.trial):
-            suggestion.trial.set_user_attr(name, value)
-
-    def tell(
-        self,
-        suggestion: Suggestion,
-        point: Point,
-        *,
-        overrun: float,
-        attrs: Mapping[str, Any],
-        scores: Scores | None = None,
-        given_up: bool = False,
-    ) -> None:
-        """Close a trial with its values.
-
-        Args:
-            suggestion: What was evaluated.
-            point: What came of it.
-            overrun: Tokens beyond the budget; above 0 the trial is infeasible.
-            attrs: What to keep with it; plain JSON data.
-            scores: What it did problem by problem; later trials are raced against it.
-            given_up: It has not seen every problem; such a trial is infeasible, so that no front has it.
-
-        Raises:
-            TrialTaken: others have taken it for lost.
-        """
-        with self._mine(suggestion.trial):
-            self._tell(suggestion, point, overrun, attrs, scores, given_up)
-        self._let_go(suggestion.trial)
-
-    def _tell(
-        self,
-        suggestion: Suggestion,
-        point: Point,
-        overrun: float,
-        attrs: Mapping[str, Any],
-        scores: Scores | None,
-        given_up: bool,
-    ) -> None:
-        suggestion.trial.set_constraint("budget", overrun)
-        suggestion.trial.set_constraint("racing", float(given_up))
-        for name, beyond in self.limits.violations(point).items():
-            suggestion.trial.set_constraint(name, beyond)
-        if scores is not None and not given_up:
-            by_problem = (scores.accuracy, *scores.costs)
-            plain = {name: list(values) for name, values in zip(self.objectives.names, by_problem, strict=True)}
-            suggestion.trial.set_user_attr(SCORES, plain)
-        for name, value in attrs.items():
-            suggestion.trial.set_user_attr(name, value)
-        self._study.tell(suggestion.trial, list(point))
-
-    def tell_copy(self, suggestion: Suggestion, original: FrozenTrial) -> None:
-        """Close a trial with the values of an equal one.
-
-        Raises:
-            TrialTaken: others have taken it for lost.
-        """
-        with self._mine(suggestion.trial):
-            suggestion.trial.set_user_attr(DUPLICATE_OF, original.number)
-            for name, beyond in original.constraints.items():
-                suggestion.trial.set_constraint(name, beyond)
-            self._study.tell(suggestion.trial, list(original.values))
-        self._let_go(suggestion.trial)
-
-    def drop(self, suggestion: Suggestion, *, interrupted: bool) -> None:
-        """Close a trial without values. An interrupted one is asked for again by another worker, or by the next run."""
-        with suppress(TrialTaken), self._mine(suggestion.trial):  # taken, it is asked for again as well
-            self._close(suggestion.trial, interrupted=interrupted)
-
-    def _sampler(self) -> optuna.samplers.BaseSampler:
-        """Alone it is seeded by how many trials were asked for and not lost: as in a search that nobody disturbed."""
-        trials = self.trials
-        if self.workers is None:
-            asked = len(trials) - len(self.lost) - sum(t.state == TrialState.WAITING for t in trials)
-            seed = sampler_seed(self._seed, asked)
-        else:
-            seed = sampler_seed(self._seed, len(trials), self._owner)
-        measured = self.feasible
-        members = [measured[i].params for i in front([self.point(t) for t in measured])]
-        # What went back for good is as new as before.
-        kept = (t for t in trials if KEY in t.user_attrs and t.user_attrs.get(INTERRUPTED) is not False)
-        tried = {str(t.user_attrs[KEY]): t.params for t in kept}
-        return self._sampling.sampler(self.space, members, tried, seed)
-
-    def recover(self) -> None:
-        """Fail what a dead process left running, and enqueue it again."""
-        if self.workers is not None:
-            self.workers.stay()
-            self._stale.fail_stale()
-        else:
-            for trial in self.trials:
-                # Without an owner it was killed between two lines of `ask`.
-                if trial.state == TrialState.RUNNING and trial.user_attrs.get(OWNER, self._owner) == self._owner:
-                    self._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
-                    self._study.tell(trial.number, state=TrialState.FAIL)
-        for trial, params in lost(self.trials):
-            self._enqueue(params, trial.user_attrs.get(START), retry_of=trial.number)
-
-    def _start(self) -> None:
-        """Enqueue what a search starts with: alone one by one, so that what was lost comes before what is to come."""
-        if self.workers is None and any(t.state == TrialState.WAITING for t in self.trials):
-            return
-        there = {t.user_attrs.get(START) for t in self.trials if t.state != TrialState.FAIL}
-        missing = [(name, candidate) for name, candidate in self.space.starters().items() if name not in there]
-        for name, candidate in missing[: 1 if self.workers is None else None]:
-            self._enqueue(candidate.params, name)
-
-    def _close(self, trial: Trial, *, interrupted: bool) -> None:
-        trial.set_user_attr(INTERRUPTED, interrupted)
-        self._study.tell(trial, state=TrialState.FAIL)
-        self._let_go(trial)
-
-    def _let_go(self, trial: Trial) -> None:
-        if self.workers is not None:
-            self._heartbeat.end(trial._trial_id)
-
-    @contextmanager
-    def _mine(self, trial: Trial) -> Iterator[None]:
-        """Turn what Optuna says of a finished trial into `TrialTaken`."""
-        try:
-            yield
-        except (UpdateFinishedTrialError, ValueError) as error:
-            if self._storage.get_trial(trial._trial_id).state == TrialState.RUNNING:
-                raise
-            self._let_go(trial)
-            raise TrialTaken from error
-
-    def _enqueue(self, params: Params, start: str | None, retry_of: int | None = None) -> None:
-        attrs = {START: start, RETRY_OF: retry_of}
-        self._study.enqueue_trial(dict(params), user_attrs={k: v for k, v in attrs.items() if v is not None})
