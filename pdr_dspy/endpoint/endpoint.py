@@ -120,6 +120,11 @@ class Endpoint:
         return await self._caller.complete(request)
 
     @property
+    def closed(self) -> bool:
+        """Whether it answers no more calls."""
+        return self._closed
+
+    @property
     def context(self) -> int | None:
         """The model's length in tokens, or None where nobody says."""
         return self.identity.context
