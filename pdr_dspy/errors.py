@@ -26,6 +26,10 @@ class WorkflowError(InputError):
     """A workflow that can't be run as declared: unknown key, width 0, a last round that leaves several drafts."""
 
 
+class SignatureError(InputError):
+    """A signature that is none: no arrow in it, nothing on one of its sides, or another thing altogether."""
+
+
 class BudgetError(InputError):
     """A budget that doesn't parse (`tokens=16q`) or that the workflow can't fit into."""
 
@@ -36,6 +40,19 @@ class DataError(InputError):
 
 class EndpointError(InputError):
     """An endpoint that can't be used at all: unreachable, wrong model, refused key, not an OpenAI-style server."""
+
+
+class MissingExtra(InputError):
+    """Something that needs an extra of this package that is not installed; `mend` has the command that installs it.
+
+    Attributes:
+        extra: The extra.
+    """
+
+    def __init__(self, what: str, extra: str, module: str) -> None:
+        self.extra = extra
+        mend = f"Install it: pip install 'pdr-dspy[{extra}]'"
+        super().__init__(what, f"it needs {module}, which is not installed", mend)
 
 
 class DiskError(InputError):

@@ -7,6 +7,7 @@ the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,6 +73,8 @@ class Endpoint:
         self.identity = identity
         way = transport(settings)
         self._caller = Caller(settings, identity, way, self.tokenizer, counter, store, self._tally, allowance)
+        # Also at this program's normal end, if nobody closed it.
+        self._finalizer = weakref.finalize(self, _end, http, self._caller)
         self.lm = EndpointLM(
             f"hosted_vllm/{identity.model}",
             engine=EndpointEngine(identity.model, self),
@@ -211,9 +214,7 @@ class Endpoint:
     def close(self) -> None:
         """Answer no more calls. Those under way end as they would have."""
         self._closed = True
-        self._http.close()
-        with contextlib.suppress(DiskError):  # said when it first failed
-            self._caller.keep_rest()
+        self._finalizer()
 
     def __enter__(self) -> Endpoint:
         return self
@@ -223,6 +224,12 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"Endpoint({self.identity.model!r} at {', '.join(self.settings.urls)})"
+
+
+def _end(http: httpx.Client, caller: Caller) -> None:
+    http.close()
+    with contextlib.suppress(DiskError):  # said when it first failed
+        caller.keep_rest()
 
 
 def connect(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import dspy
 from dspy.lm15 import Request, Response, response_to_events
@@ -108,7 +108,10 @@ class EndpointEngine(_Engine):
 
 class EndpointLM(dspy.LM):
     """The `dspy.LM` of an endpoint. Takes vLLM's request fields (`top_k`, `min_p`, `chat_template_kwargs`, ...) and
-    `extra_body` as keyword arguments of a call or of the LM, beside those DSPy knows."""
+    `extra_body` as keyword arguments of a call or of the LM, beside those DSPy knows.
+
+    Closed, or left as a `with` block, it closes its endpoint; its copies (`lm.copy(temperature=0.6)`) share it.
+    """
 
     _lifted: ClassVar[frozenset[str]] = VLLM_FIELDS | {"extra_body"}
 
@@ -121,6 +124,23 @@ class EndpointLM(dspy.LM):
         """As `dspy.LM`."""
         with self._lift(kwargs) as rest:
             return await super().acall(self._sendable(prompt), messages=self._sendable(messages), **rest)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint that its calls go to; None where it was loaded from a file and is not connected."""
+        return self.engine.endpoint if isinstance(self.engine, _Engine) else None
+
+    def close(self) -> None:
+        """Close the endpoint: calls after this are an `EndpointError`; those under way end as they would have."""
+        super().close()
+        if (endpoint := self.endpoint) is not None:
+            endpoint.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _sendable(self, said: Any) -> Any:
         """A prompt or messages with whole characters alone: DSPy raises on others, no server could read them."""

@@ -17,6 +17,8 @@ Thinking = Literal["auto", "server", "continue", "off"]
 KEY_VARIABLES = ("PDR_API_KEY", "OPENAI_API_KEY", "HOSTED_VLLM_API_KEY")
 """Environment variables an API key is taken from, the first that is set."""
 
+_MEND = "Write it as http://host:port/v1"
+_NUMBERS = {"load": int, "timeout": int | float, "connect_timeout": int | float, "retries": int, "backoff": int | float}
 _PER_HOST = 500  # connections LiteLLM's HTTP client opens to one address; more would queue there unseen
 
 
@@ -64,15 +66,24 @@ class EndpointSettings:
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        urls = (self.urls,) if isinstance(self.urls, str) else tuple(self.urls)
+        urls = (self.urls,) if isinstance(self.urls, str) else split_urls(self.urls)
         object.__setattr__(self, "urls", tuple(_base(url) for url in urls))
         if isinstance(self.api_key, str):
             object.__setattr__(self, "api_key", Secret(self.api_key))
+        if not isinstance(self.api_key, Secret):  # not shown: it may be the key in another type
+            raise EndpointError("api key", f"a {type(self.api_key).__name__} is none", "Give a text")
         self.api_key.checked()
+        if self.model is not None and (not isinstance(self.model, str) or not self.model):
+            raise EndpointError("model", f"{self.model!r:.60} is no name", "Write the name it is served under")
         if not self.urls:
             raise EndpointError("endpoint", "no address", "Write at least one, as http://localhost:8000/v1")
         if len(set(self.urls)) < len(self.urls):
             raise EndpointError("endpoint", "the same address twice", "Write each replica once")
+        for name, kind in _NUMBERS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or value != value:
+                what = "a whole number" if kind is int else "a number"
+                raise EndpointError(name, f"{value!r:.60} is not {what}", f"Write {what}, without quotes")
         most = _PER_HOST * len(self.urls)
         if not 1 <= self.load <= most:
             raise EndpointError("load", f"{self.load} requests in flight", f"Write a number from 1 to {most}")
@@ -81,17 +92,25 @@ class EndpointSettings:
                 raise EndpointError(name, f"{getattr(self, name)} seconds", "Write a positive number")
         if self.retries < 0:
             raise EndpointError("retries", f"{self.retries}", "Write 0 or more")
-        if self.thinking not in ("auto", "server", "continue", "off"):
+        if not isinstance(self.thinking, str) or self.thinking not in ("auto", "server", "continue", "off"):
             raise EndpointError("thinking", f"{self.thinking!r}", "Write auto, server, continue or off")
 
 
 def split_urls(text: str | Sequence[str]) -> tuple[str, ...]:
-    """Addresses from a comma-separated text, or as they are."""
-    return tuple(u.strip() for u in text.split(",") if u.strip()) if isinstance(text, str) else tuple(text)
+    """Addresses from a comma-separated text, or as they are.
+
+    Raises:
+        EndpointError: it is neither a text nor texts.
+    """
+    if isinstance(text, str):
+        return tuple(u.strip() for u in text.split(",") if u.strip())
+    if not isinstance(text, Sequence) or not all(isinstance(url, str) for url in text):
+        raise EndpointError("endpoint", f"a {type(text).__name__} is no address", _MEND)
+    return tuple(text)
 
 
 def _base(url: str) -> str:
-    mend = "Write it as http://host:port/v1"
+    mend = _MEND
     try:
         parts = urlsplit(url.strip())
         port = parts.port

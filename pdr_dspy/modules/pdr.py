@@ -1,14 +1,12 @@
 """`PDR(signature, workflow)`: any workflow as a `dspy.Module`, a drop-in for `dspy.ChainOfThought(signature)`.
 
 Its predictors are plain `dspy.Predict`s over signatures derived from the user's, so `named_predictors`, `save`/`load`
-and DSPy's optimisers work on it as on any program. `LongCoT`, `SequentialRefinement` and `MajorityVote` are the same
-engine with another workflow.
+and DSPy's optimisers work on it as on any program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import dspy
@@ -16,20 +14,29 @@ from dspy.adapters.base import Adapter
 
 from pdr_dspy import bridge
 from pdr_dspy.answers import Equal
-from pdr_dspy.budget import Budget, Spend, parse_budget
+from pdr_dspy.budget import Spend
 from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint import Recommended, endpoint_of
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.given import (
+    GivenBudget,
+    GivenWorkflow,
+    given_budget,
+    given_code,
+    given_seed,
+    given_signature,
+    given_workflow,
+)
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
 from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
 from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
-from pdr_dspy.workflow import Plan, Previous, Round, Stage, Workflow, load_workflow, plan
+from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, plan
 from pdr_dspy.workspace import ByteTokenizer
 
 
@@ -37,9 +44,11 @@ class PDR(dspy.Module):
     """Parallel-Distill-Refine, or any other declared workflow, over a signature of yours.
 
     Args:
-        signature: Any DSPy signature: several inputs, typed and pydantic outputs.
-        workflow: A `Workflow`, or the path of a YAML file that declares one.
-        budget: What one problem may cost (`"tokens=16k,total=400k,seconds=30"`); none: the workflow's own caps.
+        signature: Any DSPy signature, as class or text: several inputs, typed and pydantic outputs.
+        workflow: A preset's name (`pdr_dspy.preset_names()`), the path of a YAML file, a `Workflow`, or a mapping as
+            the YAML has it. Default: `pdr_small`, 8 drafts, one summary of them, one refinement.
+        budget: What one problem may cost: a number of tokens along the accepted path, a text
+            (`"tokens=16k,total=400k,seconds=30"`) or a `Budget`; None: the workflow's own caps.
         seed: Seed of all sampling. The same seed gives the same drafts of the same problem; other problems are sampled
             apart.
         admit: For experiments (an oracle): which of a round's drafts its distiller may read; where it lets none in,
@@ -59,6 +68,7 @@ class PDR(dspy.Module):
     the signature has fields of these names itself, they are the signature's, and ours are `pdr_reasoning`, `pdr_run`.
 
     Raises:
+        SignatureError: the signature is none.
         WorkflowError, BudgetError: the workflow can't be run as declared, or not within the budget. When the module is
             made where that can be known, before the first call otherwise (the model's context is needed).
         WorkflowFailed: from a call: no draft came at all, or with `fallback: off` a step had nothing to go on with; it
@@ -69,21 +79,21 @@ class PDR(dspy.Module):
     def __init__(
         self,
         signature: str | type[dspy.Signature],
-        workflow: Workflow | str | Path,
+        workflow: GivenWorkflow = DEFAULT_PRESET,
         *,
-        budget: Budget | str | None = None,
+        budget: GivenBudget = None,
         seed: int = 0,
         admit: Admit | None = None,
         equal: Equal | None = None,
         vote_on: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        self.workflow = workflow if isinstance(workflow, Workflow) else load_workflow(workflow)
-        self.budget = parse_budget(budget) if isinstance(budget, str) else budget or Budget()
-        self.seed = seed
-        self.admit = admit
-        self.signature = dspy.ensure_signature(signature)
-        self.equal = equal
+        self.workflow = given_workflow(workflow)
+        self.budget = given_budget(budget)
+        self.seed = given_seed(seed)
+        self.admit = given_code("admit", admit)
+        self.signature = given_signature(signature)
+        self.equal = given_code("equal", equal)
         self.vote_on = voted_fields(self.signature, vote_on)
         for number, this in enumerate(self.workflow.rounds):
             if this.models:
@@ -162,59 +172,8 @@ class PDR(dspy.Module):
         return dspy.Prediction(**accepted.outputs, **own)
 
 
-class LongCoT(PDR):
-    """One call with the whole budget: the baseline every strategy is measured against."""
-
-    def __init__(
-        self,
-        signature: str | type[dspy.Signature],
-        *,
-        budget: Budget | str | None = None,
-        seed: int = 0,
-        equal: Equal | None = None,
-        vote_on: str | Sequence[str] | None = None,
-    ) -> None:
-        workflow = Workflow(name="long_cot", rounds=(Round(width=1),))
-        super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
-
-
-class SequentialRefinement(PDR):
-    """PDR of width 1: draft, then revise the previous answer `rounds - 1` times."""
-
-    def __init__(
-        self,
-        signature: str | type[dspy.Signature],
-        *,
-        rounds: int = 4,
-        budget: Budget | str | None = None,
-        seed: int = 0,
-        equal: Equal | None = None,
-        vote_on: str | Sequence[str] | None = None,
-    ) -> None:
-        revised = tuple(Round(width=1, distill=Previous()) for _ in range(rounds - 1))
-        workflow = Workflow(name="sr", rounds=(*revised, Round(width=1)))
-        super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
-
-
-class MajorityVote(PDR):
-    """Self-consistency: `width` independent drafts, and the most frequent answer."""
-
-    def __init__(
-        self,
-        signature: str | type[dspy.Signature],
-        *,
-        width: int = 8,
-        budget: Budget | str | None = None,
-        seed: int = 0,
-        equal: Equal | None = None,
-        vote_on: str | Sequence[str] | None = None,
-    ) -> None:
-        workflow = Workflow(name="majority", rounds=(Round(width=width),), close="vote")
-        super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
-
-
 def _stages(made: Plan) -> list[Stage]:
     return list(dict.fromkeys(step.stage for step in made.steps))
 
 
-__all__ = ["PDR", "LongCoT", "MajorityVote", "RunRecord", "SequentialRefinement"]
+__all__ = ["PDR", "RunRecord"]

@@ -14,7 +14,7 @@ import logging
 import types
 import typing
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,10 @@ def voted_fields(signature: type[dspy.Signature], vote_on: str | Sequence[str] |
     """
     outputs = signature.output_fields
     if vote_on is not None:
-        chosen = tuple(dict.fromkeys([vote_on] if isinstance(vote_on, str) else vote_on))
+        named = vote_on if isinstance(vote_on, list | tuple | Set) else [vote_on]
+        if not all(isinstance(name, str) for name in named):
+            raise WorkflowError("vote_on", "it is no name of a field", f"Use one or several of {', '.join(outputs)}")
+        chosen = tuple(dict.fromkeys(named))
         unknown = [name for name in chosen if name not in outputs]
         if unknown or not chosen:
             problem = f"the signature has no output field {', '.join(map(repr, unknown))}" if unknown else "it is empty"

@@ -9,6 +9,7 @@ from pdr_dspy.workflow.closing import Pick
 from pdr_dspy.workflow.describe import sampled, topology
 from pdr_dspy.workflow.plan import plan
 from pdr_dspy.workflow.planned import Caps, Plan, PlannedStep, Stage
+from pdr_dspy.workflow.presets import DEFAULT_PRESET, load_preset, preset_names
 from pdr_dspy.workflow.prompting import FORMATS, Format, Instruction, Prompts
 from pdr_dspy.workflow.schema import (
     Analysis,
@@ -25,6 +26,7 @@ from pdr_dspy.workflow.schema import (
 from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, load_workflow, parse_workflow
 
 __all__ = [
+    "DEFAULT_PRESET",
     "FORMATS",
     "Analysis",
     "Answers",
@@ -46,9 +48,11 @@ __all__ = [
     "Workflow",
     "build_workflow",
     "dump_workflow",
+    "load_preset",
     "load_workflow",
     "parse_workflow",
     "plan",
+    "preset_names",
     "sampled",
     "topology",
 ]

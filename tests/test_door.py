@@ -1,0 +1,127 @@
+"""The package's own names: all there, seen by tools, and imported no sooner than they are used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dspy
+import pytest
+from fakes.stages import by_stage
+from fakes.vllm import FakeVLLM
+
+import pdr_dspy
+from pdr_dspy import PDR, EndpointError, EndpointLM, connect
+from pdr_dspy.endpoint import MemoryStore
+
+ROOT = Path(__file__).resolve().parent.parent
+
+HEAVY = {
+    *("optuna", "mlflow", "scipy", "matplotlib", "plotly", "pyarrow", "sympy", "math_verify", "starlette", "uvicorn"),
+    *("openvino", "openvino_genai", "torch", "transformers", "datasets", "reasoning_gym", "psycopg", "sqlalchemy"),
+    *("pandas", "sklearn", "jinja2", "selenium"),
+}
+"""Top-level modules of what extras install, and what those bring along."""
+
+
+def loaded_by(source: str) -> set[str]:
+    """The top-level modules that a program has loaded at its end."""
+    said = f"{source}\nimport sys, json\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    ran = subprocess.run([sys.executable, "-c", said], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    plain = loaded_by("import importlib, os, typing")
+    assert loaded_by("import pdr_dspy; dir(pdr_dspy)") - plain == {"pdr_dspy"}
+
+
+@pytest.mark.parametrize("names", ["PDR", ", ".join(sorted(pdr_dspy.__all__))], ids=["PDR", "all"])
+def test_what_composing_needs_imports_nothing_of_an_extra(names: str) -> None:
+    by_dspy = loaded_by("import dspy, litellm")
+    assert (loaded_by(f"from pdr_dspy import {names}") - by_dspy) & HEAVY == set()
+
+
+def test_every_name_is_there_and_listed_once() -> None:
+    assert sorted(pdr_dspy.__all__) == sorted(pdr_dspy._ROOM_OF)
+    assert len(set(pdr_dspy.__all__)) == len(pdr_dspy.__all__)
+    assert set(pdr_dspy.__all__) <= set(dir(pdr_dspy))
+    for name in pdr_dspy.__all__:
+        assert getattr(pdr_dspy, name).__name__ == name
+
+
+def test_a_name_that_is_not_there_is_said_as_python_says_it() -> None:
+    with pytest.raises(AttributeError, match="module 'pdr_dspy' has no attribute 'PRD'"):
+        pdr_dspy.PRD  # noqa: B018
+
+
+def test_connect_gives_a_language_model_that_closes_its_endpoint() -> None:
+    with FakeVLLM(answer=by_stage, context=8192) as server:
+        with connect(server.url, load=4) as lm:
+            assert isinstance(lm, EndpointLM) and isinstance(lm, dspy.LM)
+            assert lm.endpoint is not None and lm.endpoint.load == 4
+            with dspy.context(lm=lm.copy(temperature=0.5)):
+                assert PDR("question -> answer", budget="tokens=4k")(question="x").answer
+        assert {call.body["temperature"] for call in server.calls if call.body["max_tokens"] > 100} == {0.5}
+        with dspy.context(lm=lm), pytest.raises(EndpointError, match="closed"):
+            PDR("question -> answer")(question="x")
+
+
+def test_connect_asks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeVLLM(api_key="a-key-of-the-environment") as server:
+        monkeypatch.setenv("PDR_ENDPOINT", server.url)
+        monkeypatch.setenv("PDR_MODEL", "fake-model")
+        monkeypatch.setenv("PDR_API_KEY", "a-key-of-the-environment")
+        with connect() as lm:
+            assert lm.model == "hosted_vllm/fake-model"
+            assert "a-key" not in repr(lm.endpoint) + repr(lm.dump_state())
+    monkeypatch.delenv("PDR_ENDPOINT")
+    with pytest.raises(EndpointError, match="PDR_ENDPOINT"):
+        connect()
+
+
+def test_an_endpoint_that_nobody_closed_is_closed_at_the_end() -> None:
+    with FakeVLLM() as server:
+        source = f"""
+import pdr_dspy.endpoint.caller as caller
+from pdr_dspy import connect
+kept = caller.Caller.keep_rest
+caller.Caller.keep_rest = lambda self: (print("kept", flush=True), kept(self))[1]
+lm = connect({server.url!r})
+print("end", flush=True)
+"""
+        ran = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["end", "kept"], ran.stderr
+
+
+def test_closing_twice_is_closing() -> None:
+    with FakeVLLM() as server:
+        lm = connect(server.url, store=MemoryStore())
+        lm.close()
+        lm.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"url": 8000}, "endpoint"),
+        ({"url": [8000]}, "endpoint"),
+        ({"url": "localhost:8000"}, "endpoint"),
+        ({"url": "http://a", "model": 3}, "model"),
+        ({"url": "http://a", "api_key": 12345678}, "api key"),
+        ({"url": "http://a", "load": "8"}, "load"),
+        ({"url": "http://a", "load": 1.5}, "load"),
+        ({"url": "http://a", "timeout": None}, "timeout"),
+        ({"url": "http://a", "timeout": float("nan")}, "timeout"),
+        ({"url": "http://a", "retries": True}, "retries"),
+        ({"url": "http://a", "thinking": None}, "thinking"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else value,
+)
+def test_what_can_not_be_connected_to_is_said_before_anything_is_sent(given: dict[str, object], field: str) -> None:
+    with pytest.raises(EndpointError) as raised:
+        connect(**given)  # type: ignore[arg-type]
+    assert raised.value.field == field
+    assert "12345678" not in str(raised.value)
