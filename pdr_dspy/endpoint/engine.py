@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import dspy
@@ -20,6 +21,7 @@ from pdr_dspy import bridge
 from pdr_dspy.characters import whole_json
 from pdr_dspy.endpoint.requests import EXTRAS, VLLM_FIELDS, Extras
 from pdr_dspy.errors import EndpointError
+from pdr_dspy.pieces import pieces
 
 if TYPE_CHECKING:
     from pdr_dspy.endpoint.endpoint import Endpoint
@@ -78,7 +80,7 @@ class AsyncEndpointEngine(_Engine):
 
     async def stream(self, request: Request) -> AsyncIterator[Any]:
         """The answer as events, once it is whole: what is recorded and replayed is whole answers."""
-        for event in response_to_events(await self.complete(request)):
+        for event in _events(await self.complete(request)):
             yield event
 
     async def aclose(self) -> None:
@@ -99,11 +101,21 @@ class EndpointEngine(_Engine):
 
     def stream(self, request: Request) -> Iterator[Any]:
         """The answer as events, once it is whole."""
-        events: Iterator[Any] = response_to_events(self.complete(request))
-        return events
+        return _events(self.complete(request))
 
     def close(self) -> None:
         """Nothing: the endpoint owns the connections."""
+
+
+def _events(response: Response) -> Iterator[Any]:
+    """An answer as events; word by word where somebody listens, for DSPy's listeners pass over one that comes whole."""
+    for event in response_to_events(response):
+        delta = getattr(event, "delta", None)
+        if getattr(delta, "type", "") != "text" or delta.logprobs or not dspy.settings.stream_listeners:
+            yield event
+            continue
+        for piece in pieces(delta.text):
+            yield replace(event, delta=replace(delta, text=piece))
 
 
 class EndpointLM(dspy.LM):

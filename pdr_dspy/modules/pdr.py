@@ -12,7 +12,6 @@ from typing import Any
 import dspy
 from dspy.adapters.base import Adapter
 
-from pdr_dspy import bridge
 from pdr_dspy.answers import Equal
 from pdr_dspy.budget import Spend
 from pdr_dspy.calls import current_tag
@@ -20,6 +19,7 @@ from pdr_dspy.endpoint import Recommended, endpoint_of
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.ledger import open_ledger
+from pdr_dspy.modules import streaming
 from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.given import (
     GivenBudget,
@@ -105,11 +105,17 @@ class PDR(dspy.Module):
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
-        return bridge.run(self._solve(inputs))
+        return streaming.run(self._solve(inputs))
 
     async def aforward(self, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
-        return await bridge.on_loop(self._solve(inputs))
+        return await streaming.on_loop(self._solve(inputs))
+
+    @property
+    def answering(self) -> dspy.Predict:
+        """The predictor whose answer is the program's, for a `StreamListener`: `refine`, or `draft` in one round."""
+        predictor: dspy.Predict = getattr(self, self.workflow.answering)
+        return predictor
 
     def plan(self, context: int | None = None, helpers_think: bool = False) -> Plan:
         """Every call's caps, given the model's length in tokens (None: unknown) and whether it always thinks."""
@@ -165,6 +171,9 @@ class PDR(dspy.Module):
             ballot = make_ballot(self.vote_on, self.equal)
             run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit, ballot=ballot)
             accepted = await run.solve()
+            streaming.tell(
+                self.answering, {**accepted.outputs, own_field(self.signature, "solution"): accepted.solution}
+            )
         own = {
             own_field(self.signature, "reasoning"): accepted.solution,
             own_field(self.signature, "run"): run.record(),

@@ -23,6 +23,7 @@ from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.distillers import distiller, text_of
 from pdr_dspy.modules.fallbacks import Fallback, drawn, left, stand_in
 from pdr_dspy.modules.gather import gather
+from pdr_dspy.modules.progress import telling
 from pdr_dspy.modules.recording import Clock, Recorder
 from pdr_dspy.modules.records import Draft, RunRecord, told
 from pdr_dspy.modules.stages import Stages
@@ -112,7 +113,8 @@ class Run:
         branches = [(i, w) for i, w in enumerate(workspaces) if w is not None]
         came: dict[int, Draft | CallError] = {}
         try:
-            results = await gather([self._stages.draft(place, step, i, w) for i, w in branches], this.quorum, came)
+            calls = [self._stages.draft(place, step, i, w) for i, w in branches]
+            results = await gather(telling(step.stage, number, calls), this.quorum, came)
         except asyncio.CancelledError:
             if self._clock.stopped:  # what had come by then is used
                 ended = [came.get(n, self._clock.late()) for n in range(len(branches))]

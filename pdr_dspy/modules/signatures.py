@@ -128,10 +128,11 @@ def render_draft(outputs: Mapping[str, Any], solution: str) -> str:
 
     Typed values stand as they are to be written (JSON), not as Python shows them.
     """
-    lines = [f"{name}: {_shown(value)}" for name, value in outputs.items()]
+    lines = [f"{name}: {shown(value)}" for name, value in outputs.items()]
     return "\n".join([solution.strip(), *lines]).strip()
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value of an output field as it is to be written: text as it is, anything else as JSON."""
     plain = serialize_for_json(value)
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else str(plain)

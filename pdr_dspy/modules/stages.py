@@ -22,9 +22,11 @@ from pdr_dspy.modules.ask import Answer, Desk, ask, call_seed
 from pdr_dspy.modules.distillers import valid_picks
 from pdr_dspy.modules.fitting import readable
 from pdr_dspy.modules.gather import gather
+from pdr_dspy.modules.progress import Progress, say
 from pdr_dspy.modules.recording import Recorder
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import own_field
+from pdr_dspy.modules.streaming import tell, unheard
 from pdr_dspy.workflow import Caps, Plan, PlannedStep, Stage
 from pdr_dspy.workspace import Tokenizer
 from pdr_dspy.written import written, written_in
@@ -66,6 +68,7 @@ class Stages:
         self._falls = plan.workflow.fallback == "on"
         self._steps = list(enumerate(plan.steps))
         self._decided: dict[int, Caps] = {}
+        self._answering = plan.workflow.answering
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -89,6 +92,8 @@ class Stages:
         prediction, how, cut = await self._asked(place, step, index, inputs, step.caps)
         solution = own_field(self._signature, "solution")
         outputs = {name: prediction[name] for name in self._signature.output_fields}
+        if step.stage != self._answering:  # the run says which of those it accepts
+            tell(self._predictors[step.stage], dict(prediction.items()))
         return Draft(index, written_in(str(prediction[solution])), outputs, how, cut)
 
     # What distillers and the closing step ask for (`Crew`).
@@ -133,8 +138,12 @@ class Stages:
     async def _ask(self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]) -> dspy.Prediction:
         """A helper call; asked once more where it came to nothing because the model thinks though it is told not to."""
         caps = self._caps(place, step)
+        if not index:  # parallel picks are one step
+            say(Progress(step.stage, step.round, 0, 1))
         try:
-            return (await self._asked(place, step, index, inputs, caps)).prediction
+            prediction = (await self._asked(place, step, index, inputs, caps)).prediction
+            tell(self._predictors[step.stage], dict(prediction.items()))
+            return prediction
         except (EmptyAnswer, Truncated) as error:
             if caps.thinking is not None or written(error.text) or not self._may_think(step):
                 raise
@@ -165,7 +174,8 @@ class Stages:
         tag = replace(self._desk.tag, stage=step.stage, step=number, round=step.round, index=index)
         keep = self._plan.tokens_after(place)
         predictor, signature = self._predictors[step.stage], self._signatures[step.stage]
-        return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep)
+        with unheard():
+            return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep)
 
     def _may_think(self, step: PlannedStep) -> bool:
         """Whether a helper call gets tokens to think with that the plan does not have."""

@@ -204,6 +204,11 @@ class Workflow(Frozen):
         return tuple(r.width for r in self.rounds)
 
     @property
+    def answering(self) -> Literal["draft", "refine"]:
+        """The stage that writes the answer: that of the last round."""
+        return "refine" if len(self.rounds) > 1 else "draft"
+
+    @property
     def closing(self) -> Closing:
         """How the last round closes, in a word."""
         return self.close.kind if isinstance(self.close, Pick) else self.close
