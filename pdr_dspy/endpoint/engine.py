@@ -110,12 +110,12 @@ class EndpointEngine(_Engine):
 def _events(response: Response) -> Iterator[Any]:
     """An answer as events; word by word where somebody listens, for DSPy's listeners pass over one that comes whole."""
     for event in response_to_events(response):
-        delta = getattr(event, "delta", None)
-        if getattr(delta, "type", "") != "text" or delta.logprobs or not dspy.settings.stream_listeners:
+        text = event.delta if event.type == "delta" and event.delta.type == "text" else None
+        if text is None or text.logprobs or not dspy.settings.stream_listeners:
             yield event
             continue
-        for piece in pieces(delta.text):
-            yield replace(event, delta=replace(delta, text=piece))
+        for piece in pieces(text.text):
+            yield replace(event, delta=replace(text, text=piece))
 
 
 class EndpointLM(dspy.LM):

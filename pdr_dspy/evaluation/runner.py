@@ -33,6 +33,7 @@ from pdr_dspy.evaluation.failures import describe, fatal
 from pdr_dspy.evaluation.results import Evaluation, ProblemResult
 from pdr_dspy.evaluation.runs import failed_calls, reads, runs_of
 from pdr_dspy.ledger import meters, open_ledger
+from pdr_dspy.modules.prediction import with_run
 
 PROBLEMS_AT_ONCE = 16
 """Problems at once where neither the caller nor an endpoint says."""
@@ -227,7 +228,7 @@ class _Run:
             else:
                 call = functools.partial(contextvars.copy_context().run, self._program, **problem.inputs)
                 prediction = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        return dict(prediction.items())
+        return with_run(prediction)
 
     async def _grade(self, problem: Problem, outputs: dict[str, Any]) -> Verdict:
         try:

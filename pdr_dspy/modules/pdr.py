@@ -30,6 +30,7 @@ from pdr_dspy.modules.given import (
     given_signature,
     given_workflow,
 )
+from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
@@ -63,9 +64,9 @@ class PDR(dspy.Module):
     Where a helper call, a round of refinements or the clock fails and drafts are there, the answer is made of them
     (`RunRecord.fallbacks` says how), unless the workflow says `fallback: off`.
 
-    The prediction has the signature's output fields, `reasoning` (the written solution of the accepted draft, as
-    `dspy.ChainOfThought` names it) and `run`, a `RunRecord`: drafts, workspaces, failures, ledger and meters. Where
-    the signature has fields of these names itself, they are the signature's, and ours are `pdr_reasoning`, `pdr_run`.
+    The prediction has `reasoning` (the written solution of the accepted draft, as `dspy.ChainOfThought` names it) and
+    the signature's output fields, and beside its fields `run`, a `RunRecord`: drafts, workspaces, failures, ledger and
+    meters. Where the signature has fields of these names itself, ours are `pdr_reasoning`, `pdr_run`.
 
     Raises:
         SignatureError: the signature is none.
@@ -174,11 +175,8 @@ class PDR(dspy.Module):
             streaming.tell(
                 self.answering, {**accepted.outputs, own_field(self.signature, "solution"): accepted.solution}
             )
-        own = {
-            own_field(self.signature, "reasoning"): accepted.solution,
-            own_field(self.signature, "run"): run.record(),
-        }
-        return dspy.Prediction(**accepted.outputs, **own)
+        fields = {own_field(self.signature, "reasoning"): accepted.solution, **accepted.outputs}
+        return PDRPrediction.of(fields, run.record(), own_field(self.signature, "run"))
 
 
 def _stages(made: Plan) -> list[Stage]:
