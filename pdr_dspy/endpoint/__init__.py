@@ -5,7 +5,7 @@ from __future__ import annotations
 from pdr_dspy.endpoint.allowance import Allowance, FileAllowance, Hold
 from pdr_dspy.endpoint.endpoint import Endpoint, connect, endpoint_of
 from pdr_dspy.endpoint.engine import EndpointLM
-from pdr_dspy.endpoint.environment import settings_from_environment, shared_endpoint
+from pdr_dspy.endpoint.environment import connected, settings_from_environment, shared_endpoint
 from pdr_dspy.endpoint.file_store import FileStore, StoreReport
 from pdr_dspy.endpoint.preflight import Identity
 from pdr_dspy.endpoint.recommended import Recommended
@@ -31,6 +31,7 @@ __all__ = [
     "StoreReport",
     "StoredCompletion",
     "connect",
+    "connected",
     "endpoint_of",
     "settings_from_environment",
     "shared_endpoint",

@@ -3,12 +3,13 @@
 The LM is a subclass for one reason: DSPy's canonical request has no place for vLLM's own request fields and for the
 rollout id, so they are lifted out of a call's keyword arguments here and handed to the engine beside the request.
 
-Saved with a program, an engine is its model's name and nothing else: no address, no key. Loaded, it says that it has to
-be connected again.
+Saved with a program, an engine is its model's name and nothing else: no address, no key. Loaded, it goes with its first
+call to the endpoint that the environment names (`environment`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,13 +39,22 @@ class _Engine:
         self.endpoint = endpoint
 
     async def _complete(self, request: Request) -> Response:
-        if self.endpoint is None:
-            raise EndpointError(
-                "endpoint",
-                f"this LM for {self.model!r} was loaded from a file and is not connected",
-                "Connect it: program.set_lm(connect(URL).lm)",
-            )
-        return await self.endpoint.complete(request)
+        endpoint = self.endpoint
+        if endpoint is None:
+            endpoint = await asyncio.to_thread(self.connect)
+        return await endpoint.complete(request)
+
+    def connect(self) -> Endpoint:
+        """Go to the endpoint that the environment names, where there is none yet; blocks while that is opened.
+
+        Raises:
+            EndpointError: the environment names none, or it can't be used.
+        """
+        from pdr_dspy.endpoint.environment import shared_endpoint  # which is made of what stands here
+
+        endpoint = self.endpoint or shared_endpoint(self.model)
+        self.endpoint = endpoint
+        return endpoint
 
     def dump_state(self) -> dict[str, Any]:
         """What is saved with a program: the model's name."""

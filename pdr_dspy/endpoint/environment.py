@@ -6,13 +6,15 @@ all programs of a process share the one that is opened.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pdr_dspy.endpoint.endpoint import Endpoint
+from pdr_dspy.endpoint.endpoint import Endpoint, endpoint_of
+from pdr_dspy.endpoint.engine import EndpointEngine, EndpointLM
 from pdr_dspy.endpoint.settings import EndpointSettings, key_from_environment, split_urls
 from pdr_dspy.errors import EndpointError
 from pdr_dspy.secrets.secret import Secret
@@ -102,6 +104,26 @@ def shared_endpoint(model: str | None = None) -> Endpoint:
             endpoint = found
         _opened.append(_Opened(os.getpid(), settings.model, endpoint))
         return endpoint
+
+
+async def connected(lm: Any, *others: Any) -> Any:
+    """The LM to call: the one given, or the environment's where it is None and not every other one is there.
+
+    Those among all of them that were loaded from a file are connected.
+
+    Args:
+        lm: The one that is configured, or None.
+        *others: Those that predictors have themselves; None: the configured one.
+
+    Raises:
+        EndpointError: as `shared_endpoint`.
+    """
+    for each in (lm, *others):
+        if isinstance(each, EndpointLM) and isinstance(each.engine, EndpointEngine) and endpoint_of(each) is None:
+            await asyncio.to_thread(each.engine.connect)
+    if lm is None and (not others or any(each is None for each in others)):
+        return (await asyncio.to_thread(shared_endpoint)).lm
+    return lm
 
 
 def _known(settings: EndpointSettings, model: str | None) -> Endpoint | None:

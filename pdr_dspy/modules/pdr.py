@@ -6,21 +6,23 @@ and DSPy's optimisers work on it as on any program.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dspy
 from dspy.adapters.base import Adapter
 
 from pdr_dspy.answers import Equal
-from pdr_dspy.budget import Spend
+from pdr_dspy.budget import Budget, Spend
 from pdr_dspy.calls import current_tag
-from pdr_dspy.endpoint import Recommended, endpoint_of
+from pdr_dspy.endpoint import Recommended, connected, endpoint_of
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.formats import DEFAULT, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules import streaming
 from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.declared import STATE, Declared, Kept
 from pdr_dspy.modules.given import (
     GivenBudget,
     GivenWorkflow,
@@ -34,11 +36,13 @@ from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
-from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
+from pdr_dspy.modules.signatures import STAGES, own_field, stage_instructions, stage_signature
 from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
-from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, plan
+from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, Workflow, plan
 from pdr_dspy.workspace import ByteTokenizer
+
+_log = logging.getLogger(__name__)
 
 
 class PDR(dspy.Module):
@@ -77,6 +81,11 @@ class PDR(dspy.Module):
         EndpointError: from a call: the endpoint as a whole can't be used.
     """
 
+    workflow = Kept[Workflow]()
+    budget = Kept[Budget]()
+    seed = Kept[int]()
+    vote_on = Kept[tuple[str, ...]]()
+
     def __init__(
         self,
         signature: str | type[dspy.Signature],
@@ -89,11 +98,12 @@ class PDR(dspy.Module):
         vote_on: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__()
+        self.signature = given_signature(signature)
+        self.declared = Declared(self.signature)
         self.workflow = given_workflow(workflow)
         self.budget = given_budget(budget)
         self.seed = given_seed(seed)
         self.admit = given_code("admit", admit)
-        self.signature = given_signature(signature)
         self.equal = given_code("equal", equal)
         self.vote_on = voted_fields(self.signature, vote_on)
         for number, this in enumerate(self.workflow.rounds):
@@ -101,8 +111,42 @@ class PDR(dspy.Module):
                 raise WorkflowError(
                     f"rounds[{number}].models", "a model for each draft can't be run yet", "Leave it out"
                 )
-        for stage in _stages(plan(self.workflow, self.budget)):
-            setattr(self, stage, dspy.Predict(stage_signature(self.signature, stage, *self._told(stage, None))))
+        self._make_predictors()
+
+    def _make_predictors(self) -> None:
+        """A predictor for each stage of the workflow; those that are there stay."""
+        there = {stage: self.__dict__.pop(stage) for stage in STAGES if stage in self.__dict__}
+        for stage in self.declared.stages:
+            made = there.get(stage)
+            if made is None:
+                made = dspy.Predict(stage_signature(self.signature, stage, *self._told(stage, None)))
+            setattr(self, stage, made)
+
+    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> None:
+        """Take over what was saved: instructions, demonstrations, and the workflow and the budget it was saved with.
+
+        Where those are others than the program was made with, a warning says so.
+
+        Raises:
+            WorkflowError: it was saved with another signature, or is no PDR program.
+        """
+        before = dict(self.__dict__)
+        if STATE not in state:
+            _log.warning("what is loaded names no workflow and budget: %s stay", self.declared.in_words())
+            state = {**state, STATE: self.declared.dump_state()}
+        try:
+            saved = self.declared.read(state[STATE])
+            if missing := [stage for stage in saved.stages if stage not in state]:
+                problem = f"what is loaded has no state of {', '.join(missing)}"
+                raise WorkflowError("program", problem, "Load what was saved of a PDR program with this workflow")
+            self.declared.say_if_replaced_by(saved)
+            self.declared = saved
+            self._make_predictors()
+            super().load_state(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
@@ -149,10 +193,11 @@ class PDR(dspy.Module):
         return adapter(named or recommended.format or DEFAULT)
 
     async def _solve(self, inputs: dict[str, Any]) -> dspy.Prediction:
-        endpoint = endpoint_of(self.draft.lm or dspy.settings.lm)
+        lm = await connected(dspy.settings.lm, *(predictor.lm for predictor in self.predictors()))
+        endpoint = endpoint_of(self.draft.lm or lm)
         context = endpoint.context if endpoint else None
         recommended = endpoint.identity.recommended if endpoint else Recommended()
-        with open_ledger() as ledger, dspy.context(adapter=self._adapter(recommended)):
+        with open_ledger() as ledger, dspy.context(lm=lm, adapter=self._adapter(recommended)):
             desk = Desk(
                 tag=run_tag(current_tag()),
                 seed=run_seed(

@@ -23,7 +23,7 @@ from pdr_dspy.workflow.schema import (
     Top,
     Workflow,
 )
-from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, load_workflow, parse_workflow
+from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, load_workflow, parse_workflow, plain_workflow
 
 __all__ = [
     "DEFAULT_PRESET",
@@ -51,6 +51,7 @@ __all__ = [
     "load_preset",
     "load_workflow",
     "parse_workflow",
+    "plain_workflow",
     "plan",
     "preset_names",
     "sampled",

@@ -118,18 +118,23 @@ def build_workflow(data: Mapping[str, Any]) -> Workflow:
         raise WorkflowError(field(first.path), first.problem, first.mend) from None
 
 
+def plain_workflow(workflow: Workflow) -> dict[str, Any]:
+    """The workflow as plain data, what equals the default left out; `build_workflow` reads it back equal."""
+    data: dict[str, Any] = workflow.model_dump(mode="json", exclude_defaults=True)
+    for r, plain in zip(workflow.rounds, data["rounds"], strict=True):
+        if r.distill is not None:  # its kind is the class's default, but it is what names the class
+            plain["distill"] = {"kind": r.distill.kind, **plain["distill"]}
+    return data
+
+
 def dump_workflow(workflow: Workflow) -> str:
     """The workflow as YAML, a line a round, what equals the default left out; `parse_workflow` reads it back equal.
 
     Instructions of its own stand as blocks, to be read and edited.
     """
-    data = workflow.model_dump(mode="json", exclude_defaults=True)
-    lines = [f"name: {_flow(workflow.name)}", "rounds:"]
-    for r, plain in zip(workflow.rounds, data.pop("rounds"), strict=True):
-        if r.distill is not None:  # its kind is the class's default, but it is what names the class
-            plain["distill"] = {"kind": r.distill.kind, **plain["distill"]}
-        lines.append(f"  - {_flow(plain)}")
-    data.pop("name")
+    data = plain_workflow(workflow)
+    lines = [f"name: {_flow(data.pop('name'))}", "rounds:"]
+    lines += [f"  - {_flow(plain)}" for plain in data.pop("rounds")]
     if workflow.prompts.own:
         lines.append(dump_block({"prompts": data.pop("prompts")}))
     lines += [f"{key}: {_flow(value)}" for key, value in data.items()]

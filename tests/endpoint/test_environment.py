@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fakes.environment import no_endpoint
 from fakes.vllm import FakeVLLM
 
-from pdr_dspy.endpoint import Endpoint, Secret, environment, settings_from_environment, shared_endpoint
+from pdr_dspy.endpoint import Endpoint, Secret, settings_from_environment, shared_endpoint
 from pdr_dspy.errors import EndpointError
 
-NAMES = ("PDR_ENDPOINT", "PDR_MODEL", "PDR_API_KEY", "OPENAI_API_KEY", "HOSTED_VLLM_API_KEY")
+
+@pytest.fixture
+def environ() -> Iterator[MutableMapping[str, str]]:
+    """An environment without endpoint."""
+    with no_endpoint() as values:
+        yield values
 
 
 @pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """An environment without endpoint; what was opened is closed and forgotten afterwards."""
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-    yield monkeypatch
-    for each in environment._opened:
-        each.endpoint.close()
-    environment._opened.clear()
-
-
-@pytest.fixture
-def named(alone: pytest.MonkeyPatch) -> Iterator[FakeVLLM]:
+def named(environ: MutableMapping[str, str]) -> Iterator[FakeVLLM]:
     """A server that the environment names."""
     with FakeVLLM(tokenizer="words") as server:
-        alone.setenv("PDR_ENDPOINT", server.url)
+        environ["PDR_ENDPOINT"] = server.url
         yield server
 
 
@@ -71,36 +66,36 @@ def test_all_threads_get_the_same_endpoint_and_the_server_is_asked_once(named: F
     assert found[0].answers()
 
 
-def test_the_model_may_be_named_or_not(named: FakeVLLM, alone: pytest.MonkeyPatch) -> None:
+def test_the_model_may_be_named_or_not(named: FakeVLLM, environ: MutableMapping[str, str]) -> None:
     by_name = shared_endpoint("fake-model")
     assert shared_endpoint() is by_name
     assert shared_endpoint() is by_name
-    alone.setenv("PDR_MODEL", "fake-model")
+    environ["PDR_MODEL"] = "fake-model"
     assert shared_endpoint("of-a-saved-program") is by_name
-    alone.delenv("PDR_MODEL")
+    del environ["PDR_MODEL"]
     with pytest.raises(EndpointError, match="of-a-saved-program"):
         shared_endpoint("of-a-saved-program")
 
 
 def test_a_closed_one_is_opened_anew_and_another_address_is_another_one(
-    named: FakeVLLM, alone: pytest.MonkeyPatch
+    named: FakeVLLM, environ: MutableMapping[str, str]
 ) -> None:
     first = shared_endpoint()
     first.close()
     second = shared_endpoint()
     assert second is not first and second.answers()
     with FakeVLLM(tokenizer="words") as other:
-        alone.setenv("PDR_ENDPOINT", other.url)
+        environ["PDR_ENDPOINT"] = other.url
         assert shared_endpoint().settings.urls != second.settings.urls
-    alone.setenv("PDR_ENDPOINT", named.url)
+    environ["PDR_ENDPOINT"] = named.url
     assert shared_endpoint() is second
 
 
-def test_one_that_can_not_be_opened_is_tried_anew(alone: pytest.MonkeyPatch) -> None:
+def test_one_that_can_not_be_opened_is_tried_anew(environ: MutableMapping[str, str]) -> None:
     with FakeVLLM() as server:
-        alone.setenv("PDR_ENDPOINT", server.url)
-        alone.setenv("PDR_MODEL", "not-there")
+        environ["PDR_ENDPOINT"] = server.url
+        environ["PDR_MODEL"] = "not-there"
         with pytest.raises(EndpointError):
             shared_endpoint()
-        alone.setenv("PDR_MODEL", "")
+        environ["PDR_MODEL"] = ""
         assert shared_endpoint().identity.model == "fake-model"
