@@ -35,6 +35,7 @@ from pdr_dspy.errors import (
     Unparseable,
 )
 from pdr_dspy.formats import MARKS, Unread, collecting, read
+from pdr_dspy.modules.named_calls import called
 from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workflow import Caps, Sampling
 from pdr_dspy.workspace import Tokenizer
@@ -103,6 +104,7 @@ async def ask(
     tag: CallTag,
     caps: Caps,
     keep: int = 0,
+    name: str = "",
 ) -> Answer:
     """One call.
 
@@ -114,6 +116,7 @@ async def ask(
         tag: The call's place in the run.
         caps: The call's caps.
         keep: Tokens of a `total` budget that must be left for the steps after this one.
+        name: What it is called in a trace; "": a call of its predictor.
 
     Raises:
         CallError: the call gave nothing usable; its class says why.
@@ -155,7 +158,7 @@ async def ask(
         tag = replace(tag, more=more)
     with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine), collecting() as notes:
         try:
-            prediction: dspy.Prediction = await predictor.acall(**inputs, signature=signature, config=config)
+            prediction = await called(predictor, name, signature, config, inputs)
         except Exception as error:
             problem = typed(error)
             if (found := _read_all_the_same(problem, signature, tag.stage)) is None:

@@ -41,7 +41,8 @@ def prompt_size(
         count: Tokens of a text.
     """
     chosen = dspy.settings.adapter or adapter(DEFAULT)
-    messages = chosen.format(signature, predictor.demos, dict(inputs))
+    with dspy.context(callbacks=[]):  # it is no call, and has no place in a trace
+        messages = chosen.format(signature, predictor.demos, dict(inputs))
     return sum(content_size(message["content"], count) + PER_MESSAGE for message in messages)
 
 

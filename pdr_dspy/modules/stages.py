@@ -23,6 +23,7 @@ from pdr_dspy.modules.distillers import valid_picks
 from pdr_dspy.modules.fitting import readable
 from pdr_dspy.modules.gather import gather
 from pdr_dspy.modules.progress import Progress, say
+from pdr_dspy.modules.named_calls import call_name
 from pdr_dspy.modules.recording import Recorder
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import own_field
@@ -176,6 +177,8 @@ class Stages:
         predictor, signature = self._predictors[step.stage], self._signatures[step.stage]
         with unheard():
             return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep)
+        name = call_name(self._plan.workflow, step, index) + " (again)" * second
+        return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep, name=name)
 
     def _may_think(self, step: PlannedStep) -> bool:
         """Whether a helper call gets tokens to think with that the plan does not have."""
