@@ -21,7 +21,6 @@ from dspy.lm15 import Request, Response, response_to_events
 from pdr_dspy import bridge
 from pdr_dspy.characters import whole_json
 from pdr_dspy.endpoint.requests import EXTRAS, VLLM_FIELDS, Extras
-from pdr_dspy.errors import EndpointError
 from pdr_dspy.pieces import pieces
 
 if TYPE_CHECKING:

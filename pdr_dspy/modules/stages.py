@@ -22,8 +22,8 @@ from pdr_dspy.modules.ask import Answer, Desk, ask, call_seed
 from pdr_dspy.modules.distillers import valid_picks
 from pdr_dspy.modules.fitting import readable
 from pdr_dspy.modules.gather import gather
-from pdr_dspy.modules.progress import Progress, say
 from pdr_dspy.modules.named_calls import call_name
+from pdr_dspy.modules.progress import Progress, say
 from pdr_dspy.modules.recording import Recorder
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import own_field
