@@ -15,42 +15,20 @@ while this process is. A study's run that somebody deletes is made anew.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pdr_dspy.markdown import plain
-from pdr_dspy.tracking.attempts import Attempts
-from pdr_dspy.tracking.attempts import TrackingFailure as TrackingFailure
+from pdr_dspy.tracking.attempts import Attempts, TrackingFailure
 from pdr_dspy.tracking.links import compared, link
 from pdr_dspy.tracking.opening import named, open_experiment
 from pdr_dspy.tracking.place import Place
-from pdr_dspy.tracking.text import cut, written
+from pdr_dspy.tracking.study_runs import Register, StudyRun, StudyRuns
+from pdr_dspy.tracking.trial_runs import NOTE, Status, TrialRun, TrialWriter
 from pdr_dspy.tracking.writing import NOTHING, Runs
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-Register = Callable[[str | None], Sequence[str]]
-"""Lists runs that were said to be a study's, the first ones first, after it has added this one (None: none)."""
-
-_NOTE = "mlflow.note.content"  # a run's description, Markdown
-_INCOMPLETE = "incomplete"  # the tag of a run that could not be written to its end
-_COMPARED = (
-    100  # runs that a link to MLflow's compare page names at most: a tag is short, and its table has a column each
-)
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A study that was started, as it was said then."""
-
-    name: str
-    tags: Mapping[str, Any]
-    params: Mapping[str, Any]
-    register: Register | None
+_COMPARED = 100
+"""Runs that a link to MLflow's compare page names at most: a tag is short, and its table has a column each."""
 
 
 class Tracker:
@@ -69,9 +47,7 @@ class Tracker:
         self.experiment_id = experiment_id
         self.experiment = experiment
         self.uri = place.shown
-        self._going_on = going_on
-        self._begun: dict[str, _Begun] = {}
-        self._instead: dict[str, str] = {}
+        self._studies = StudyRuns(client, self._runs, going_on)
 
     @classmethod
     def open(cls, root: Path, experiment: str, *, going_on: bool = False) -> Tracker:
@@ -112,30 +88,11 @@ class Tracker:
         Returns:
             The run's id; "" where it could not be made.
         """
-        begun = _Begun(named(name), tags or NOTHING, params or NOTHING, register)
-        run = self._attempts.tried(f"start study {begun.name}", lambda: self._start(begun), "")
+        begun = StudyRun(named(name), tags or NOTHING, params or NOTHING, register)
+        run = self._attempts.tried(f"start study {begun.name}", lambda: self._studies.start(begun), "")
         if run:
-            self._begun[run] = begun
+            self._studies.began(run, begun)
         return run
-
-    def _start(self, begun: _Begun) -> str:
-        register = begun.register
-        found = None if register is None else self._first(register(None))
-        # A register is of one place, which may have been moved since.
-        look = register is None or (found is None and self._going_on)
-        if look and (there := self._runs.find(study=begun.name, role="study")):
-            found = str(there[0].info.run_id)
-            if register is not None:
-                found = self._first(register(found)) or found
-        if found is None:
-            made = self._runs.create(f"study {begun.name}", {"study": begun.name, "role": "study"})
-            found = made if register is None else self._first(register(made)) or made
-            if found == made:
-                self._runs.write(made, params=begun.params, tags=begun.tags)
-                return made
-            self._client.delete_run(made)  # another process was faster
-        self._client.update_run(found, status="RUNNING")
-        return found
 
     def log_trial(
         self,
@@ -169,45 +126,22 @@ class Tracker:
         Returns:
             The run's id; "" where it could not be logged.
         """
-        name = self._name_of(study)
-
-        half: set[str] = set()
-
-        def log() -> str:
-            for run in self._runs.find(study=name, role="trial", trial=str(number)):
-                if run.info.status != "RUNNING" and _INCOMPLETE not in run.data.tags:
-                    return str(run.info.run_id)
-                half.add(str(run.info.run_id))  # it was begun, and what wrote it failed or ended
-            for left in filter(self._runs.there, sorted(half)):
-                self._client.delete_run(left)
-            parent = self._run_of(name)
-            belongs = {"study": name, "role": "trial", "trial": str(number)}
-            identity = self._runs.create(
-                f"trial {number}", {**belongs, **({"study_run": parent} if parent else {})}, started
-            )
-            half.add(identity)
-            # A clock that was set back meanwhile makes no run end before it began.
-            end = None if ended is None else round(max(ended, ended if started is None else started) * 1000)
-            try:
-                self._runs.write(
-                    identity,
-                    params=params,
-                    metrics=metrics,
-                    tags={**(tags or {}), _NOTE: self._note(name, parent, title)},
-                    artifacts=artifacts or {},
-                    tables=tables or {},
-                )
-            except Exception as error:
-                with suppress(Exception):  # as far as it goes it is right, and it goes no further
-                    self._attempts.reach()
-                    self._client.set_tag(identity, _INCOMPLETE, cut(written(str(error)), 200))
-                    self._client.set_terminated(identity, status=status, end_time=end)
-                raise
-            self._client.set_terminated(identity, status=status, end_time=end)
-            return identity
-
+        trial = TrialRun(
+            name=self._studies.name_of(study),
+            number=number,
+            params=params,
+            metrics=metrics,
+            artifacts=artifacts or NOTHING,
+            tables=tables or NOTHING,
+            tags=tags or NOTHING,
+            title=title,
+            status=status,
+            started=started,
+            ended=ended,
+        )
+        write = TrialWriter(trial, self._client, self._runs, self._studies, self._attempts.reach, self.experiment_id)
         doubtful = self._attempts.doubtful
-        made = self._attempts.tried(f"log trial {number} of {name}", log, "", again=True)
+        made = self._attempts.tried(f"log trial {number} of {trial.name}", write, "", again=True)
         if made and doubtful:
             self.catch_up()
         return made
@@ -223,7 +157,7 @@ class Tracker:
             study: The study's name, or what `start_study` returned.
             numbers: The trials' numbers.
         """
-        name = self._name_of(study)
+        name = self._studies.name_of(study)
 
         def forget() -> None:
             lost = {str(number) for number in numbers}
@@ -245,7 +179,7 @@ class Tracker:
             study: The study's name, or what `start_study` returned.
             complete: Numbers of the complete trials.
         """
-        name = self._name_of(study)
+        name = self._studies.name_of(study)
 
         def settle() -> None:
             for run in self._runs.find(study=name, role="trial"):
@@ -265,7 +199,7 @@ class Tracker:
         """Add to a run (a study's, at its end). Does nothing for the run ""."""
 
         def write() -> None:
-            now = self._present(run)
+            now = self._studies.present(run)
             self._runs.write(now, metrics=metrics or {}, artifacts=artifacts or {}, tables=tables or {})
 
         if run:
@@ -275,7 +209,7 @@ class Tracker:
         """Give a study's run a description, with links to its trials. Does nothing for the run ""."""
 
         def write() -> None:
-            name, now = self._name_of(run), self._present(run)
+            name, now = self._studies.name_of(run), self._studies.present(run)
             words = f'tags.study = "{name}" and tags.role = "trial"'
             found = self._client.search_runs([self.experiment_id], words, max_results=_COMPARED)
             trials = [str(trial.info.run_id) for trial in found]
@@ -283,7 +217,7 @@ class Tracker:
             compare = f", or {link(f'compare {how}', compared(self.experiment_id, trials))}" if trials else ""
             lead = f"{text}\n\n" if text else ""
             note = f"{lead}Its trials are runs beside this one: filter the runs by `{words}`{compare}."
-            self._runs.write(now, tags={_NOTE: note})
+            self._runs.write(now, tags={NOTE: note})
 
         if run:
             self._attempts.tried(f"describe {run}", write, None)
@@ -292,7 +226,7 @@ class Tracker:
         """Add a figure as `<name>.html` and `<name>.png`. Does nothing for the run ""."""
 
         def write() -> None:
-            self._runs.draw(self._present(run), name, html, png)
+            self._runs.draw(self._studies.present(run), name, html, png)
 
         if run:
             self._attempts.tried(f"log figure {name}", write, None)
@@ -301,31 +235,7 @@ class Tracker:
         """End a run. Does nothing for the run ""."""
 
         def end() -> None:
-            self._client.set_terminated(self._present(run), status=status)
+            self._client.set_terminated(self._studies.present(run), status=status)
 
         if run:
             self._attempts.tried(f"finish {run}", end, None)
-
-    def _first(self, runs: Sequence[str]) -> str | None:
-        """The first of these runs that nobody has deleted."""
-        return next(filter(self._runs.there, runs), None)
-
-    def _present(self, run: str) -> str:
-        """The run to write to: this one, or of a study whose run was deleted meanwhile a new one."""
-        now = self._instead.get(run, run)
-        if run in self._begun and not self._runs.there(now):
-            now = self._instead[run] = self._start(self._begun[run])
-            _log.warning("MLflow: the run of the study %s was deleted; %s goes on", self._begun[run].name, now)
-        return now
-
-    def _name_of(self, study: str) -> str:
-        """A study's name, by its name or by its run."""
-        return self._begun[study].name if study in self._begun else named(study)
-
-    def _run_of(self, study: str) -> str:
-        run = next((run for run, begun in self._begun.items() if begun.name == study), "")
-        return self._instead.get(run, run)
-
-    def _note(self, study: str, parent: str, title: str) -> str:
-        of = link(study, f"#/experiments/{self.experiment_id}/runs/{parent}") if parent else plain(study)
-        return f"A trial of {of}{f': {plain(title)}' if title else ''}"
