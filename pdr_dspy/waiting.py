@@ -40,9 +40,12 @@ def waiting(what: str, out: TextIO | None = None, after: float = MOMENT) -> Iter
 def _show(what: str, stream: TextIO, after: float, ended: threading.Event) -> None:
     if ended.wait(after):
         return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+    try:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    except ModuleNotFoundError:  # it comes with the extra search
+        print(f"{printable(what)} ...", file=stream, flush=True)
+        return
     columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(
         *columns,

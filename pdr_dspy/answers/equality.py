@@ -69,6 +69,7 @@ async def equal_answers(first: Any, second: Any, pool: MathPool | None = None) -
     Raises:
         Undecided: math-verify could not say.
         DataError: math-verify can't be started.
+        MissingExtra: it is not installed.
     """
     if isinstance(first, Enum) or isinstance(second, Enum):
         return await equal_answers(_plain(first), _plain(second), pool)
@@ -102,6 +103,7 @@ async def settled(outcome: Outcome, pool: MathPool | None = None) -> bool:
     Raises:
         Undecided: math-verify could not say.
         DataError: math-verify can't be started.
+        MissingExtra: it is not installed.
     """
 
     async def ask(asked: Ask) -> bool:

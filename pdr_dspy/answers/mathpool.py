@@ -77,6 +77,7 @@ class MathPool:
 
         Raises:
             DataError: math-verify can't be started at all.
+            MissingExtra: it is not installed.
         """
         for text in (reference, answer):
             if problem := refusal(text):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pdr_dspy.errors import DataError
+from pdr_dspy.extras import need
 
 START_LIMIT = 120.0
 """Seconds for a worker to import math-verify."""
@@ -84,6 +85,7 @@ class MathWorker:
 
         Raises:
             DataError: math-verify can't be started at all.
+            MissingExtra: it is not installed.
         """
         for _ in range(2):  # an answer is not wrong because a process was killed: it gets a second one
             if self._stopped:
@@ -144,6 +146,7 @@ class MathWorker:
             return process.wait()
 
     def _start(self) -> None:
+        need("math", "comparing expressions")
         # -P: the worker's folder holds modules of ours whose names must not shadow anyone's. One hash seed: sympy's
         # results may depend on the order of a set.
         mend = "Run `python -c 'import math_verify'` to see why."

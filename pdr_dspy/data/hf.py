@@ -8,9 +8,9 @@ from typing import Any
 
 from pdr_dspy.data.files import Row, Rows
 from pdr_dspy.errors import DataError
+from pdr_dspy.extras import needed
 
 _SPEC = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<first>[\w.+-]+))?(?::(?P<second>[\w.+-]+))?")
-INSTALL = "pip install pdr-dspy[hf]"
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,11 @@ def read_hub(spec: HubSpec) -> Rows:
     Without a split: the only one, or `test` where there are several.
 
     Raises:
-        DataError: the library is missing, or the Hub or the data set can't be had.
+        DataError: the Hub or the data set can't be had.
+        MissingExtra: the extra hf is not installed.
     """
-    try:
+    with needed("hf", f"data {spec}"):
         import datasets
-    except ImportError as error:
-        raise DataError("data", f"{spec} needs the `datasets` library", f"Install it: `{INSTALL}`.") from error
     try:
         table = datasets.load_dataset(spec.repo, spec.config, split=spec.split)
     except Exception as error:  # the Hub's client raises a dozen types, from ValueError to requests' own

@@ -19,7 +19,7 @@ from pdr_dspy.data.columns.paths import MISSING, find
 from pdr_dspy.data.files import Row, Rows, read_file
 from pdr_dspy.data.files.reading import SUFFIXES
 from pdr_dspy.data.hf import HubSpec, read_hub
-from pdr_dspy.errors import DataError
+from pdr_dspy.errors import DataError, MissingExtra
 
 
 class CompetitionProblem(dspy.Signature):
@@ -154,7 +154,7 @@ def read_known(known: Known) -> tuple[Rows, Columns]:
         return replace(rows, notes=(*rows.notes, f"{known.name} is {path}")), replace(columns, fields=fields)
     try:
         rows = read_hub(known.hub)
-    except DataError as error:
+    except (DataError, MissingExtra) as error:
         looked = ", ".join(str(directory) for directory in local_directories())
         terms = (
             f" (it is gated: agree to its terms on huggingface.co/datasets/{known.hub.repo}, then `hf auth login`)"
@@ -166,7 +166,7 @@ def read_known(known: Known) -> tuple[Rows, Columns]:
             "data",
             f"{known.name} is in none of {looked}, and from the Hub: {error.problem}",
             f"Put {known.name}.jsonl (columns {own}) into one of these directories or into $PDR_DATA_DIR; "
-            f"or have {known.hub} downloaded, which needs a network and `pip install pdr-dspy[hf]`{terms}.",
+            f"or have {known.hub} downloaded, which needs a network and `pip install 'pdr-dspy[hf]'`{terms}.",
         ) from error
     return rows, replace(known.columns, fields=fields)
 

@@ -11,7 +11,14 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and serve. Returns the exit status."""
     # Here, not at the top: the engine process imports this module again when it is spawned.
-    from ..errors import EndpointError
+    from ..errors import EndpointError, MissingExtra
+    from ..extras import need
+
+    try:
+        need("embedded", "the embedded reasoner")
+    except MissingExtra as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
     from .serve import ServerSettings, serve
     from .server_key import read_key
 

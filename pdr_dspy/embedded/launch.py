@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 from typing import Literal
 
+from ..extras import need
 from .process import HOST, EmbeddedReasoner, Log, healthy, spawn, wait_for
 from .server_key import KEY_VARIABLE
 
@@ -49,7 +50,9 @@ def start(
 
     Raises:
         EndpointError: It ended instead, or did not answer in time; the message shows the end of its log.
+        MissingExtra: The extra embedded is not installed.
     """
+    need("embedded", "the embedded reasoner")
     with tempfile.TemporaryDirectory(prefix="pdr-embedded-") as folder:
         ready_file = Path(folder) / "ready.json"
         log = Log.at(log_path)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
-from scipy.special import stdtrit
+from pdr_dspy.extras import needed
 
 
 @dataclass(frozen=True)
@@ -186,4 +186,6 @@ def _normal(level: float) -> float:
 
 
 def _student(level: float, freedom: int) -> float:
+    with needed("search", "intervals"):
+        from scipy.special import stdtrit
     return float(stdtrit(freedom, (1 + level) / 2))

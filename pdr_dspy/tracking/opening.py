@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pdr_dspy.extras import need
 from pdr_dspy.secrets.redaction import redacted
 from pdr_dspy.tracking.contact import answers, connects
 from pdr_dspy.tracking.database import check_schema
@@ -23,6 +24,7 @@ def open_experiment(root: Path, experiment: str, *, going_on: bool = False) -> t
 
     Raises:
         TrackingError: it can't be opened.
+        MissingExtra: the extra search is not installed.
     """
     # Its migrations report every step; what its stores raise, they print before, with a traceback.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -32,6 +34,7 @@ def open_experiment(root: Path, experiment: str, *, going_on: bool = False) -> t
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     # With a server it prints two addresses for every run that ends.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    need("search", "tracking")
     place = place_of(root)
     connects(place)
     try:

@@ -73,7 +73,7 @@ def test_every_benchmark_as_the_hub_has_it(name: str, monkeypatch: pytest.Monkey
 def test_a_benchmark_that_is_nowhere_says_what_to_do(name: str) -> None:
     with pytest.raises(DataError) as error:
         load_data(name)
-    for words in (f"{name}.jsonl", "PDR_DATA_DIR", str(KNOWN[name].hub), "pip install pdr-dspy[hf]"):
+    for words in (f"{name}.jsonl", "PDR_DATA_DIR", str(KNOWN[name].hub), "pip install 'pdr-dspy[hf]'"):
         assert words in str(error.value)
     assert ("gated" in str(error.value)) == (name == "gpqa")
 

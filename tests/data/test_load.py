@@ -13,7 +13,7 @@ import dspy
 import pytest
 
 from pdr_dspy.data import load_data
-from pdr_dspy.errors import DataError
+from pdr_dspy.errors import DataError, MissingExtra
 
 DATA = Path(os.environ.get("PDR_DATA_DIR", ""))
 
@@ -154,7 +154,7 @@ def test_a_benchmark_that_is_nowhere_names_both_ways(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError) as error:
         load_data("math500")
-    for words in ("math500.jsonl", "PDR_DATA_DIR", "hf:HuggingFaceH4/MATH-500:test", "pip install pdr-dspy[hf]"):
+    for words in ("math500.jsonl", "PDR_DATA_DIR", "hf:HuggingFaceH4/MATH-500:test", "pip install 'pdr-dspy[hf]'"):
         assert words in str(error.value)
 
 
@@ -181,7 +181,7 @@ def test_hub_data_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hub_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"pip install pdr-dspy\[hf\]"):
+    with pytest.raises(MissingExtra, match=r"pip install 'pdr-dspy\[hf\]'"):
         load_data("hf:openai/gsm8k")
 
 

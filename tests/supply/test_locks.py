@@ -31,6 +31,16 @@ def version(pin: str) -> Version:
     return Version(pin.partition("==")[2].split()[0])
 
 
+def asked_by(extra: str) -> list[str]:
+    """What an extra asks for, and what the extras ask for that it consists of."""
+    found: list[str] = []
+    for each in PROJECT["project"]["optional-dependencies"][extra]:
+        named = Requirement(each)
+        own = named.name == PROJECT["project"]["name"]
+        found += [one for inner in sorted(named.extras) for one in asked_by(inner)] if own else [each]
+    return found
+
+
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-tools.txt"])
 def test_every_pin_has_its_hashes(lock: str) -> None:
     assert [pin for pin in pins(lock).values() if not HASH.search(pin)] == []
@@ -40,7 +50,7 @@ def test_every_pin_has_its_hashes(lock: str) -> None:
     ("lock", "asked"),
     [
         ("requirements.txt", PROJECT["project"]["dependencies"]),
-        ("requirements.txt", PROJECT["project"]["optional-dependencies"]["dev"]),
+        ("requirements.txt", asked_by("dev")),
         ("requirements.txt", PROJECT["build-system"]["requires"]),
         ("requirements-tools.txt", PROJECT["dependency-groups"]["tools"]),
     ],

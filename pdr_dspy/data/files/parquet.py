@@ -11,6 +11,7 @@ from typing import Any
 from pdr_dspy.data.files.bytes import GZIP, first_bytes, opened
 from pdr_dspy.data.files.row import Row, Rows
 from pdr_dspy.errors import DataError
+from pdr_dspy.extras import needed
 
 _BATCH = 256
 
@@ -20,6 +21,7 @@ def read_parquet(path: Path) -> Rows:
 
     Raises:
         DataError: it can't be read (also while reading).
+        MissingExtra: from the first row on: the extra hf is not installed.
     """
     first_bytes(path, 1)
     return Rows(str(path), _rows(path))
@@ -36,8 +38,9 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _batches(file: Any, path: Path) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet
+    with needed("hf", f"data {path}"):
+        import pyarrow
+        import pyarrow.parquet
 
     number = 0
     try:

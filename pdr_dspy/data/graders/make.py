@@ -9,6 +9,7 @@ from pdr_dspy.data.graders.code import CodeJudge
 from pdr_dspy.data.graders.protocol import FieldGrader
 from pdr_dspy.data.graders.tolerance import Tolerance
 from pdr_dspy.errors import DataError
+from pdr_dspy.extras import need
 
 GRADERS = ("integer", "number", "math", "choice", "words", "exact", "all", "any", "worksheet")
 """The kinds by name; a name with a colon is a callable of one's own."""
@@ -38,6 +39,7 @@ def make_grader(
 
     Raises:
         DataError: an unknown name, a tolerance for another kind, a callable that can't be imported or called.
+        MissingExtra: the extra math is not installed, and the kind is math, all or any (others need it seldom).
     """
     if tolerance is not None and kind != "number":
         raise DataError("tolerance", f"the grader {kind!r} has none", "Use it with the grader number.")
@@ -61,6 +63,7 @@ def make_grader(
             name = kind if tolerance is None else f"{kind} within {tolerance}"
             return FieldGrader(name, field, number, same=number.same)
         case "math" | "all" | "any":
+            need("math", f"grader {kind}")
             math = kinds.Math(pool, kind)
             return FieldGrader(kind, field, math, same=math.same)
     mend = f"Use one of {', '.join(GRADERS)}, or package.module:function."

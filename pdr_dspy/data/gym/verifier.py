@@ -18,7 +18,7 @@ LIMIT = 20.0
 """Seconds for one answer; the process itself ends after 5 of processor time."""
 START_LIMIT = 300.0
 """Seconds to import reasoning-gym and to make the problems."""
-INSTALL = "pip install pdr-dspy[gym]"
+INSTALL = "pip install 'pdr-dspy[gym]'"
 
 _SCORER = Path(__file__).with_name("scorer.py")
 
