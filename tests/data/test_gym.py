@@ -42,7 +42,7 @@ def test_tasks_that_can_not_be_graded_are_refused(name: str) -> None:
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "reasoning_gym.py").write_text("raise ImportError('not here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(DataError, match=r"pip install pdr-dspy\[gym\]"):
+    with pytest.raises(DataError, match=r"pip install 'pdr-dspy\[gym\]'"):
         load_data("gym:chain_sum:size=2")
 
 
