@@ -35,4 +35,4 @@ _ADAPTERS: dict[Format, type[Adapter]] = {
     "xml": PDRXMLAdapter,
 }
 
-__all__ = ["DEFAULT", "MARKS", "STEPS", "Unread", "adapter", "collecting", "read"]
+__all__ = ["DEFAULT", "MARKS", "STEPS", "PlainAdapter", "Unread", "adapter", "collecting", "read"]

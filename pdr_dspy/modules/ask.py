@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import dspy
@@ -36,6 +36,7 @@ from pdr_dspy.errors import (
 )
 from pdr_dspy.formats import MARKS, Unread, collecting, read
 from pdr_dspy.modules.named_calls import called
+from pdr_dspy.modules.asked import Asked
 from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workflow import Caps, Sampling
 from pdr_dspy.workspace import Tokenizer
@@ -56,6 +57,7 @@ class Desk:
         tokenizer: The served model's tokenizer, or an upper bound of it.
         context: The model's length in tokens, or None where nobody says.
         thinks_always: Whether the model is known by now to think though it is told not to.
+        asked: The options of the program's call.
     """
 
     tag: CallTag
@@ -65,6 +67,7 @@ class Desk:
     tokenizer: Tokenizer
     context: int | None
     thinks_always: Callable[[], bool] = bool
+    asked: Asked = field(default_factory=Asked)
 
 
 def call_seed(seed: int, rollout: int, tag: CallTag) -> int:
@@ -122,9 +125,9 @@ async def ask(
         CallError: the call gave nothing usable; its class says why.
         EndpointError: the endpoint as a whole can't be used (refused key, unknown model).
     """
-    lm = predictor.lm or dspy.settings.lm
+    lm = desk.asked.lm or predictor.lm or dspy.settings.lm
     defaults: Mapping[str, Any] = getattr(lm, "kwargs", None) or {}
-    rollout = int(defaults.get("rollout_id") or 0)
+    rollout = desk.asked.rollout or int(defaults.get("rollout_id") or 0)
     tag = replace(
         tag,
         thinking=caps.thinking,
@@ -137,7 +140,11 @@ async def ask(
         "seed": call_seed(desk.seed, rollout, tag),
         # What the workflow does not name is left to the LM, and what that does not name to the server.
         **desk.sampling.model_dump(exclude_none=True),
+        **desk.asked.config,
     }
+    options: dict[str, Any] = {} if desk.asked.lm is None else {"lm": lm}
+    if not desk.asked.demos:
+        options["demos"] = []
     endpoint = endpoint_of(lm)
     own = endpoint is not None
     if own and tag.stage in _HELPERS and caps.thinking is None:
@@ -159,6 +166,7 @@ async def ask(
     with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine), collecting() as notes:
         try:
             prediction = await called(predictor, name, signature, config, inputs)
+            prediction: dspy.Prediction = await predictor.acall(**inputs, signature=signature, config=config, **options)
         except Exception as error:
             problem = typed(error)
             if (found := _read_all_the_same(problem, signature, tag.stage)) is None:

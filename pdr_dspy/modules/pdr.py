@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -18,9 +21,10 @@ from pdr_dspy.budget import Budget, Spend
 from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint import Recommended, connected, endpoint_of
 from pdr_dspy.errors import WorkflowError
-from pdr_dspy.formats import DEFAULT, adapter
+from pdr_dspy.formats import DEFAULT, PlainAdapter, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules import streaming
+from pdr_dspy.modules.advice import advised, configured
 from pdr_dspy.modules.ask import Desk
 from pdr_dspy.modules.declared import STATE, Declared, Kept
 from pdr_dspy.modules.given import (
@@ -32,11 +36,15 @@ from pdr_dspy.modules.given import (
     given_signature,
     given_workflow,
 )
+from pdr_dspy.modules.asked import Asked, asked, check_names
+from pdr_dspy.modules.beside import shown_to
 from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
 from pdr_dspy.modules.signatures import STAGES, own_field, stage_instructions, stage_signature
+from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
+from pdr_dspy.modules.tracing import Entry, agreeing, is_traced
 from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, Workflow, plan
@@ -105,6 +113,13 @@ class PDR(dspy.Module):
         self.seed = given_seed(seed)
         self.admit = given_code("admit", admit)
         self.equal = given_code("equal", equal)
+        self.workflow = workflow if isinstance(workflow, Workflow) else load_workflow(workflow)
+        self.budget = parse_budget(budget) if isinstance(budget, str) else budget or Budget()
+        self.seed = seed
+        self.admit = admit
+        self.signature = dspy.ensure_signature(signature)
+        self.equal = equal
+        check_names(self.signature)
         self.vote_on = voted_fields(self.signature, vote_on)
         for number, this in enumerate(self.workflow.rounds):
             if this.models:
@@ -148,13 +163,13 @@ class PDR(dspy.Module):
             self.__dict__.update(before)
             raise
 
-    def forward(self, **inputs: Any) -> dspy.Prediction:
+    def forward(self, *positional: Any, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
-        return streaming.run(self._solve(inputs))
+        return streaming.run(self._solve(asked(self.signature, inputs, positional)))
 
-    async def aforward(self, **inputs: Any) -> dspy.Prediction:
+    async def aforward(self, *positional: Any, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
-        return await streaming.on_loop(self._solve(inputs))
+        return await streaming.on_loop(self._solve(asked(self.signature, inputs, positional)))
 
     @property
     def answering(self) -> dspy.Predict:
@@ -186,11 +201,8 @@ class PDR(dspy.Module):
 
     def _adapter(self, recommended: Recommended) -> Adapter:
         """The workflow's format; else the adapter of `dspy.configure`, what the model's card recommends, the usual."""
-        named = self.workflow.prompts.format
-        if named is None and dspy.settings.adapter is not None:
-            configured: Adapter = dspy.settings.adapter
-            return configured
-        return adapter(named or recommended.format or DEFAULT)
+        named, theirs = self.workflow.prompts.format, configured()
+        return theirs if named is None and theirs is not None else adapter(named or recommended.format or DEFAULT)
 
     async def _solve(self, inputs: dict[str, Any]) -> dspy.Prediction:
         lm = await connected(dspy.settings.lm, *(predictor.lm for predictor in self.predictors()))
@@ -198,28 +210,53 @@ class PDR(dspy.Module):
         context = endpoint.context if endpoint else None
         recommended = endpoint.identity.recommended if endpoint else Recommended()
         with open_ledger() as ledger, dspy.context(lm=lm, adapter=self._adapter(recommended)):
+    async def _solve(self, call: Asked) -> dspy.Prediction:
+        stages = _stages(self.plan())
+        predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in stages}
+        advice, traced = advised(predictors), is_traced()
+        lms = [call.lm or predictor.lm or dspy.settings.lm for predictor in predictors.values()]
+        endpoint = endpoint_of(lms[0])
+        contexts = [each.context for lm in lms if (each := endpoint_of(lm)) is not None and each.context is not None]
+        context = min(contexts, default=None)
+        recommended = endpoint.identity.recommended if endpoint else Recommended()
+        chosen = self._adapter(recommended)
+        trace: list[Entry] = []
+        with ExitStack() as around:
+            ledger = around.enter_context(open_ledger())
+            around.enter_context(dspy.context(adapter=chosen, **({"trace": trace} if traced else {})))
             desk = Desk(
                 tag=run_tag(current_tag()),
-                seed=run_seed(
-                    self.seed, {name: inputs[name] for name in self.signature.input_fields if name in inputs}
-                ),
+                seed=run_seed(self.seed if call.seed is None else call.seed, call.inputs),
                 sampling=self.workflow.sampling,
                 spend=Spend(self.budget),
                 tokenizer=endpoint.tokenizer if endpoint else ByteTokenizer(),
                 context=context,
                 thinks_always=lambda: bool(endpoint and endpoint.thinks_always),
+                asked=call,
             )
             made = self.plan(context)
             if endpoint and made.depends_on_thinking and await endpoint.probed():
                 made = self.plan(context, helpers_think=True)
-            predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in _stages(made)}
-            signatures = self._signatures(_stages(made), recommended)
-            ballot = make_ballot(self.vote_on, self.equal)
-            run = Run(made, predictors, signatures, self.signature, inputs, desk, ledger, self.admit, ballot=ballot)
-            accepted = await run.solve()
-            streaming.tell(
-                self.answering, {**accepted.outputs, own_field(self.signature, "solution"): accepted.solution}
+            signatures = self._signatures(stages, recommended)
+            signatures, shown = shown_to(
+                self.signature, signatures, call.inputs, advice, isinstance(chosen, PlainAdapter)
             )
+            ballot = make_ballot(self.vote_on, self.equal)
+            run = Run(
+                made, predictors, signatures, self.signature, call.inputs, desk, ledger, self.admit,
+                ballot=ballot, shown=shown,
+            )  # fmt: skip
+            try:
+                accepted = await run.solve()
+                if traced:
+                    drafting = [predictors[stage] for stage in ("draft", "refine") if stage in predictors]
+                    trace[:] = await agreeing(trace, drafting, accepted, ballot)
+            finally:
+                around.close()
+                if traced:
+                    dspy.settings.trace.extend(trace)
+        written = {**accepted.outputs, own_field(self.signature, "solution"): accepted.solution}
+        streaming.tell(self.answering, written)
         fields = {own_field(self.signature, "reasoning"): accepted.solution, **accepted.outputs}
         return PDRPrediction.of(fields, run.record(), own_field(self.signature, "run"))
 

@@ -49,6 +49,7 @@ class Run:
         admit: Admit | None = None,
         *,
         ballot: Ballot,
+        shown: Mapping[Stage, Mapping[str, Any]] | None = None,
     ) -> None:
         desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
         self._plan = plan
@@ -58,7 +59,7 @@ class Run:
         self._ballot = ballot
         self._clock = Clock(desk.spend)
         self._recorder = Recorder(self._clock)
-        self._stages = Stages(plan, predictors, signatures, signature, inputs, desk, ledger, self._recorder)
+        self._stages = Stages(plan, predictors, signatures, signature, inputs, desk, ledger, self._recorder, shown)
         self._falls = plan.workflow.fallback == "on"
 
     def record(self) -> RunRecord:

@@ -45,6 +45,7 @@ class Stages:
         desk: What the calls share.
         ledger: What they have taken.
         recorder: Takes down what fails.
+        shown: Inputs of a stage beside the problem's, or in the place of one of them.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Stages:
         desk: Desk,
         ledger: Ledger,
         recorder: Recorder,
+        shown: Mapping[Stage, Mapping[str, Any]] | None = None,
     ) -> None:
         self._plan = plan
         self._predictors = predictors
         self._signatures = signatures
         self._signature = signature
         self._inputs = dict(inputs)
+        self._shown = shown or {}
         self._desk = desk
         self._ledger = ledger
         self._recorder = recorder
@@ -87,7 +90,7 @@ class Stages:
 
     async def draft(self, place: int, step: PlannedStep, index: int, workspace: str) -> Draft:
         """One draft or refinement."""
-        inputs = dict(self._inputs)
+        inputs = self._given(step.stage)
         if step.stage == "refine":
             inputs[own_field(self._signature, "workspace")] = workspace
         prediction, how, cut = await self._asked(place, step, index, inputs, step.caps)
@@ -119,7 +122,7 @@ class Stages:
     async def analyse(self, draft: str) -> str:
         """What is wrong with a draft."""
         place, step = self.next("analyse")
-        inputs = {**self._inputs, own_field(self._signature, "draft"): draft}
+        inputs = {**self._given(step.stage), own_field(self._signature, "draft"): draft}
         with self._salvaging(step.stage, "analysis"), self._recorder.noting(step.stage, 0):
             return self._text(await self._ask(place, step, 0, inputs), "analysis")
 
@@ -180,6 +183,9 @@ class Stages:
         name = call_name(self._plan.workflow, step, index) + " (again)" * second
         return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep, name=name)
 
+    def _given(self, stage: Stage) -> dict[str, Any]:
+        return {**self._inputs, **self._shown.get(stage, {})}
+
     def _may_think(self, step: PlannedStep) -> bool:
         """Whether a helper call gets tokens to think with that the plan does not have."""
         return step.caps.thinking is None and step.wanted is None and self._desk.thinks_always()
@@ -198,7 +204,7 @@ class Stages:
         field = own_field(self._signature, "drafts")
         return await readable(
             drafts,
-            lambda text: {**self._inputs, field: text, **own},
+            lambda text: {**self._given(step.stage), field: text, **own},
             self._predictors[step.stage],
             self._signatures[step.stage],
             cap=self._caps(place, step).total,

@@ -126,6 +126,23 @@ async def majority(drafts: Sequence[Draft], ballot: Ballot) -> Draft:
     return _best_spelt(max(groups, key=len), ballot)
 
 
+async def alike(drafts: Sequence[Draft], accepted: Draft, ballot: Ballot) -> list[bool]:
+    """Whether each draft gives the accepted draft's answer.
+
+    Args:
+        drafts: Any number.
+        accepted: The other side of each comparison.
+        ballot: What is compared.
+    """
+    comparison = _Comparison(ballot)
+    known = {_spelling(accepted, ballot): True}
+    for draft in drafts:
+        same = _spelling(draft, ballot)
+        if same not in known:
+            known[same] = await comparison.equal(accepted, draft)
+    return [known[_spelling(draft, ballot)] for draft in drafts]
+
+
 def _best_spelt(group: Sequence[Draft], ballot: Ballot) -> Draft:
     spelt = Counter(_spelling(draft, ballot) for draft in group)
     # The first of equals: a group is in order of index.
