@@ -51,7 +51,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         RuntimeError: called from the loop itself, which would wait for ever; `await` instead.
     """
-    if _running_here():
+    if is_here():
         work.close()
         raise RuntimeError("a synchronous call inside the library's event loop: use the async form (acall, await)")
     future = submit(work)
@@ -64,7 +64,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 async def on_loop(work: Coroutine[Any, Any, T]) -> T:
     """Await `work` on the loop, from whichever loop the caller is in."""
-    if _running_here():
+    if is_here():
         return await work
     return await asyncio.wrap_future(submit(work))
 
@@ -93,7 +93,8 @@ def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
     return answer
 
 
-def _running_here() -> bool:
+def is_here() -> bool:
+    """Whether this is called on the library's loop, where nothing may be waited for but by `await`."""
     try:
         return asyncio.get_running_loop() is _loop
     except RuntimeError:

@@ -27,7 +27,7 @@ def call_name(workflow: Workflow, step: PlannedStep, index: int) -> str:
     last = len(workflow.rounds) - 1
     between = step.stage in ("distill", "analyse", "pick") and step.round < last
     of_several = step.stage == "refine" and last > 1
-    words = step.stage
+    words: str = step.stage
     if between or of_several:
         words += f" round {step.round + 1}"
     if step.width > 1:

@@ -74,13 +74,24 @@ class Recorder:
         return next((drafts for drafts in earlier if any(draft.ended for draft in drafts)), ())
 
     def round(
-        self, stage: str, branches: Sequence[tuple[int, str]], results: Sequence[Draft | CallError]
+        self,
+        stage: str,
+        branches: Sequence[tuple[int, str]],
+        results: Sequence[Draft | CallError],
+        tokens: Sequence[int | None] = (),
     ) -> list[Draft]:
-        """Take down a round: what came of the draft of each branch (its number and workspace). Returns its drafts."""
+        """Take down a round: what came of the draft of each branch. Returns its drafts.
+
+        Args:
+            stage: Its stage.
+            branches: Each branch's number and workspace.
+            results: What came of its draft.
+            tokens: Tokens of its workspace.
+        """
         drafts = [r for r in results if isinstance(r, Draft)]
         failed = [_failed(stage, i, r) for (i, _), r in zip(branches, results, strict=True) if isinstance(r, CallError)]
         self.failed.extend(failed)
-        self.rounds.append(RoundRecord(tuple(w for _, w in branches), tuple(drafts), tuple(failed)))
+        self.rounds.append(RoundRecord(tuple(w for _, w in branches), tuple(drafts), tuple(failed), tuple(tokens)))
         return drafts
 
     def failure(self, stage: str, index: int, error: CallError) -> None:

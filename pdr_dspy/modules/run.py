@@ -61,10 +61,18 @@ class Run:
         self._recorder = Recorder(self._clock)
         self._stages = Stages(plan, predictors, signatures, signature, inputs, desk, ledger, self._recorder, shown)
         self._falls = plan.workflow.fallback == "on"
+        self._accepted: Draft | None = None
 
     def record(self) -> RunRecord:
         """What has been done so far."""
-        return RunRecord(self._plan, tuple(self._recorder.rounds), tuple(self._recorder.failed), self._ledger.records)
+        return RunRecord(
+            self._plan,
+            tuple(self._recorder.rounds),
+            tuple(self._recorder.failed),
+            self._ledger.records,
+            accepted=self._accepted,
+            voted=dict(self._ballot.equal),
+        )
 
     async def solve(self) -> Draft:
         """Run the whole workflow. Returns the accepted draft.
@@ -75,14 +83,16 @@ class Run:
         """
         try:
             async with self._clock:
-                return await self._through()
+                self._accepted = await self._through()
+            return self._accepted
         except TimeoutError:
             if not self._clock.stopped:
                 raise
         late, failed = self._clock.late(), self._recorder.failed
         if not failed or failed[-1].detail != str(late):  # no call was under way
             self._recorder.failure("run", 0, late)
-        return await self._settled("run", late, "best")
+        self._accepted = await self._settled("run", late, "best")
+        return self._accepted
 
     async def _through(self) -> Draft:
         rounds = self._plan.workflow.rounds
@@ -112,6 +122,7 @@ class Run:
         """A round's drafts, or the error of its last call where there are none."""
         place, step = self._stages.next("draft" if number == 0 else "refine")
         branches = [(i, w) for i, w in enumerate(workspaces) if w is not None]
+        sizes = await self._sizes([w for _, w in branches])
         came: dict[int, Draft | CallError] = {}
         try:
             calls = [self._stages.draft(place, step, i, w) for i, w in branches]
@@ -119,12 +130,23 @@ class Run:
         except asyncio.CancelledError:
             if self._clock.stopped:  # what had come by then is used
                 ended = [came.get(n, self._clock.late()) for n in range(len(branches))]
-                self._recorder.round(step.stage, branches, ended)
+                self._recorder.round(step.stage, branches, ended, sizes)
             raise
-        drafts = self._recorder.round(step.stage, branches, results)
+        drafts = self._recorder.round(step.stage, branches, results, sizes)
         if drafts:
             return drafts, None
         return [], next(r for r in reversed(results) if isinstance(r, CallError))
+
+    async def _sizes(self, workspaces: Sequence[str]) -> tuple[int | None, ...]:
+        """Tokens of workspaces; None where the server that counts them fails."""
+        if not any(workspaces):
+            return (0,) * len(workspaces)
+        count = self._stages.tokenizer.count  # it knows them: they were fitted into kappa
+        try:
+            known = await asyncio.to_thread(lambda: {text: count(text) for text in set(workspaces)})
+        except CallError:
+            return (None,) * len(workspaces)
+        return tuple(known[text] for text in workspaces)
 
     async def _distilled(self, spec: Distill, drafts: Sequence[Draft], width: int) -> list[str | None]:
         """The next round's workspaces, by the distiller or what stands in for it.

@@ -110,6 +110,21 @@ async def majority(drafts: Sequence[Draft], ballot: Ballot) -> Draft:
     """
     ordered = sorted(drafts, key=lambda draft: draft.index)
     voters = [draft for draft in ordered if not _empty(draft, ballot)] or ordered
+    return _best_spelt(max(await _grouped(voters, ballot), key=len), ballot)
+
+
+async def agreement(drafts: Sequence[Draft], ballot: Ballot) -> list[list[Draft]]:
+    """The drafts in groups of the same answer, as a vote sees them; those without an answer are in none.
+
+    Args:
+        drafts: Any number.
+        ballot: What is voted on.
+    """
+    ordered = sorted(drafts, key=lambda draft: draft.index)
+    return await _grouped([draft for draft in ordered if not _empty(draft, ballot)], ballot)
+
+
+async def _grouped(voters: Sequence[Draft], ballot: Ballot) -> list[list[Draft]]:
     comparison = _Comparison(ballot)
     groups: list[list[Draft]] = []
     known: dict[bytes, list[Draft]] = {}
@@ -123,7 +138,7 @@ async def majority(drafts: Sequence[Draft], ballot: Ballot) -> Draft:
             groups.append(group)
         known[same] = group
         group.append(draft)
-    return _best_spelt(max(groups, key=len), ballot)
+    return groups
 
 
 async def alike(drafts: Sequence[Draft], accepted: Draft, ballot: Ballot) -> list[bool]:
