@@ -38,6 +38,7 @@ _STYLE = """
 .pdr-run .card{border:1px solid rgba(128,128,128,.4);border-radius:4px;padding:6px 8px;min-width:0}
 .pdr-run .card.accepted{border:2px solid #3f9d5a}
 .pdr-run .text{white-space:pre-wrap;overflow-wrap:anywhere;margin:2px 0}
+.pdr-run tr>.n:first-child{text-align:left}
 .pdr-run .bad{color:#c4503b}.pdr-run .bar.bad{color:inherit}
 .pdr-run summary{cursor:pointer;overflow-wrap:anywhere}
 """.strip()

@@ -104,7 +104,10 @@ def totals(data: RunData) -> list[tuple[str, str]]:
         ("B_seq", f"{meters.b_seq:,} tokens in + out along the accepted path"),
         ("B_total", f"{meters.b_total:,} tokens in + out of every call"),
         ("generated", f"{meters.seq_generated:,} on the path, {meters.total_generated:,} in all"),
-        ("calls", f"{meters.calls} ({meters.seq_calls} that follow one another), {meters.failures} attempts failed"),
+        (
+            "calls",
+            f"{meters.calls}, {meters.seq_calls} of them follow one another; attempts that failed: {meters.failures}",
+        ),
         ("seconds", f"{meters.seconds:.2f} along the critical path"),
     ]
 
