@@ -35,8 +35,8 @@ from pdr_dspy.errors import (
     Unparseable,
 )
 from pdr_dspy.formats import MARKS, Unread, collecting, read
-from pdr_dspy.modules.named_calls import called
 from pdr_dspy.modules.asked import Asked
+from pdr_dspy.modules.named_calls import called
 from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workflow import Caps, Sampling
 from pdr_dspy.workspace import Tokenizer
@@ -165,8 +165,8 @@ async def ask(
         tag = replace(tag, more=more)
     with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine), collecting() as notes:
         try:
-            prediction = await called(predictor, name, signature, config, inputs)
-            prediction: dspy.Prediction = await predictor.acall(**inputs, signature=signature, config=config, **options)
+            settings = {"signature": signature, "config": config, **options}
+            prediction = await called(predictor, name, settings, inputs)
         except Exception as error:
             problem = typed(error)
             if (found := _read_all_the_same(problem, signature, tag.stage)) is None:

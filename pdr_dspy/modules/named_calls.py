@@ -35,36 +35,31 @@ def call_name(workflow: Workflow, step: PlannedStep, index: int) -> str:
     return words
 
 
-async def called(
-    predictor: Any, name: str, signature: type[dspy.Signature], config: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> dspy.Prediction:
+async def called(predictor: Any, name: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> dspy.Prediction:
     """Call a predictor, under a name where there are callbacks.
 
     Args:
         predictor: The stage's predictor.
         name: The call's.
-        signature: The signature it is to follow.
-        config: The call's settings.
+        settings: What the call says beside its inputs: signature, config, lm, demos.
         inputs: The call's input fields.
     """
     if not name or not dspy.settings.callbacks:
-        prediction: dspy.Prediction = await predictor.acall(**inputs, signature=signature, config=config)
+        prediction: dspy.Prediction = await predictor.acall(**inputs, **settings)
         return prediction
-    return await _named(name)(predictor, signature, config).acall(**inputs)
+    return await _named(name)(predictor, settings).acall(**inputs)
 
 
 class StageCall(dspy.Module):
     """One call of a predictor, as a module; its class has the call's name."""
 
-    def __init__(self, predictor: Any, signature: type[dspy.Signature], config: Mapping[str, Any]) -> None:
+    def __init__(self, predictor: Any, settings: Mapping[str, Any]) -> None:
         super().__init__()
-        self._predictor, self._signature, self._config = predictor, signature, config
+        self._predictor, self._settings = predictor, settings
 
     async def aforward(self, **inputs: Any) -> dspy.Prediction:
         """Make the call."""
-        prediction: dspy.Prediction = await self._predictor.acall(
-            **inputs, signature=self._signature, config=self._config
-        )
+        prediction: dspy.Prediction = await self._predictor.acall(**inputs, **self._settings)
         return prediction
 
 

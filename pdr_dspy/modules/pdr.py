@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import dspy
@@ -26,6 +24,8 @@ from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules import streaming
 from pdr_dspy.modules.advice import advised, configured
 from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.asked import Asked, asked, check_names
+from pdr_dspy.modules.beside import shown_to
 from pdr_dspy.modules.declared import STATE, Declared, Kept
 from pdr_dspy.modules.given import (
     GivenBudget,
@@ -36,14 +36,11 @@ from pdr_dspy.modules.given import (
     given_signature,
     given_workflow,
 )
-from pdr_dspy.modules.asked import Asked, asked, check_names
-from pdr_dspy.modules.beside import shown_to
 from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
 from pdr_dspy.modules.signatures import STAGES, own_field, stage_instructions, stage_signature
-from pdr_dspy.modules.signatures import own_field, stage_instructions, stage_signature
 from pdr_dspy.modules.tracing import Entry, agreeing, is_traced
 from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
@@ -113,12 +110,6 @@ class PDR(dspy.Module):
         self.seed = given_seed(seed)
         self.admit = given_code("admit", admit)
         self.equal = given_code("equal", equal)
-        self.workflow = workflow if isinstance(workflow, Workflow) else load_workflow(workflow)
-        self.budget = parse_budget(budget) if isinstance(budget, str) else budget or Budget()
-        self.seed = seed
-        self.admit = admit
-        self.signature = dspy.ensure_signature(signature)
-        self.equal = equal
         check_names(self.signature)
         self.vote_on = voted_fields(self.signature, vote_on)
         for number, this in enumerate(self.workflow.rounds):
@@ -204,26 +195,22 @@ class PDR(dspy.Module):
         named, theirs = self.workflow.prompts.format, configured()
         return theirs if named is None and theirs is not None else adapter(named or recommended.format or DEFAULT)
 
-    async def _solve(self, inputs: dict[str, Any]) -> dspy.Prediction:
-        lm = await connected(dspy.settings.lm, *(predictor.lm for predictor in self.predictors()))
-        endpoint = endpoint_of(self.draft.lm or lm)
-        context = endpoint.context if endpoint else None
-        recommended = endpoint.identity.recommended if endpoint else Recommended()
-        with open_ledger() as ledger, dspy.context(lm=lm, adapter=self._adapter(recommended)):
     async def _solve(self, call: Asked) -> dspy.Prediction:
         stages = _stages(self.plan())
         predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in stages}
         advice, traced = advised(predictors), is_traced()
-        lms = [call.lm or predictor.lm or dspy.settings.lm for predictor in predictors.values()]
+        own = [call.lm or predictor.lm for predictor in predictors.values()]
+        lm = await connected(dspy.settings.lm, *own)
+        lms = [each or lm for each in own]
         endpoint = endpoint_of(lms[0])
-        contexts = [each.context for lm in lms if (each := endpoint_of(lm)) is not None and each.context is not None]
+        contexts = [each.context for one in lms if (each := endpoint_of(one)) is not None and each.context is not None]
         context = min(contexts, default=None)
         recommended = endpoint.identity.recommended if endpoint else Recommended()
         chosen = self._adapter(recommended)
         trace: list[Entry] = []
         with ExitStack() as around:
             ledger = around.enter_context(open_ledger())
-            around.enter_context(dspy.context(adapter=chosen, **({"trace": trace} if traced else {})))
+            around.enter_context(dspy.context(lm=lm, adapter=chosen, **({"trace": trace} if traced else {})))
             desk = Desk(
                 tag=run_tag(current_tag()),
                 seed=run_seed(self.seed if call.seed is None else call.seed, call.inputs),
