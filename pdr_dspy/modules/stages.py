@@ -178,10 +178,9 @@ class Stages:
         tag = replace(self._desk.tag, stage=step.stage, step=number, round=step.round, index=index)
         keep = self._plan.tokens_after(place)
         predictor, signature = self._predictors[step.stage], self._signatures[step.stage]
-        with unheard():
-            return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep)
         name = call_name(self._plan.workflow, step, index) + " (again)" * second
-        return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep, name=name)
+        with unheard():
+            return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep, name=name)
 
     def _given(self, stage: Stage) -> dict[str, Any]:
         return {**self._inputs, **self._shown.get(stage, {})}
