@@ -42,6 +42,7 @@ from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
 from pdr_dspy.modules.signatures import STAGES, own_field, stage_instructions, stage_signature
 from pdr_dspy.modules.tracing import Entry, agreeing, is_traced
+from pdr_dspy.modules.usage import reported_usage
 from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, Workflow, plan
@@ -210,6 +211,7 @@ class PDR(dspy.Module):
         trace: list[Entry] = []
         with ExitStack() as around:
             ledger = around.enter_context(open_ledger())
+            around.enter_context(reported_usage(ledger))
             around.enter_context(dspy.context(lm=lm, adapter=chosen, **({"trace": trace} if traced else {})))
             desk = Desk(
                 tag=run_tag(current_tag()),
