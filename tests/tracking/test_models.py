@@ -64,10 +64,10 @@ found = {}
 for name, uri in json.loads(sys.argv[1]).items():
     model = mlflow.pyfunc.load_model(uri)
     try:
-        found[name] = model.predict({"question": "x"})
+        found[name] = {**model.predict({"question": "x"}), "budget": str(mlflow.dspy.load_model(uri).budget)}
     except Exception as error:
         found[name] = f"{type(error).__name__}: {error}"
-print(json.dumps(found))
+print(json.dumps(found, default=str))
 """
 
 
@@ -123,7 +123,7 @@ def test_a_trace_names_the_calls_of_a_run(logged: tuple[Path, dict[str, Any]]) -
     _, said = logged
     names = ["draft 1 of 3", "draft 2 of 3", "draft 3 of 3", "distill round 1", "refine"]
     assert sorted(said["spans"]) == sorted(f"{name}.forward" for name in names)
-    assert said["outputs"]["run"]["workflow"] == "small"
+    assert {"answer", "reasoning"} <= set(said["outputs"])
     assert KEY not in said["trace"]
 
 
@@ -144,10 +144,9 @@ def test_loaded_elsewhere_it_goes_to_the_endpoint_of_the_environment(
     folder, said = logged
     uris = json.dumps({name: uri for name, uri in said["uris"].items() if name != "inside"})
     found = python(PREDICT, uris, folder=folder, **named)
-    assert {name: set(outputs) for name, outputs in found.items()} == {
-        name: {"answer", "reasoning", "run"} for name in ("pickled", "saved", "with_lm")
-    }
-    assert all(outputs["run"]["budget"] == "tokens=8k" for outputs in found.values())
+    assert set(found) == {"pickled", "saved", "with_lm"}
+    for outputs in found.values():
+        assert outputs["answer"] in {"0", "1", "2"} and outputs["budget"] == "tokens=8k", found
     missing = python(PREDICT, uris, folder=folder)
     assert all("EndpointError: PDR_ENDPOINT" in said for said in missing.values()), missing
 
@@ -175,7 +174,7 @@ def test_a_served_model_answers(name: str, logged: tuple[Path, dict[str, Any]], 
         reply = httpx.post(f"{url}/invocations", json={"inputs": {"question": "x"}}, timeout=120)
         assert reply.status_code == 200, reply.text
         predictions = reply.json()["predictions"]
-        assert predictions["answer"] in {"0", "1", "2"} and predictions["run"]["workflow"] == "small"
+        assert predictions["answer"] in {"0", "1", "2"}
         refused = httpx.post(f"{url}/invocations", json={"inputs": {"nonesuch": "x"}}, timeout=120)
         assert refused.status_code >= 400
     finally:

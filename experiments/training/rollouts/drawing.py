@@ -134,7 +134,7 @@ class Rollouts:
                 if not isinstance(failed.record, RunRecord):
                     raise
                 return failed.record
-        found: RunRecord = next(value for value in prediction.values() if isinstance(value, RunRecord))
+        found: RunRecord = prediction.run
         return found
 
     def _calls(self, mode: Mode, kept: Sequence[tuple[CallTag, Part]]) -> dict[int, Tokens]:
