@@ -36,6 +36,15 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
+LATE = {
+    ("pdr_dspy.endpoint.engine", "pdr_dspy.endpoint.environment"),
+    ("pdr_dspy.modules.records", "pdr_dspy.run_view.making"),
+    ("pdr_dspy.run_view.data", "pdr_dspy.run_view.html"),
+    ("pdr_dspy.run_view.data", "pdr_dspy.run_view.text"),
+}
+"""Methods of a value that are written elsewhere, and imported when they are called: the only ones that look back."""
+
+
 def imported(path: Path) -> Iterator[str]:
     """Modules of ours that a file imports anywhere, in functions and for types as well."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -88,9 +97,18 @@ def test_every_room_is_in_the_picture() -> None:
 
 def test_no_two_modules_import_each_other() -> None:
     try:
-        TopologicalSorter(GRAPH).prepare()
+        TopologicalSorter(
+            {name: {o for o in others if (name, o) not in LATE} for name, others in GRAPH.items()}
+        ).prepare()
     except CycleError as error:
         pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+def test_what_looks_back_does_so_in_a_function() -> None:
+    for name, other in LATE:
+        tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+        at_once = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        assert other in GRAPH[name] and other not in at_once
 
 
 def test_modules_stay_short() -> None:

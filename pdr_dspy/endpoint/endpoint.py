@@ -257,4 +257,5 @@ def connect(
 def endpoint_of(lm: Any) -> Endpoint | None:
     """The endpoint behind a `dspy.LM`, or None where it is another kind of LM or not connected."""
     engine = getattr(lm, "engine", None)
-    return engine.endpoint if isinstance(engine, EndpointEngine) else None
+    found = engine.endpoint if isinstance(engine, EndpointEngine) else None
+    return found if isinstance(found, Endpoint) else None

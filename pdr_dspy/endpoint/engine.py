@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import dspy
 from dspy.lm15 import Request, Response, response_to_events
@@ -23,8 +23,21 @@ from pdr_dspy.characters import whole_json
 from pdr_dspy.endpoint.requests import EXTRAS, VLLM_FIELDS, Extras
 from pdr_dspy.pieces import pieces
 
-if TYPE_CHECKING:
-    from pdr_dspy.endpoint.endpoint import Endpoint
+
+class Connection(Protocol):
+    """What an engine needs of an open endpoint."""
+
+    async def complete(self, request: Request) -> Response:
+        """One answer."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell something once."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
 
 
 class _Engine:
@@ -33,7 +46,7 @@ class _Engine:
     supports_response_schema = True
     supported_params: ClassVar[frozenset[str]] = frozenset({"response_format"})
 
-    def __init__(self, model: str, endpoint: Endpoint | None = None) -> None:
+    def __init__(self, model: str, endpoint: Connection | None = None) -> None:
         self.model = model
         self.endpoint = endpoint
 
@@ -43,7 +56,7 @@ class _Engine:
             endpoint = await asyncio.to_thread(self.connect)
         return await endpoint.complete(request)
 
-    def connect(self) -> Endpoint:
+    def connect(self) -> Connection:
         """Go to the endpoint that the environment names, where there is none yet; blocks while that is opened.
 
         Raises:
@@ -147,7 +160,7 @@ class EndpointLM(dspy.LM):
             return await super().acall(self._sendable(prompt), messages=self._sendable(messages), **rest)
 
     @property
-    def endpoint(self) -> Endpoint | None:
+    def endpoint(self) -> Connection | None:
         """The endpoint that its calls go to; None where it was loaded from a file and is not connected."""
         return self.engine.endpoint if isinstance(self.engine, _Engine) else None
 
