@@ -15,9 +15,10 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState
 
 from optimize.objectives.front import dominates
+from optimize.study.claims import DUPLICATE_OF
 from optimize.study.state import JOURNAL
 from optimize.study.storages import open_storage
-from optimize.study.study import DUPLICATE_OF, Study
+from optimize.study.study import Study
 from optimize.study.trials import baseline_of
 from pdr_dspy.errors import InputError
 

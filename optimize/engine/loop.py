@@ -20,7 +20,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from optimize.engine.off_loop import StorageAway, off_loop
 from optimize.objectives.measurement import Measurement, scores
 from optimize.space.title import title
-from optimize.study.study import Study, TrialTaken
+from optimize.study.own_trials import TrialTaken
+from optimize.study.study import Study
 from optimize.study.trials import METRICS, WORKFLOW, Suggestion
 from pdr_dspy.errors import SpendExhausted
 from pdr_dspy.workflow import dump_workflow

@@ -32,7 +32,6 @@ from optimize.study.database import Database
 from optimize.study.fingerprint import FINGERPRINT, agree, check_fingerprint
 from optimize.study.heartbeat import Heartbeat
 from optimize.study.own_trials import OwnTrials
-from optimize.study.own_trials import TrialTaken as TrialTaken
 from optimize.study.stale_trials import OWNER, HasEnded, StaleTrials, superseded
 from optimize.study.trials import Suggestion, baseline_of
 from optimize.study.workers import Workers

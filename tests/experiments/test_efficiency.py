@@ -23,7 +23,7 @@ from experiments.efficiency.replay import CONTENDERS, Grid, Step, Till, race
 from optimize.objectives.front import Point, front
 from optimize.space.shapes import WHOLE, parse_topology
 from optimize.space.space import Candidate, Space
-from optimize.study.study import START
+from optimize.study.stale_trials import START
 
 PROBLEMS = 16
 

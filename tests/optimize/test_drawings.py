@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optimize.objectives.criteria import Objectives
 from optimize.reporting.drawings import LEAST, Drawing, drawings, importances, label
 from optimize.reporting.html import document, figure_box
-from optimize.study.study import START
+from optimize.study.stale_trials import START
 from optimize.study.trials import METRICS, SCORES
 
 SPACE: dict[str, Any] = {

@@ -14,8 +14,9 @@ from optimize.objectives.criteria import Latency, Objectives, parse_objectives
 from optimize.objectives.front import Point, dominates
 from optimize.objectives.limits import parse_limits
 from optimize.space.fitting import make_space
+from optimize.study.fingerprint import FINGERPRINT
 from optimize.study.storages import open_storage
-from optimize.study.study import FINGERPRINT, Study
+from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import InputError
 

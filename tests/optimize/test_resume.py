@@ -10,8 +10,9 @@ import pytest
 
 from optimize.objectives.front import Point
 from optimize.space.fitting import make_space
+from optimize.study.stale_trials import KEY, RETRY_OF
 from optimize.study.storages import open_storage
-from optimize.study.study import KEY, RETRY_OF, Study
+from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
 
 SPACE = make_space(parse_budget("tokens=16k"), 2048)

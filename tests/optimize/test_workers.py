@@ -26,8 +26,9 @@ from optimize.objectives.measurement import Measurement
 from optimize.space.fitting import make_space
 from optimize.study import storages
 from optimize.study.claims import KEY, STARTED
+from optimize.study.own_trials import TrialTaken
 from optimize.study.storages import open_storage
-from optimize.study.study import Study, TrialTaken
+from optimize.study.study import Study
 from optimize.study.trials import Suggestion
 from optimize.study.workers import Workers
 from pdr_dspy.budget import parse_budget
