@@ -10,6 +10,7 @@ if __name__ == "__main__":  # as a script: this directory's parent is where `opt
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from optimize.command.guarded import guarded
+from optimize.command.options import new_parser
 
 EPILOG = """\
 examples
@@ -26,16 +27,15 @@ can be made while the search runs.
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="report.py",
-        description="Write a study as one self-contained HTML page.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = new_parser("report.py", "Write a study as one self-contained HTML page.", EPILOG)
     made.add_argument("study", metavar="STUDY", help="the study's name, as the search says it and runs/ has it")
     made.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where state is kept (runs)")
-    made.add_argument("--storage", metavar="URL", help="the study's Optuna storage, if it was given to the search")
-    made.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: report.html beside the study)")
+    made.add_argument(
+        "--storage", default=None, metavar="URL", help="the study's Optuna storage, if it was given to the search"
+    )
+    made.add_argument(
+        "--out", type=Path, default=None, metavar="FILE", help="where to write (default: report.html beside the study)"
+    )
     return made
 
 

@@ -13,7 +13,7 @@ if __name__ == "__main__":  # as a script: this directory's parent is where `opt
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from optimize.command.guarded import INTERRUPTED, guarded
-from optimize.command.options import add_common, new_parser, request_of
+from optimize.command.options import add_common, invoked, new_parser, request_of
 from optimize.request.sizes import EMBEDDED, SERVED
 from pdr_dspy.workflow.prompting import FORMATS
 
@@ -148,7 +148,7 @@ def main() -> int:
         from optimize.request.search import SearchRequest
         from pdr_dspy.secrets.credentials import without_password
 
-        command = shlex.join(["python", *map(without_password, sys.argv)])
+        command = shlex.join([*invoked(), *map(without_password, sys.argv[1:])])
         found = search(request_of(SearchRequest, options), command)
         return INTERRUPTED if found.ending == "interrupted" else 0
 

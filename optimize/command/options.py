@@ -7,6 +7,7 @@ knows what is usual.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="MeasureRequest")
 
 
+def invoked() -> list[str]:
+    """How this command was called, without its options: `python optimize/search.py`, or `pdr search`."""
+    name = sys.argv[0]
+    return name.split() if name.startswith("pdr ") else ["python", name]
+
+
 def new_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """A parser of options without defaults."""
+    if (command := invoked())[0] == "pdr":
+        name = " ".join(command)
+        prog, epilog = name, epilog.replace(f"python optimize/{prog}", name)
     return argparse.ArgumentParser(
         prog=prog,
         description=description,

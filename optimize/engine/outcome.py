@@ -47,6 +47,7 @@ class Outcome:
         ending: How the search phase ended.
         searched, elapsed: Seconds of the search phase, and of all of it.
         scattered: Whether workers of the study have other directories.
+        command: The command that asked for the search, or "".
     """
 
     prepared: Prepared
@@ -57,6 +58,7 @@ class Outcome:
     searched: float
     elapsed: float
     scattered: bool
+    command: str = ""
 
     def tell(self) -> Report:
         """Write the files, log them, print the table; the report."""
@@ -119,7 +121,7 @@ class Outcome:
             print(self._nobody())
         else:
             path = self._path("winner.yaml")
-            print(f"winner: {best.name}, {path}\n  {_run_command(self.prepared.request, path)}")
+            print(f"winner: {best.name}, {path}\n  {_run_command(self.prepared.request, path, self.command)}")
             words: dict[Title, str] = {"near": f"{study.objectives.least} within a point", "knee": "knee"}
             others = {title: row for row in rows for title in row.titles if title in words}
             if any(row is not best for row in others.values()):
@@ -211,8 +213,9 @@ def _winner(row: Row, report: Report) -> str:
     return redacted("".join(f"# {name_of(line)}\n" for line in lead)) + without_known(row.workflow)
 
 
-def _run_command(request: MeasureRequest, workflow: str) -> str:
-    parts = ["python", "optimize/run.py", workflow, "--budget", str(request.budget)]
+def _run_command(request: MeasureRequest, workflow: str, command: str) -> str:
+    run = ["pdr", "run"] if command.startswith("pdr ") else ["python", "optimize/run.py"]
+    parts = [*run, workflow, "--budget", str(request.budget)]
     parts += [part for url in request.endpoint for part in ("--endpoint", url)]
     for name in ("model", "inputs", "answer"):
         if getattr(request, name):

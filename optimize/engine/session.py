@@ -82,6 +82,7 @@ class Session:
             searched=seconds,
             elapsed=time.monotonic() - began,
             scattered=self.scattered,
+            command=command,
         ).tell()
         if workers:
             workers.reported(f"{platform.node()}:{self.prepared.state.path}")

@@ -188,3 +188,16 @@ def test_the_module_of_the_command_is_the_function_too() -> None:
     from optimize import search as command
 
     assert command is sys.modules["optimize.search"] is optimize.search and callable(command.main)
+
+
+def test_a_command_speaks_of_itself_as_it_was_called(
+    command: Command, model: FakeVLLM, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--problems", "4", "--report-problems", "4", "--front", "1", "--trials", "3", "--study", "s")
+    words = ["--budget", "tokens=1k", "--endpoint", model.url, "--data", str(data), *small]
+    monkeypatch.setattr(sys, "argv", ["pdr search", *words])
+    assert optimize.search.main() == 0
+    assert "  pdr run " in capsys.readouterr().out
+    shown = parser().format_help()
+    assert shown.startswith("usage: pdr search ") and "  pdr search --budget" in shown and "search.py" not in shown
+    assert command("search", *words) == 0 and "  python optimize/run.py " in capsys.readouterr().out
