@@ -72,6 +72,8 @@ def started(source: str, installed: Path, cwd: Path) -> subprocess.CompletedProc
 def test_it_holds_the_packages_and_their_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         held = {name for name in opened.namelist() if ".dist-info/" not in name}
+        (entry,) = (name for name in opened.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        assert "pdr = pdr_dspy.command:main" in opened.read(entry).decode()
     modules = {
         path.relative_to(ROOT).as_posix()
         for folder in ("pdr_dspy", "optimize")
