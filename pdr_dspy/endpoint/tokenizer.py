@@ -133,6 +133,18 @@ def find_tokenizer(
     return ByteTokenizer(), None
 
 
+def local_tokenizer(model: str, warn: Callable[[str], object]) -> Tokenizer | None:
+    """The tokenizer of a checkpoint on this machine, or None where there is none.
+
+    Args:
+        model: A folder, or the name of a repository of the Hugging Face hub that may have been downloaded.
+        warn: Told of a file that can't be read.
+    """
+    file = _checkpoint_file(model)
+    local = _loaded(file, warn) if file is not None else None
+    return ModelTokenizer(local) if local is not None else None
+
+
 def _loaded(file: Path, warn: Callable[[str], object]) -> LocalEncoder | None:
     try:
         return LocalEncoder(file)

@@ -1,42 +1,30 @@
 """One call of one stage: tag it, cap it, sample it, and turn whatever goes wrong into a typed `CallError`.
 
-Works with this library's endpoint and with any other `dspy.LM`; with another one the ledger is filled from what DSPy
-reports (usage; no finish reason), since that LM does not write into it. Knows nothing of rounds.
+Works with this library's endpoint and with any other `dspy.LM`, which is listened to (`plain_lm`), since it does not
+write into the ledger. Knows nothing of rounds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import dspy
-from dspy.utils import exceptions as dspy_errors
-from dspy.utils.usage_tracker import UsageTracker
 
 from pdr_dspy import ledger
 from pdr_dspy.budget import Spend
 from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.endpoint import endpoint_of
-from pdr_dspy.errors import (
-    CallError,
-    ContextOverflow,
-    EmptyAnswer,
-    EndpointError,
-    InputError,
-    ServerFailure,
-    TimedOut,
-    Truncated,
-    Unparseable,
-)
+from pdr_dspy.errors import EmptyAnswer, Truncated, Unparseable
 from pdr_dspy.formats import MARKS, Unread, collecting, read
 from pdr_dspy.modules.asked import Asked
 from pdr_dspy.modules.named_calls import called
+from pdr_dspy.modules.failure import typed
+from pdr_dspy.modules.plain_lm import Overheard
 from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workflow import Caps, Sampling
 from pdr_dspy.workspace import Tokenizer
@@ -163,17 +151,29 @@ async def ask(
             held.append(desk.spend.reserve(tokens, keep=keep))
 
         tag = replace(tag, more=more)
-    with tagged(tag), ledger.open_ledger() as mine, _foreign_usage(own, lm, tag, caps, mine), collecting() as notes:
+    heard = None if own else Overheard(lm, tag, caps)
+    failed: BaseException | None = None
+    with tagged(tag), ledger.open_ledger() as mine, heard or nullcontext(), collecting() as notes:
         try:
             settings = {"signature": signature, "config": config, **options}
             prediction = await called(predictor, name, settings, inputs)
+            if heard is not None and heard.cut:
+                raise heard.truncated()
         except Exception as error:
             problem = typed(error)
+            if heard is not None and heard.cut and isinstance(problem, Unparseable | EmptyAnswer):
+                problem = heard.truncated()
             if (found := _read_all_the_same(problem, signature, tag.stage)) is None:
+                failed = problem
                 # Not `from error`: what is found may be the error itself or its cause, and that would close a circle.
                 raise problem  # noqa: B904
             return found
+        except BaseException as error:
+            failed = error
+            raise
         finally:
+            if heard is not None:
+                heard.note(mine, failed)
             desk.spend.reconcile(held[0], sum(_taken(r, prompt) for r in mine.records))
             for reservation in held[1:]:  # after it: in between, the account must not look emptier than it is
                 desk.spend.reconcile(reservation, 0)
@@ -200,68 +200,3 @@ def _read_all_the_same(problem: Exception, signature: type[dspy.Signature], stag
     except Unread:
         return None
     return Answer(dspy.Prediction(**fields), how, cut=not finished)
-
-
-def typed(error: Exception) -> Exception:
-    """The `CallError` or `InputError` that an exception out of DSPy stands for, or the exception itself."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, CallError | InputError):
-            return cause
-        cause = cause.__cause__
-    if isinstance(error, dspy.utils.exceptions.AdapterParseError):
-        if "empty or null" in str(error):
-            return EmptyAnswer("the model wrote nothing")
-        return Unparseable(_first_line(error), str(error.lm_response or ""))
-    if isinstance(error, dspy_errors.ContextWindowExceededError):
-        return ContextOverflow(_first_line(error))
-    if isinstance(error, dspy_errors.LMTimeoutError):
-        return TimedOut(_first_line(error))
-    if isinstance(error, dspy_errors.LMAuthError):
-        return EndpointError("api key", "the endpoint refused it", "Set the key of your LM")
-    if isinstance(error, dspy_errors.LMServerError | dspy_errors.LMRateLimitError | dspy_errors.LMTransportError):
-        return ServerFailure(_first_line(error))
-    return error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-@contextmanager
-def _foreign_usage(own: bool, lm: Any, tag: CallTag, caps: Caps, mine: ledger.Ledger) -> Iterator[None]:
-    """Record a call of an LM that is not ours, from the usage DSPy reports for it."""
-    if own:
-        yield
-        return
-    parent = dspy.settings.usage_tracker
-    tracker = UsageTracker()
-    started, outcome = time.time(), "ok"
-    clock = time.perf_counter()
-    try:
-        with dspy.context(usage_tracker=tracker):
-            yield
-    except BaseException as error:
-        outcome = getattr(typed(error), "kind", "error") if isinstance(error, Exception) else "cutoff"
-        raise
-    finally:
-        entries = [entry for usages in tracker.usage_data.values() for entry in usages]
-        if parent is not None:
-            for model, usages in tracker.usage_data.items():
-                for entry in usages:
-                    parent.add_usage(model, entry)
-        if not mine.records:
-            ledger.record(
-                ledger.CallRecord(
-                    call=uuid.uuid4().hex, attempt=0, run=tag.run, stage=tag.stage, step=tag.step, round=tag.round,
-                    index=tag.index, sample=tag.sample, problem=tag.problem, model=str(getattr(lm, "model", "")),
-                    replica="", outcome=outcome, finish="",
-                    prompt_tokens=sum(int(e.get("prompt_tokens") or 0) for e in entries),
-                    completion_tokens=sum(int(e.get("completion_tokens") or 0) for e in entries),
-                    cached_tokens=None, thinking_tokens=None, reported=bool(entries), max_tokens=caps.total,
-                    requested_tokens=caps.total, thinking_budget=caps.thinking,
-                    seconds=time.perf_counter() - clock, first_token_seconds=None, started=started,
-                    replayed=not entries and outcome == "ok",
-                    uncounted=0 if entries or outcome == "ok" else caps.total,
-                )
-            )  # fmt: skip

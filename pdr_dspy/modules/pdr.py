@@ -36,6 +36,7 @@ from pdr_dspy.modules.given import (
     given_signature,
     given_workflow,
 )
+from pdr_dspy.modules.plain_lm import say_what_is_lost, tokenizer_of
 from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
@@ -46,7 +47,6 @@ from pdr_dspy.modules.usage import reported_usage
 from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, Workflow, plan
-from pdr_dspy.workspace import ByteTokenizer
 
 _log = logging.getLogger(__name__)
 
@@ -204,7 +204,10 @@ class PDR(dspy.Module):
         lm = await connected(dspy.settings.lm, *own)
         lms = [each or lm for each in own]
         endpoint = endpoint_of(lms[0])
-        contexts = [each.context for one in lms if (each := endpoint_of(one)) is not None and each.context is not None]
+        for each in lms:
+            if endpoint_of(each) is None:
+                say_what_is_lost(each)
+        contexts = [opened.context for each in lms if (opened := endpoint_of(each)) and opened.context is not None]
         context = min(contexts, default=None)
         recommended = endpoint.identity.recommended if endpoint else Recommended()
         chosen = self._adapter(recommended)
@@ -218,7 +221,7 @@ class PDR(dspy.Module):
                 seed=run_seed(self.seed if call.seed is None else call.seed, call.inputs),
                 sampling=self.workflow.sampling,
                 spend=Spend(self.budget),
-                tokenizer=endpoint.tokenizer if endpoint else ByteTokenizer(),
+                tokenizer=endpoint.tokenizer if endpoint else tokenizer_of(lms[0]),
                 context=context,
                 thinks_always=lambda: bool(endpoint and endpoint.thinks_always),
                 asked=call,
