@@ -3,6 +3,7 @@
 LiteLLM's clients belong to the loop that made them: a loop for each synchronous call leaks their sockets. So every
 request of this library runs on this loop, whether its caller is synchronous, in a thread, or in a loop of their own.
 Context variables (DSPy's settings, call tags, ledgers) travel with the call; cancelling the caller cancels the call.
+A forked child gets a loop of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,21 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from pdr_dspy import forking
+
 T = TypeVar("T")
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+
+
+def _in_child() -> None:
+    global _lock, _loop
+    forking.keep(_loop)  # its thread is the parent's
+    _lock, _loop = threading.Lock(), None
+
+
+forking.in_child(_in_child)
 
 
 def loop() -> asyncio.AbstractEventLoop:

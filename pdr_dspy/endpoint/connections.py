@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pdr_dspy import bridge
+from pdr_dspy import bridge, forking
 from pdr_dspy.endpoint.chat_body import checked, decoded
 from pdr_dspy.endpoint.delivery import sent_once
 from pdr_dspy.endpoint.proxies import Proxy
@@ -43,7 +43,7 @@ def side_client(key: Secret, timeout: httpx.Timeout, proxies: Mapping[str, Proxy
     seconds = timeout.read or _SIDE_SECONDS
 
     def way(proxy: str | None = None) -> SideTransport:
-        return SideTransport(httpx.HTTPTransport(proxy=proxy, verify=tls, trust_env=False), seconds)
+        return SideTransport(lambda: httpx.HTTPTransport(proxy=proxy, verify=tls, trust_env=False), seconds)
 
     mounts = {_origin(url): way(proxy.url) for url, proxy in proxies.items()}
     return httpx.Client(headers=headers, timeout=timeout, transport=way(), mounts=mounts, trust_env=False)
@@ -87,8 +87,22 @@ def _litellm_client(proxies: tuple[tuple[str, str], ...]) -> Any:
         ssl_context=tls if isinstance(tls, ssl.SSLContext) else None, ssl_verify=tls if isinstance(tls, bool) else None
     )
     inner.proxy_cache = _Known(proxies)  # what it would look up in the environment
-    atexit.register(_close, inner)
-    return AsyncHTTPHandler(transport=CheckedTransport(inner))
+    atexit.register(_close, inner, os.getpid())
+    handler = AsyncHTTPHandler(transport=CheckedTransport(inner))
+    _handlers.append(handler)
+    return handler
+
+
+_handlers: list[Any] = []
+
+
+def _in_child() -> None:
+    forking.keep(*_handlers)
+    _handlers.clear()
+    _litellm_client.cache_clear()
+
+
+forking.in_child(_in_child)
 
 
 class _Known(dict[str, str | None]):
@@ -101,7 +115,9 @@ class _Known(dict[str, str | None]):
         return None
 
 
-def _close(transport: httpx.AsyncBaseTransport) -> None:
+def _close(transport: httpx.AsyncBaseTransport, pid: int) -> None:
+    if pid != os.getpid():  # a forked child: the connections are the parent's
+        return
     try:
         bridge.submit(transport.aclose()).result(_CLOSING)
     except Exception:  # the program ends: there is nobody left to tell

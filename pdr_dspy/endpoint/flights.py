@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from pdr_dspy import forking
+
 
 @dataclass
 class _Flight:
@@ -22,6 +24,10 @@ class Flights:
 
     def __init__(self) -> None:
         self._flights: dict[str, _Flight] = {}
+        forking.in_child(self._in_child)
+
+    def _in_child(self) -> None:
+        self._flights = {}
 
     @asynccontextmanager
     async def alone(self, key: str) -> AsyncIterator[None]:

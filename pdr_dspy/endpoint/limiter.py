@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from pdr_dspy import forking
+
 
 class Limiter:
     """A first-in-first-out gate with `load` places.
@@ -28,6 +30,11 @@ class Limiter:
         self._since = clock()
         self._area = 0.0  # requests x seconds
         self._busy = 0.0  # seconds with at least one in flight
+        forking.in_child(self._in_child)
+
+    def _in_child(self) -> None:
+        self.in_flight = 0  # what is in flight is the parent's
+        self._queue.clear()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

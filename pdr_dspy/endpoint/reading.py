@@ -7,12 +7,13 @@ have a deadline here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from pdr_dspy import forking
 from pdr_dspy.endpoint.chat_body import MalformedBody
 from pdr_dspy.endpoint.deadline import over_within, timed
 from pdr_dspy.endpoint.unpacking import Unpacking
@@ -95,13 +96,19 @@ class SideTransport(httpx.BaseTransport):
     """A transport whose answers are small and come within a time.
 
     Args:
-        inner: The way to the server.
+        make: Makes the way to the server.
         seconds: From sending to the last byte.
     """
 
-    def __init__(self, inner: httpx.HTTPTransport, seconds: float) -> None:
-        self._inner = timed(inner)
+    def __init__(self, make: Callable[[], httpx.HTTPTransport], seconds: float) -> None:
+        self._make = make
+        self._inner = timed(make())
         self._seconds = seconds
+        forking.in_child(self._in_child)
+
+    def _in_child(self) -> None:
+        forking.keep(self._inner)
+        self._inner = timed(self._make())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, read.

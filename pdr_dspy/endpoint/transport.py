@@ -64,7 +64,7 @@ class Transport:
         warnings.filterwarnings("ignore", message=forgotten, category=RuntimeWarning)
         self._complete = litellm.acompletion
         self._proxies = proxies_of(settings.urls)
-        self._client = litellm_client(self._proxies)
+        litellm_client(self._proxies)  # what is wrong with it is said here
         self._key = settings.api_key
         # A little more than the limit of an attempt, which is enforced outside: this one must not come first.
         self._timeout = httpx.Timeout(settings.timeout + 5, connect=settings.connect_timeout)
@@ -81,7 +81,7 @@ class Transport:
                 api_key=self._key.reveal() or "EMPTY",  # LiteLLM would look for one of its own
                 timeout=self._timeout,
                 num_retries=0,
-                client=self._client,
+                client=litellm_client(self._proxies),  # of this process, should it be a forked child
                 cache={"no-cache": True, "no-store": True},
                 extra_body=rest,
                 **named,
