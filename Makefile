@@ -21,7 +21,7 @@ UPGRADE ?=
 # The default tests run in so many processes.
 TEST_PROCESSES ?= 2
 
-.PHONY: search test check test-slow vllm real-model test-vllm test-e2e train test-train lock sbom audit clean help
+.PHONY: search test check schema test-slow vllm real-model test-vllm test-e2e train test-train lock sbom audit clean help
 
 help:            ## this list
 	@grep -hE '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,6 +35,10 @@ test: $(VENV)/installed    ## the default tests, in two processes
 check: $(VENV)/installed   ## lint and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m mypy
+
+schema: $(VENV)/installed  ## the JSON Schema of workflows, and the tables of their reference, made anew
+	$(VENV)/bin/python -m pdr_dspy.workflow.json_schema > programs/workflow.schema.json
+	$(VENV)/bin/python -m pdr_dspy.workflow.reference docs/workflows.md
 
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(VENV)/bin/python -m pytest -m slow

@@ -8,14 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from pdr_dspy.workflow.thinking import HelperThinking
-from pdr_dspy.workflow.values import Frozen
+from pdr_dspy.workflow.values import TOKENS, Frozen
 
 
 class Pick(Frozen):
     """The closing pick with its own thinking; without, write `close: pick`."""
 
-    kind: Literal["pick"]
-    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
+    kind: Literal["pick"] = Field(description="a call picks one draft of the last round")
+    thinking: HelperThinking = Field(
+        default=None, description="tokens the call may think before it picks, or off", json_schema_extra=TOKENS
+    )
 
 
 CLOSE_WORD, CLOSE_MAPPING = "close word", "close mapping"

@@ -35,8 +35,16 @@ class Instruction(Frozen):
         text: What the model reads below the signature's instruction.
     """
 
-    id: str = Field(default="own", min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.\-]+$")
-    text: str
+    id: str = Field(
+        default="own",
+        min_length=1,
+        max_length=60,
+        pattern=r"^[A-Za-z0-9_.\-]+$",
+        description="what tables call it; not one of the catalogue's",
+    )
+    text: str = Field(
+        description=f"what the model reads below the signature's instruction; {LONGEST:,} characters at most"
+    )
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -75,12 +83,16 @@ class Prompts(Frozen):
     something, else to the library (`plain`, or the adapter of `dspy.configure`).
     """
 
-    draft: Prompt = "default"
-    refine: Prompt = "default"
-    distill: Prompt = "default"
-    pick: Prompt = "default"
-    analyse: Prompt = "default"
-    format: Format | None = None
+    draft: Prompt = Field(default="default", description="for the first round's drafts: an id, or {id, text}")
+    refine: Prompt = Field(default="default", description="for the drafts of later rounds, which read a workspace")
+    distill: Prompt = Field(default="default", description="for the summary")
+    pick: Prompt = Field(default="default", description="for picks, between rounds and at the close")
+    analyse: Prompt = Field(default="default", description="for the analysis of a draft's flaws")
+    format: Format | None = Field(
+        default=None,
+        description="how stages are asked and answered: as a person would write it, between DSPy's markers, as JSON, "
+        "between XML tags; absent: what suits the model",
+    )
 
     @property
     def ids(self) -> dict[str, str]:

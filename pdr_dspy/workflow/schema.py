@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from pdr_dspy.workflow.closing import Close, Closing, Pick
 from pdr_dspy.workflow.prompting import Prompts
 from pdr_dspy.workflow.thinking import HelperThinking
-from pdr_dspy.workflow.values import MOST_TOKENS, Frozen, rule
+from pdr_dspy.workflow.values import DRAFTS, MOST_TOKENS, TOKENS, Frozen, rule
 from pdr_dspy.workspace import LEAST_PER_ANSWER, LEAST_PER_DRAFT, LEAST_WITH_ANALYSIS
 
 MOST_DRAFTS = 4096
@@ -35,58 +35,71 @@ def _switch(value: Any) -> Any:
     return ("on" if value else "off") if isinstance(value, bool) else value
 
 
-Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+Switch = Annotated[
+    Literal["on", "off"],
+    BeforeValidator(_switch),
+    # As YAML 1.1 (this library) and as YAML 1.2 (most editors) reads it.
+    WithJsonSchema({"enum": ["on", "off", True, False]}),
+]
 """`on` or `off`, in YAML with quotes or without."""
+
+
+KIND = "which distiller it is; always written"
+KAPPA = "kappa: the most tokens the workspace may have"
+THINKING = (
+    "tokens the call may think before it answers, or off: it is told not to think; absent: as off, but a model that "
+    "thinks whatever it is told gets what the budget leaves"
+)
 
 
 class Summary(Frozen):
     """Global summary (the paper's D^S): one call reads all drafts and writes one shared workspace."""
 
-    kind: Literal["summary"] = "summary"
-    tokens: int = Field(default=1024, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
-    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
+    kind: Literal["summary"] = Field(default="summary", description=KIND)
+    tokens: int = Field(default=1024, ge=1, le=MOST_TOKENS, description=KAPPA, json_schema_extra=TOKENS)
+    thinking: HelperThinking = Field(default=None, description=THINKING, json_schema_extra=TOKENS)
 
 
 class Top(Frozen):
     """Extractive top-k (D^E): a call picks k drafts; they themselves are the workspace."""
 
-    kind: Literal["top"] = "top"
-    k: int = Field(default=2, ge=1, le=MOST_DRAFTS, description="drafts in a workspace")
+    kind: Literal["top"] = Field(default="top", description=KIND)
+    k: int = Field(default=2, ge=1, le=MOST_DRAFTS, description="drafts in a workspace", json_schema_extra=DRAFTS)
     shared: bool = Field(
         default=True, description="one pick for all next drafts; false: each next draft gets its own pick"
     )
-    tokens: int = Field(default=4096, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
-    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
+    tokens: int = Field(default=4096, ge=1, le=MOST_TOKENS, description=KAPPA, json_schema_extra=TOKENS)
+    thinking: HelperThinking = Field(default=None, description=THINKING, json_schema_extra=TOKENS)
 
 
 class Random(Frozen):
     """Random-k (D^R): each next draft gets its own k drafts, drawn at random; no call."""
 
-    kind: Literal["random"] = "random"
-    k: int = Field(default=2, ge=1, le=MOST_DRAFTS, description="drafts in a workspace")
-    tokens: int = Field(default=4096, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
+    kind: Literal["random"] = Field(default="random", description=KIND)
+    k: int = Field(default=2, ge=1, le=MOST_DRAFTS, description="drafts in a workspace", json_schema_extra=DRAFTS)
+    tokens: int = Field(default=4096, ge=1, le=MOST_TOKENS, description=KAPPA, json_schema_extra=TOKENS)
 
 
 class Answers(Frozen):
     """The drafts' answers alone (PaCoRe's compaction); no call."""
 
-    kind: Literal["answers"] = "answers"
-    tokens: int = Field(default=1024, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
+    kind: Literal["answers"] = Field(default="answers", description=KIND)
+    tokens: int = Field(default=1024, ge=1, le=MOST_TOKENS, description=KAPPA, json_schema_extra=TOKENS)
 
 
 class Previous(Frozen):
     """Sequential Refinement: the workspace is the previous answer; no call."""
 
-    kind: Literal["previous"] = "previous"
-    tokens: int = Field(default=2048, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
+    kind: Literal["previous"] = Field(default="previous", description=KIND)
+    tokens: int = Field(default=2048, ge=1, le=MOST_TOKENS, description=KAPPA, json_schema_extra=TOKENS)
 
 
 class Analysis(Frozen):
     """Sequential Refinement with error analysis: a call lists the flaws of the previous answer, and both are read."""
 
-    kind: Literal["analysis"] = "analysis"
-    tokens: int = Field(default=2048, ge=1, le=MOST_TOKENS, description="kappa: the most tokens the workspace may have")
-    thinking: HelperThinking = Field(default=None, description="tokens the call may think, or off")
+    kind: Literal["analysis"] = Field(default="analysis", description=KIND)
+    tokens: int = Field(default=2048, ge=1, le=MOST_TOKENS, description=KAPPA, json_schema_extra=TOKENS)
+    thinking: HelperThinking = Field(default=None, description=THINKING, json_schema_extra=TOKENS)
 
 
 Distill = Annotated[Summary | Top | Random | Answers | Previous | Analysis, Field(discriminator="kind")]
@@ -125,15 +138,36 @@ class Round(Frozen):
     the budget.
     """
 
-    width: int = Field(ge=1, le=MOST_DRAFTS, description="drafts in parallel")
-    distill: Distill | None = Field(default=None, description="absent in the last round, and only there")
-    thinking: int | None = Field(default=None, ge=0, le=MOST_TOKENS, description="cap on a draft's thinking tokens")
-    answer: int | None = Field(
-        default=None, ge=1, le=MOST_TOKENS, description="cap on a draft's tokens after its thinking"
+    width: int = Field(ge=1, le=MOST_DRAFTS, description="drafts in parallel", json_schema_extra=DRAFTS)
+    distill: Distill | None = Field(
+        default=None,
+        description="how the drafts become the next round's workspace; absent in the last round, and only there",
     )
-    quorum: int | None = Field(default=None, ge=1, description="go on when so many drafts have come (`first 6 of 8`)")
+    thinking: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_TOKENS,
+        description="cap on a draft's thinking tokens; absent: a share of the budget",
+        json_schema_extra=TOKENS,
+    )
+    answer: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_TOKENS,
+        description="cap on a draft's tokens after its thinking; absent: a share of the budget, 2048 at most",
+        json_schema_extra=TOKENS,
+    )
+    quorum: int | None = Field(
+        default=None,
+        ge=1,
+        description="go on when so many drafts have come (first 6 of 8), and cut the others off; at most the width; "
+        "absent: wait for all",
+        json_schema_extra=DRAFTS,
+    )
     models: Annotated[tuple[ModelName, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = Field(
-        default=None, description="a model for each draft in turn (Mixture of Agents)"
+        default=None,
+        description="a model for each draft in turn (Mixture of Agents), at most as many as the width; it can be "
+        "declared, but not be run yet",
     )
 
     @model_validator(mode="after")
@@ -155,8 +189,19 @@ class Sampling(Frozen):
     vLLM takes from the model's `generation_config`. At temperature 0 the drafts of a round are all alike.
     """
 
-    temperature: float | None = Field(default=None, ge=0.0, le=2.0, description="None: the LM's own, or the server's")
-    top_p: float | None = Field(default=None, gt=0.0, le=1.0, description="None: the LM's own, or the server's")
+    temperature: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=2.0,
+        description="0: all drafts of a round are alike; absent: the LM's, or the server's",
+    )
+    top_p: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="probability mass that is sampled from; absent: the LM's, or the server's",
+        json_schema_extra={"unit": "probability"},
+    )
 
 
 class Workflow(Frozen):
@@ -170,13 +215,36 @@ class Workflow(Frozen):
     `off`, for measurements: it fails.
     """
 
-    name: str = Field(min_length=1, max_length=200, pattern=r"^[.]*[A-Za-z0-9_\-][A-Za-z0-9_.\-]*$")
-    rounds: Annotated[tuple[Round, ...], Field(min_length=1, max_length=MOST_ROUNDS), BeforeValidator(_as_tuple)]
-    close: Close = "single"
-    share: float = Field(default=1.0, gt=0.0, le=1.0, description="fraction of a `tokens` budget the path may use")
-    prompts: Prompts = Prompts()
-    sampling: Sampling = Sampling()
-    fallback: Switch = Field(default="on", description="off: a failed helper call or round fails the problem")
+    name: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[.]*[A-Za-z0-9_\-][A-Za-z0-9_.\-]*$",
+        description="what tables and reports call it: letters, digits and . _ -",
+    )
+    rounds: Annotated[tuple[Round, ...], Field(min_length=1, max_length=MOST_ROUNDS), BeforeValidator(_as_tuple)] = (
+        Field(description="what is done, round after round; each before the last has a distiller")
+    )
+    close: Close = Field(
+        default="single",
+        description="how the last round closes: single (its one draft is the answer), vote (the answer most drafts "
+        "give) or pick (a call picks one of the drafts)",
+    )
+    share: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="fraction of a tokens= budget that the path may use",
+        json_schema_extra={"unit": "fraction"},
+    )
+    prompts: Prompts = Field(
+        default=Prompts(), description="each stage's instruction, and the format all of them are asked in"
+    )
+    sampling: Sampling = Field(default=Sampling(), description="how calls are sampled")
+    fallback: Switch = Field(
+        default="on",
+        description="on: where a call between rounds, a round of refinements or the clock fails, the run goes on with "
+        "the drafts it has; off, for measurements: the problem fails",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

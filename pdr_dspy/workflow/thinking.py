@@ -23,7 +23,15 @@ def _amount(value: Any) -> Any:
 HelperThinking = Annotated[
     int | Literal["off"] | None,
     BeforeValidator(_amount),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "off"}, {"type": "null"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MOST_TOKENS},
+                {"enum": ["off", False]},
+                {"type": "null"},
+            ]
+        }
+    ),
 ]
 """Tokens a helper call may think before it answers; `off`: it is told not to, and gets no tokens for it. Absent: as
 `off`, but with a model that thinks whatever it is told it gets what the budget leaves."""

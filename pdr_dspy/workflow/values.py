@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic_core import PydanticCustomError
 
 RULE = "workflow_rule"
@@ -11,6 +11,11 @@ RULE = "workflow_rule"
 
 MOST_TOKENS = 10**9
 """Tokens of one call, or of a workspace, at most: far more than any model reads."""
+
+
+TOKENS: dict[str, JsonValue] = {"unit": "tokens"}
+DRAFTS: dict[str, JsonValue] = {"unit": "drafts"}
+"""What a field counts, for the schema."""
 
 
 class Frozen(BaseModel):
