@@ -176,6 +176,11 @@ class EndpointLM(dspy.LM):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        endpoint = self.endpoint
+        where = "not connected" if endpoint is None else f"at {', '.join(endpoint.settings.urls)}"
+        return f"{type(self).__name__}({self.model.removeprefix('hosted_vllm/')!r} {where})"
+
     def _sendable(self, said: Any) -> Any:
         """A prompt or messages with whole characters alone: DSPy raises on others, no server could read them."""
         clean = whole_json(said)

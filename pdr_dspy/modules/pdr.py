@@ -169,6 +169,10 @@ class PDR(dspy.Module):
         predictor: dspy.Predict = getattr(self, self.workflow.answering)
         return predictor
 
+    def __repr__(self) -> str:
+        fields = f"{', '.join(self.declared.inputs)} -> {', '.join(self.declared.outputs)}"
+        return f"{type(self).__name__}({fields}; {self.declared.in_words()})"
+
     def plan(self, context: int | None = None, helpers_think: bool = False) -> Plan:
         """Every call's caps, given the model's length in tokens (None: unknown) and whether it always thinks."""
         return plan(self.workflow, self.budget, context=context, helpers_think=helpers_think)

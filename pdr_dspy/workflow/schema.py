@@ -266,6 +266,14 @@ class Workflow(Frozen):
             raise rule(("rounds", end, "width"), problem, "Write width: 2 or more, or leave out close")
         return self
 
+    def __repr__(self) -> str:
+        """A line, whatever texts it holds; `dump_workflow` writes all of it."""
+        from pdr_dspy.workflow.describe import topology  # which describes what stands here
+
+        return f"Workflow({self.name!r}, {topology(self)})"
+
+    __str__ = __repr__
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Drafts of each round."""
