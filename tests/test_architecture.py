@@ -41,6 +41,7 @@ LATE = {
     ("pdr_dspy.modules.records", "pdr_dspy.run_view.making"),
     ("pdr_dspy.run_view.data", "pdr_dspy.run_view.html"),
     ("pdr_dspy.run_view.data", "pdr_dspy.run_view.text"),
+    ("pdr_dspy.workflow.schema", "pdr_dspy.workflow.describe"),
 }
 """Methods of a value that are written elsewhere, and imported when they are called: the only ones that look back."""
 

@@ -88,6 +88,7 @@ def _ask(options: argparse.Namespace) -> int:
 
     from pdr_dspy.caching import disable_cache
     from pdr_dspy.command.stages import StageLines
+    from pdr_dspy.endpoint import endpoint_of
     from pdr_dspy.modules.progress import watching
 
     disable_cache()
@@ -98,7 +99,8 @@ def _ask(options: argparse.Namespace) -> int:
         with lines, watching(lines.say):
             (name,) = program.signature.input_fields
             prediction = program(**{name: question})
-        model = lm.endpoint.identity.model if lm.endpoint is not None else lm.model
+        endpoint = endpoint_of(lm)
+        model = lm.model if endpoint is None else endpoint.identity.model
     _print(options, program, prediction, model)
     return 0
 

@@ -222,8 +222,13 @@ class Endpoint:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Its addresses, without credentials."""
+        return self.settings.urls
+
     def __repr__(self) -> str:
-        return f"Endpoint({self.identity.model!r} at {', '.join(self.settings.urls)})"
+        return f"Endpoint({self.identity.model!r} at {', '.join(self.urls)})"
 
 
 def _end(http: httpx.Client, caller: Caller) -> None:

@@ -10,7 +10,7 @@ call to the endpoint that the environment names (`environment`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, Self
@@ -26,6 +26,11 @@ from pdr_dspy.pieces import pieces
 
 class Connection(Protocol):
     """What an engine needs of an open endpoint."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Its addresses, without credentials."""
+        ...
 
     async def complete(self, request: Request) -> Response:
         """One answer."""
@@ -178,7 +183,7 @@ class EndpointLM(dspy.LM):
 
     def __repr__(self) -> str:
         endpoint = self.endpoint
-        where = "not connected" if endpoint is None else f"at {', '.join(endpoint.settings.urls)}"
+        where = "not connected" if endpoint is None else f"at {', '.join(endpoint.urls)}"
         return f"{type(self).__name__}({self.model.removeprefix('hosted_vllm/')!r} {where})"
 
     def _sendable(self, said: Any) -> Any:

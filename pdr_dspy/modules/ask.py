@@ -22,8 +22,8 @@ from pdr_dspy.endpoint import endpoint_of
 from pdr_dspy.errors import EmptyAnswer, Truncated, Unparseable
 from pdr_dspy.formats import MARKS, Unread, collecting, read
 from pdr_dspy.modules.asked import Asked
-from pdr_dspy.modules.named_calls import called
 from pdr_dspy.modules.failure import typed
+from pdr_dspy.modules.named_calls import called
 from pdr_dspy.modules.plain_lm import Overheard
 from pdr_dspy.modules.prompt_size import prompt_size
 from pdr_dspy.workflow import Caps, Sampling
