@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from optimize.command.guarded import guarded
 from optimize.command.options import add_model
+from pdr_dspy.command.guarded import guarded
 from pdr_dspy.data_options import add_reading
 
 EPILOG = """\

@@ -20,11 +20,11 @@ from experiments.efficiency.outcomes import Outcomes
 from experiments.efficiency.replay import CONTENDERS, Grid, Step, race
 from experiments.questions.report import README, Answer, drawn, write_files, write_readme
 from experiments.questions.serve import Target, opened
-from optimize.engine.signals import INTERRUPTED
 from optimize.engine.tracking import Tracking
 from optimize.reporting.numbers import amount
 from optimize.reporting.progress import clock
 from optimize.study.state import StateDir
+from pdr_dspy.command.signals import INTERRUPTED
 from pdr_dspy.data import Dataset, split
 from pdr_dspy.data_options import load_asked, reading, said, wording
 from pdr_dspy.endpoint import Endpoint, FileStore, Recommended

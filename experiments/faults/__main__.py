@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 
 from experiments.pages import check_page, write
 from experiments.questions.markdown import table
-from optimize.command.guarded import guarded
 from pdr_dspy.caching import disable_cache
 from pdr_dspy.calls import CallTag, tagged
+from pdr_dspy.command.guarded import guarded
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, FileAllowance, Secret
 from pdr_dspy.errors import CallError, InputError
 from pdr_dspy.ledger import open_ledger

@@ -14,7 +14,7 @@ from experiments.grading.process import Missing, words
 from experiments.grading.report import OURS, Compared, markdown
 from experiments.grading.tables import mistakes
 from experiments.pages import check_page, write
-from optimize.command.guarded import guarded
+from pdr_dspy.command.guarded import guarded
 
 EPILOG = """\
 examples

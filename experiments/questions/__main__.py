@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from experiments.questions.config import known_configs
-from optimize.command.guarded import guarded
 from optimize.command.options import add_model
+from pdr_dspy.command.guarded import guarded
 from pdr_dspy.data_options import add_reading
 
 QUESTIONS = ("frontier", "distillers", "oracle", "training")

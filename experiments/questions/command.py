@@ -16,10 +16,10 @@ from experiments.questions.plan import describe
 from experiments.questions.serve import Target
 from experiments.questions.session import ONE_MODEL, Session
 from experiments.questions.strategies import Job
-from optimize.engine.signals import INTERRUPTED
 from optimize.reporting.mlflow_ui import UI_COMMAND
 from optimize.reporting.progress import clock
 from optimize.study.state import StateDir
+from pdr_dspy.command.signals import INTERRUPTED
 from pdr_dspy.data_options import reading, said
 from pdr_dspy.endpoint import FileStore
 from pdr_dspy.errors import InputError

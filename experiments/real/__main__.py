@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 from experiments.real.measure import NAMES, easy_data, plainly, table, through_the_library, typed_data
 from experiments.real.serve import serve
-from optimize.command.guarded import guarded
 from pdr_dspy.caching import disable_cache
+from pdr_dspy.command.guarded import guarded
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, MemoryStore
 from pdr_dspy.workflow import FORMATS
 

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from optimize.engine.signals import stopping, told_to_end
 from pdr_dspy import bridge
+from pdr_dspy.command.signals import stopping, told_to_end
 
 T = TypeVar("T")
 

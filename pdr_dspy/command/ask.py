@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pdr_dspy.command.ending import guarded
+from pdr_dspy.command.guarded import guarded
 from pdr_dspy.errors import InputError, MissingExtra
 from pdr_dspy.extras import need
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pdr_dspy import __version__
-from pdr_dspy.command.ending import guarded
+from pdr_dspy.command.guarded import guarded
 from pdr_dspy.errors import InputError
 from pdr_dspy.extras import need
 

@@ -15,7 +15,7 @@ from support import TWO_SETS, Silent, solve
 
 from experiments.questions.__main__ import main
 from experiments.questions.report import README
-from optimize.command.guarded import INTERRUPTED, REFUSED
+from pdr_dspy.command.guarded import INTERRUPTED, REFUSED
 
 Command = Callable[..., int]
 

@@ -15,7 +15,7 @@ import pytest
 from fakes.vllm import HANG, RESET, Call, FakeVLLM, Reply, too_many, unavailable
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
-from optimize.command.guarded import REFUSED
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.endpoint import EndpointSettings, FileAllowance
 
 slow = pytest.mark.slow

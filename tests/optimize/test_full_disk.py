@@ -12,7 +12,7 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.command.guarded import REFUSED
+from pdr_dspy.command.guarded import REFUSED
 
 LOAD = 4
 SMALL = ("--budget", "tokens=4k", "--problems", 4, "--report-problems", 4, "--front", 2, "--trials", 3, "--study", "s")

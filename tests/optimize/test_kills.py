@@ -23,11 +23,11 @@ from typing import Any
 
 import pytest
 
-from optimize.command.guarded import REFUSED
 from optimize.study.claims import DUPLICATE_OF
 from optimize.study.stale_trials import KEY
 from optimize.study.storages import open_storage
 from optimize.study.trials import METRICS
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.embedded import EmbeddedReasoner
 from pdr_dspy.endpoint import FileAllowance
 

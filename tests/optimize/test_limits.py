@@ -8,7 +8,6 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.command.guarded import REFUSED
 from optimize.objectives.criteria import Latency, Objectives
 from optimize.objectives.front import Point
 from optimize.objectives.limits import Limits, parse_limits
@@ -16,6 +15,7 @@ from optimize.space.fitting import make_space
 from optimize.study.storages import open_storage
 from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.errors import InputError
 
 

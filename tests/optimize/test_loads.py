@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_support import Command
 
-from optimize.command.guarded import REFUSED
 from optimize.engine.entries import over_loads
 from optimize.objectives.criteria import Objectives
 from optimize.objectives.loads import FEWEST, LoadLevel, check_loads, parse_loads, problems_at
@@ -23,6 +22,7 @@ from optimize.reporting.report import Report, Row, ordered
 from optimize.reporting.report_data import as_data
 from optimize.reporting.table import as_markdown, as_text
 from pdr_dspy.budget import parse_budget
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.errors import InputError
 from pdr_dspy.evaluation import Evaluation, ProblemResult
 from pdr_dspy.ledger import CallRecord, meters

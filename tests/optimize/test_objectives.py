@@ -9,7 +9,6 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.command.guarded import REFUSED
 from optimize.objectives.criteria import Latency, Objectives, parse_objectives
 from optimize.objectives.front import Point, dominates
 from optimize.objectives.limits import parse_limits
@@ -18,6 +17,7 @@ from optimize.study.fingerprint import FINGERPRINT
 from optimize.study.storages import open_storage
 from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.errors import InputError
 
 THREE = Objectives(costs=("latency", "total_tokens"))

@@ -12,7 +12,7 @@ from fakes.vllm import FakeVLLM
 from propose_support import MAGIC, both, proposing, solving, writing
 from search_support import Command, Silent, assert_nothing_paid_twice
 
-from optimize.command.guarded import REFUSED
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.workflow import load_workflow
 

@@ -8,7 +8,7 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.command.guarded import REFUSED
+from pdr_dspy.command.guarded import REFUSED
 
 SMALL = ("--budget", "tokens=4k", "--problems", "8", "--report-problems", "8", "--front", "2", "--study", "s")
 

@@ -13,12 +13,12 @@ from search_support import Command
 
 import optimize
 from optimize import RunRequest, SearchRequest
-from optimize.command.guarded import REFUSED
 from optimize.command.options import request_of
 from optimize.objectives.criteria import Objectives
 from optimize.request.sizes import EMBEDDED, SERVED
 from optimize.search import parser
 from pdr_dspy.budget import Budget
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.errors import InputError
 from pdr_dspy.workflow import load_workflow
 

@@ -16,8 +16,8 @@ from fakes.stages import stage_of
 from fakes.vllm import Call, FakeVLLM, Reply, unavailable
 from search_support import Command, assert_nothing_paid_twice, solve
 
-from optimize.command.guarded import INTERRUPTED, REFUSED
 from optimize.inputs import model as inputs
+from pdr_dspy.command.guarded import INTERRUPTED, REFUSED
 from pdr_dspy.data.__main__ import main
 from pdr_dspy.endpoint import EndpointSettings
 

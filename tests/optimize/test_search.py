@@ -16,11 +16,11 @@ from fakes import stages
 from fakes.vllm import Call, FakeVLLM, Reply
 from search_support import Command, Silent, assert_nothing_paid_twice, solve
 
-from optimize.command.guarded import INTERRUPTED, REFUSED
 from optimize.engine import setup
 from optimize.inputs.problems import Problems, as_begun, load_problems
 from optimize.request.search import SearchRequest
 from optimize.study.fingerprint import StoredStudy
+from pdr_dspy.command.guarded import INTERRUPTED, REFUSED
 from pdr_dspy.data import RULES, Problem, load_data, side_of, split
 from pdr_dspy.data.__main__ import main
 from pdr_dspy.workflow import load_workflow

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from optimize.engine.signals import INTERRUPTED
+from pdr_dspy.command.signals import INTERRUPTED
 from pdr_dspy.terminal import printing
 
 ROOT = Path(__file__).parents[2]
 BEGIN = """
 import signal, sys, threading, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a child has it from its parent
-from optimize.engine import signals
-from optimize.engine.signals import told_to_end
+from pdr_dspy.command import signals
+from pdr_dspy.command.signals import told_to_end
 def say(text):
     print(text, flush=True)
 def wait():

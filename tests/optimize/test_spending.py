@@ -9,12 +9,12 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command, measured
 
-from optimize.command.guarded import REFUSED
 from optimize.engine.entries import Entry
 from optimize.engine.spending import MARGIN, reporting
 from optimize.request.spend import parse_spend
 from optimize.space.fitting import make_space
 from pdr_dspy.budget import parse_budget
+from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.endpoint import FileAllowance
 from pdr_dspy.errors import InputError
 

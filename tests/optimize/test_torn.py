@@ -14,13 +14,13 @@ import pytest
 from fakes.vllm import FakeVLLM
 from search_support import Command
 
-from optimize.command.guarded import REFUSED, guarded
 from optimize.objectives.front import Point
 from optimize.space.fitting import make_space
 from optimize.study.state import JOURNAL, StateDir
 from optimize.study.storages import open_storage
 from optimize.study.study import Study
 from pdr_dspy.budget import parse_budget
+from pdr_dspy.command.guarded import REFUSED, guarded
 from pdr_dspy.errors import DiskError, InputError
 
 SPACE = make_space(parse_budget("tokens=16k"), 2048)

@@ -14,8 +14,8 @@ from fakes.vllm import FakeVLLM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.command.guarded import FAILED, REFUSED, guarded
 from optimize.reporting.progress import Progress
+from pdr_dspy.command.guarded import FAILED, REFUSED, guarded
 from pdr_dspy.data.__main__ import main as show_data
 from pdr_dspy.endpoint import Endpoint, EndpointSettings
 from pdr_dspy.errors import EndpointError, InputError

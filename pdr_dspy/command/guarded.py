@@ -9,10 +9,10 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from optimize.engine.signals import INTERRUPTED as INTERRUPTED
-from optimize.engine.signals import told_to_end
+from pdr_dspy.command.signals import INTERRUPTED as INTERRUPTED
+from pdr_dspy.command.signals import told_to_end
 from pdr_dspy.disk import FULL
-from pdr_dspy.errors import InputError
+from pdr_dspy.errors import InputError, PDRError
 from pdr_dspy.terminal import printing
 
 REFUSED = 2
@@ -25,7 +25,7 @@ FAILED = 1
 def guarded(main: Callable[[], int]) -> int:
     """Run a command; a mistake of the user's is one clear line, not a traceback, and no secret is printed.
 
-    Told to end by a signal it ends in order, within a bound (see `ending`).
+    Told to end by a signal it ends in order, within a bound (see `signals`).
     """
     # LiteLLM leaves coroutines behind when a call is cancelled before it began.
     warnings.filterwarnings("ignore", message="coroutine 'BaseLLMHTTPHandler", category=RuntimeWarning)
@@ -45,6 +45,9 @@ def _guarded(main: Callable[[], int]) -> int:
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return REFUSED
+    except PDRError as error:
+        print(f"failed: {one_line(error)}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
@@ -70,6 +73,6 @@ def _drop_the_rest() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def one_line(error: InputError) -> str:
+def one_line(error: PDRError) -> str:
     """Field, problem and mend."""
     return " ".join(str(error).split())
