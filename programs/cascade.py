@@ -16,14 +16,11 @@ from pathlib import Path
 
 import dspy
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pdr_dspy import bridge  # noqa: E402
-from pdr_dspy.caching import disable_cache  # noqa: E402
-from pdr_dspy.data.worksheets import LABELS, Worksheet, lines_solved, worksheet_correct, worksheets  # noqa: E402
-from pdr_dspy.errors import WorkflowFailed  # noqa: E402
-from pdr_dspy.modules import PDR, LongCoT  # noqa: E402
+from pdr_dspy import PDR, LongCoT, WorkflowFailed, bridge, connect
+from pdr_dspy.caching import disable_cache
+from pdr_dspy.data.worksheets import LABELS, Worksheet, lines_solved, worksheet_correct, worksheets
 
 
 class Cascade(dspy.Module):
@@ -32,7 +29,7 @@ class Cascade(dspy.Module):
     def __init__(self, budget: str = "tokens=16k") -> None:
         super().__init__()
         self.first = LongCoT(Worksheet, budget="tokens=512")
-        self.second = PDR(Worksheet, ROOT / "programs" / "pdr_small.yaml", budget=budget)
+        self.second = PDR(Worksheet, "pdr_small", budget=budget)
 
     async def aforward(self, problem: str) -> dspy.Prediction:
         """Solve one worksheet. `escalated` is the number of lines that the second solver saw."""
@@ -76,15 +73,10 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=20, help="held-out worksheets to solve (default: 20)")
     args = parser.parse_args()
     from pdr_dspy.embedded.launch import start
-    from pdr_dspy.endpoint import Endpoint, EndpointSettings
 
     disable_cache()
     problems = worksheets(args.problems, lines=4, split="report", seed=1)
-    with (
-        start() as server,
-        Endpoint.open(EndpointSettings(urls=(server.base_url,))) as endpoint,
-        dspy.context(lm=endpoint.lm),
-    ):
+    with start() as server, connect(server.base_url) as lm, dspy.context(lm=lm):
         right = escalated = 0
         for problem in problems:
             prediction = Cascade()(problem=problem.inputs["problem"])

@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _ask(options: argparse.Namespace) -> int:
     question = _question(options.question)
+    served = _served(options)
     if not options.quiet:
         print("loading", file=sys.stderr, flush=True)  # DSPy and LiteLLM take seconds
 
@@ -92,7 +93,6 @@ def _ask(options: argparse.Namespace) -> int:
     from pdr_dspy.modules.progress import watching
 
     disable_cache()
-    served = bool(options.endpoint or os.environ.get("PDR_ENDPOINT", "").strip())
     program = _program(options, served)
     with _model(options, served) as lm, dspy.context(lm=lm):
         lines = StageLines(sys.stderr, program.workflow, quiet=options.quiet)
@@ -103,6 +103,27 @@ def _ask(options: argparse.Namespace) -> int:
         model = lm.model if endpoint is None else endpoint.identity.model
     _print(options, program, prediction, model)
     return 0
+
+
+def _served(options: argparse.Namespace) -> bool:
+    """Whether a server of the user's is asked; else it is the embedded reasoner.
+
+    Raises:
+        InputError: it is not, and the reasoner is not installed, or could not be meant.
+    """
+    if options.endpoint or os.environ.get("PDR_ENDPOINT", "").strip():
+        return True
+    if options.model:
+        raise InputError("--model", "there is no endpoint that could serve it", "Give --endpoint, or set PDR_ENDPOINT")
+    try:
+        need("embedded", "the embedded reasoner")
+    except MissingExtra as missing:
+        raise InputError(
+            "--endpoint",
+            "none is given, PDR_ENDPOINT is not set, and the embedded reasoner is not installed",
+            f"Give --endpoint http://host:8000/v1, or have the reasoner: pip install 'pdr-dspy[{missing.extra}]'",
+        ) from None
+    return False
 
 
 def _question(given: str | None) -> str:
@@ -147,7 +168,7 @@ def _model(options: argparse.Namespace, served: bool) -> Iterator[EndpointLM]:
     """The model that is asked; the embedded reasoner is started and ended here.
 
     Raises:
-        InputError: there is none, or it can't be used.
+        EndpointError: it can't be used.
     """
     from pdr_dspy.connecting import connect
 
@@ -155,16 +176,6 @@ def _model(options: argparse.Namespace, served: bool) -> Iterator[EndpointLM]:
         with connect(options.endpoint, options.model) as lm:
             yield lm
         return
-    if options.model:
-        raise InputError("--model", "there is no endpoint that could serve it", "Give --endpoint, or set PDR_ENDPOINT")
-    try:
-        need("embedded", "the embedded reasoner")
-    except MissingExtra as missing:
-        raise InputError(
-            "--endpoint",
-            "none is given, PDR_ENDPOINT is not set, and the embedded reasoner is not installed",
-            f"Give --endpoint http://host:8000/v1, or have the reasoner: pip install 'pdr-dspy[{missing.extra}]'",
-        ) from None
     from pdr_dspy.embedded import start
     from pdr_dspy.embedded.server_key import made_up
 
