@@ -10,6 +10,7 @@ import dspy
 
 import pdr_dspy  # noqa: F401  (settings that must precede other imports)
 from pdr_dspy.data.worksheets import Worksheet
+from pdr_dspy.messages import formatted
 from pdr_dspy.modules.signatures import STAGES, stage_signature
 from pdr_dspy.prompts import REASONER, catalogue, family
 from pdr_dspy.workflow import Stage
@@ -28,7 +29,7 @@ OBJECTIVE = Worksheet.instructions
 def adapter_messages(stage: Stage, instruction: str, inputs: dict[str, object], objective: str) -> list[dict[str, str]]:
     """The messages the library sends."""
     signature = stage_signature(Worksheet.with_instructions(objective), stage, instruction)
-    messages = dspy.ChatAdapter(use_json_adapter_fallback=False).format(signature, [], inputs)
+    messages = formatted(dspy.ChatAdapter(use_json_adapter_fallback=False), signature, [], inputs)
     return [{"role": str(message["role"]), "content": str(message["content"])} for message in messages]
 
 

@@ -15,6 +15,7 @@ from pdr_dspy.data.split import RULE, Rule, split
 from pdr_dspy.data.typed import type_name
 from pdr_dspy.errors import DataError
 from pdr_dspy.formats import DEFAULT, adapter
+from pdr_dspy.messages import formatted
 from pdr_dspy.modules.signatures import stage_signature
 from pdr_dspy.prompts import instruction
 from pdr_dspy.workflow import Format
@@ -52,7 +53,7 @@ def described(data: Dataset, show: int = 3, style: Format = DEFAULT, rule: Rule 
 def as_asked(data: Dataset, problem: Problem, style: Format = DEFAULT) -> str:
     """The prompt of a draft, as the messages have it."""
     signature = stage_signature(data.signature, "draft", instruction("draft", "default"), as_trained=False)
-    messages = adapter(style).format(signature, [], dict(problem.inputs))
+    messages = formatted(adapter(style), signature, [], problem.inputs)
     return "\n\n".join(f"[{each['role']}]\n{each['content']}" if messages[1:] else each["content"] for each in messages)
 
 

@@ -155,13 +155,13 @@ class EndpointLM(dspy.LM):
     _lifted: ClassVar[frozenset[str]] = VLLM_FIELDS | {"extra_body"}
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
-        """As `dspy.LM`."""
-        with self._lift(kwargs) as rest:
+        """As `dspy.LM`; `prompt` may be a whole `Request`, which is how DSPy's adapters call from 3.5 on."""
+        with self._lift(kwargs, prompt) as rest:
             return super().__call__(self._sendable(prompt), messages=self._sendable(messages), **rest)
 
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
-        """As `dspy.LM`."""
-        with self._lift(kwargs) as rest:
+        """As `dspy.LM`; as `__call__`."""
+        with self._lift(kwargs, prompt) as rest:
             return await super().acall(self._sendable(prompt), messages=self._sendable(messages), **rest)
 
     @property
@@ -196,12 +196,18 @@ class EndpointLM(dspy.LM):
         return clean
 
     @contextmanager
-    def _lift(self, kwargs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _lift(self, kwargs: Mapping[str, Any], prompt: Any) -> Iterator[dict[str, Any]]:
         merged = {**self.kwargs, **kwargs}
         fields = {name: merged[name] for name in self._lifted if merged.get(name) is not None}
         fields.update(fields.pop("extra_body", {}))
-        # None, not absent: the LM's own defaults would come back.
-        rest = {**kwargs, **{name: None for name in self._lifted if name in merged}}
+        if isinstance(prompt, Request):
+            # It says all of the call itself; of vLLM's fields, what it does not name is the LM's.
+            said = prompt.config.extensions or {}
+            fields = {name: value for name, value in fields.items() if name not in said}
+            rest = {name: value for name, value in kwargs.items() if name not in self._lifted}
+        else:
+            # None, not absent: the LM's own defaults would come back.
+            rest = {**kwargs, **{name: None for name in self._lifted if name in merged}}
         token = EXTRAS.set(Extras(fields, merged.get("rollout_id")))
         try:
             yield rest

@@ -13,6 +13,7 @@ from typing import Any
 import dspy
 
 from pdr_dspy.formats import DEFAULT, adapter
+from pdr_dspy.messages import formatted
 
 PER_MESSAGE = 16
 """Tokens a chat template puts around a message, which are not seen here; covers the templates we know."""
@@ -42,7 +43,7 @@ def prompt_size(
     """
     chosen = dspy.settings.adapter or adapter(DEFAULT)
     with dspy.context(callbacks=[]):  # it is no call, and has no place in a trace
-        messages = chosen.format(signature, predictor.demos, dict(inputs))
+        messages = formatted(chosen, signature, predictor.demos, inputs)
     return sum(content_size(message["content"], count) + PER_MESSAGE for message in messages)
 
 
