@@ -49,7 +49,18 @@ def test_every_file_it_names_is_there() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-DOCS = ("architecture", "cluster", "composing", "data", "install", "looking", "reliability", "runs", "training", "workflows")
+DOCS = (
+    "architecture",
+    "cluster",
+    "composing",
+    "data",
+    "install",
+    "looking",
+    "reliability",
+    "runs",
+    "training",
+    "workflows",
+)
 PAGES = ["README.md", "experiments/README.md", *(f"docs/{name}.md" for name in DOCS)]
 
 
