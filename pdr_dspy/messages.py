@@ -17,7 +17,7 @@ from dspy.adapters.base import Adapter
 def formatted(
     adapter: Adapter, signature: type[dspy.Signature], demos: Any, inputs: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """What an adapter sends for a call, as messages (`messages_of`).
+    """What an adapter would send for a call, as messages (`messages_of`).
 
     Args:
         adapter: DSPy's or one of ours.
@@ -25,7 +25,8 @@ def formatted(
         demos: Demonstrations.
         inputs: The input fields.
     """
-    return messages_of(adapter.format(signature, demos, dict(inputs)))
+    with dspy.context(callbacks=[]):  # nobody is called: tracers would take it for a call's
+        return messages_of(adapter.format(signature, demos, dict(inputs)))
 
 
 def messages_of(prompt: Any) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dspy
+from dspy.adapters.utils import annotation_allows_none
 
 from pdr_dspy.errors import InputError, WorkflowError
 
@@ -52,11 +53,14 @@ def asked(signature: type[dspy.Signature], given: Mapping[str, Any], positional:
     """What a program is called with.
 
     Raises:
-        InputError: an option that a run has no place for.
+        InputError: an input is missing, or an option that a run has no place for is given.
     """
     names = list(signature.input_fields)
     if positional:
         raise InputError("inputs", "they have no names", f"Write {', '.join(f'{name}=...' for name in names)}")
+    missing = [name for name, field in signature.input_fields.items() if name not in given and _is_needed(field)]
+    if missing:
+        raise InputError("inputs", f"{', '.join(missing)} is missing", f"Write {'=..., '.join(missing)}=...")
     unknown = [name for name in given if name not in names and name not in RESERVED]
     if unknown:  # as DSPy says it, but not for each of the run's calls
         _log.warning("inputs that are not in the signature are ignored: %s (it has %s)", unknown, names)
@@ -71,6 +75,10 @@ def asked(signature: type[dspy.Signature], given: Mapping[str, Any], positional:
     config, seed = _config(given.get("config"))
     inputs = {name: given[name] for name in names if name in given}
     return Asked(inputs, lm, config, seed, demos="demos" not in given or given["demos"] is None)
+
+
+def _is_needed(field: Any) -> bool:
+    return bool(field.is_required()) and not annotation_allows_none(field.annotation)
 
 
 def _config(given: Any) -> tuple[dict[str, Any], int | None]:

@@ -33,6 +33,9 @@ T = TypeVar("T")
 _LOOK = 1.0
 """Seconds between two looks whether anybody still reads a stream in which nothing happens."""
 
+_SOON = 20
+"""Looks at once, for a reader that only waits for its turn."""
+
 _POLL = 0.005
 """Seconds between two looks whether a reader has taken what was sent; the stream says it to no one."""
 
@@ -109,10 +112,12 @@ class Relay:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return False
         # One at a time: DSPy's own messages block this loop when they find the stream full.
+        looks = 0
         while self._stream.statistics().current_buffer_used:
             if not self._read():
                 return False
-            await asyncio.sleep(_POLL)
+            looks += 1
+            await asyncio.sleep(0 if looks < _SOON else _POLL)
         return True
 
     def _read(self) -> bool:

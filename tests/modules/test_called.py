@@ -128,6 +128,23 @@ def test_inputs_without_names_are_refused_with_the_names(endpoint: Endpoint) -> 
         small()("q")
 
 
+def test_a_missing_input_is_an_error_before_a_call(model: FakeVLLM, endpoint: Endpoint) -> None:
+    with dspy.context(lm=endpoint.lm), pytest.raises(InputError, match=r"context is missing\. Write context=\.\.\."):
+        small("problem, context -> answer")(problem="q")
+    assert not model.calls
+
+
+def test_an_input_that_may_be_left_out_may_be_left_out(endpoint: Endpoint) -> None:
+    class Sig(dspy.Signature):
+        problem: str = dspy.InputField()
+        hint: str | None = dspy.InputField()
+        style: str = dspy.InputField(default="short")
+        answer: str = dspy.OutputField()
+
+    with dspy.context(lm=endpoint.lm):
+        assert small(Sig)(problem="q").answer
+
+
 def test_unknown_inputs_are_said_once(endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
     with dspy.context(lm=endpoint.lm):
         assert small()(problem="q", temperature=0.2).answer

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import dspy
 import pytest
+from dspy.lm15 import Message, Response, Usage, response_to_events
 from dspy.streaming import StatusMessage, StatusMessageProvider, StreamListener, StreamResponse
-from fakes.stages import by_stage
+from fakes.stages import by_stage, fields
 from fakes.vllm import Call, FakeVLLM, Reply
 
 from pdr_dspy.endpoint import Endpoint
@@ -294,3 +296,56 @@ def test_a_watcher_that_fails_ends_nothing() -> None:
         assert pdr(2)(problem="q").answer
     assert seen[0] == Progress("draft", 0, 0, 2)
     assert seen[-1] == Progress("refine", 1, 1, 1)
+
+
+class Streaming:
+    """An engine of somebody's that streams token by token."""
+
+    supports_response_schema = False
+
+    def __init__(self, tokens: int) -> None:
+        self._text = fields(solution="word " * tokens, answer="42", workspace="w")
+
+    async def complete(self, request: Any) -> Any:
+        return Response(
+            id="1", model=request.model, message=Message.assistant(self._text), finish_reason="stop", usage=Usage()
+        )
+
+    async def stream(self, request: Any) -> AsyncIterator[Any]:
+        for event in response_to_events(await self.complete(request)):
+            if event.type != "delta":
+                yield event
+                continue
+            for word in self._text.split(" "):
+                await asyncio.sleep(0)
+                yield replace(event, delta=replace(event.delta, text=word + " "))
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("listened", [False, True])
+def test_an_lm_that_streams_token_by_token(is_async: bool, listened: bool) -> None:
+    lm = dspy.LM("some/model", engine=_Sync(), async_engine=Streaming(60), cache=False)
+    program = pdr(8)
+    listener = StreamListener("solution", predict=program.answering, predict_name="refine")
+    with dspy.context(lm=lm, adapter=dspy.ChatAdapter(use_json_adapter_fallback=False)):
+        items = streamed(
+            program, status_message_provider=Chatty(), is_async_program=is_async,
+            stream_listeners=[listener] if listened else [],
+        )  # fmt: skip
+    assert items[-1].answer == "42"
+    if listened:
+        assert text(items) == items[-1].reasoning
+    else:
+        assert sum(type(item).__name__ == "EngineChunk" for item in items) > 10 * 60
+
+
+class _Sync:
+    """Nothing calls it: a run is asynchronous."""
+
+    supports_response_schema = False
+
+    def complete(self, request: Any) -> Any:
+        raise AssertionError
+
+    def stream(self, request: Any) -> Any:
+        raise AssertionError
