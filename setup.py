@@ -26,7 +26,7 @@ setup(
     package_dir={PRESETS: "programs"},
     package_data={
         "pdr_dspy": ["py.typed", "prompts/*.yaml", "embedded/weights/*"],
-        PRESETS: ["*.yaml"],
+        PRESETS: ["*.yaml", "*.json"],
     },
     cmdclass={"build_py": BuildWithoutExamples},
 )

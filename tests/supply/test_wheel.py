@@ -81,7 +81,9 @@ def test_it_holds_the_packages_and_their_data(wheel: Path) -> None:
     }
     assert modules <= held
     assert {name.partition("/")[0] for name in held} == {"pdr_dspy", "optimize"}
-    presets = {f"pdr_dspy/programs/{path.name}" for path in (ROOT / "programs").glob("*.yaml")}
+    presets = {
+        f"pdr_dspy/programs/{path.name}" for kind in ("yaml", "json") for path in (ROOT / "programs").glob(f"*.{kind}")
+    }
     assert {name for name in held if name.startswith("pdr_dspy/programs/")} == presets
     assert {"pdr_dspy/py.typed", "pdr_dspy/prompts/draft.yaml", "pdr_dspy/embedded/weights/tokenizer.json"} <= held
 
