@@ -7,17 +7,20 @@ the declaration is a parameter of its own (`declared`), which optimisers pass ov
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import dspy
 from dspy.predict.parameter import Parameter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import InputError, WorkflowError
 from pdr_dspy.workflow import Stage, Workflow, build_workflow, plain_workflow, plan, topology
+from pdr_dspy.workflow.complaints import first_problem
 
-VERSION = 1
+VERSION: Literal[1] = 1
 """Of the form in which a declaration is saved."""
 
 STATE = "declared"
@@ -26,6 +29,23 @@ STATE = "declared"
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+
+_MEND = "Save the program again"
+
+
+class _Saved(BaseModel):
+    """A declaration as it is saved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    workflow: dict[str, Any]
+    budget: str
+    seed: int
+    vote_on: tuple[str, ...] = Field(min_length=1)
 
 
 class Declared(Parameter):
@@ -55,15 +75,15 @@ class Declared(Parameter):
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         """The declaration as plain data."""
-        return {
-            "version": VERSION,
-            "inputs": list(self.inputs),
-            "outputs": list(self.outputs),
-            "workflow": plain_workflow(self.workflow),
-            "budget": str(self.budget),
-            "seed": self.seed,
-            "vote_on": list(self.vote_on),
-        }
+        return _Saved(
+            version=VERSION,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            workflow=plain_workflow(self.workflow),
+            budget=str(self.budget),
+            seed=self.seed,
+            vote_on=self.vote_on,
+        ).model_dump(mode="json")
 
     def load_state(self, state: Any) -> None:
         """Take over what was saved, and say where that is another workflow or budget.
@@ -79,27 +99,23 @@ class Declared(Parameter):
         Raises:
             WorkflowError: it is none, of another signature, or can't be run.
         """
-        saved = Declared.__new__(Declared)
-        saved.inputs, saved.outputs = self.inputs, self.outputs
-        if not isinstance(state, Mapping) or state.get("version") != VERSION:
-            raise WorkflowError(STATE, "what is saved is no declaration of this version", "Save the program again")
-        for side, own in (("inputs", self.inputs), ("outputs", self.outputs)):
-            if tuple(state.get(side, ())) != own:
-                problem = f"it was saved with the {side} {_names(state.get(side, ()))}, this program has {_names(own)}"
-                raise WorkflowError("signature", problem, "Load it into a program of the signature it was saved with")
         try:
-            saved.workflow = build_workflow(state["workflow"])
-            saved.budget = parse_budget(state["budget"])
-            saved.seed = int(state["seed"])
-            saved.vote_on = tuple(state["vote_on"])
-            strange = [name for name in saved.vote_on if name not in self.outputs]
+            kept = _Saved.model_validate(state)
+        except ValidationError as error:
+            raise WorkflowError(STATE, f"what is saved can't be read ({first_problem(error, STATE)})", _MEND) from None
+        for side, saved, own in (("inputs", kept.inputs, self.inputs), ("outputs", kept.outputs, self.outputs)):
+            if saved != own:
+                problem = f"it was saved with the {side} {_names(saved)}, this program has {_names(own)}"
+                raise WorkflowError("signature", problem, "Load it into a program of the signature it was saved with")
+        found = copy(self)
+        try:
+            found.workflow, found.budget = build_workflow(kept.workflow), parse_budget(kept.budget)
         except InputError as error:
             raise WorkflowError(f"{STATE}.{error.field}", error.problem, error.mend) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WorkflowError(STATE, f"what is saved can't be read ({error})", "Save the program again") from None
-        if strange or not saved.vote_on:
-            raise WorkflowError(f"{STATE}.vote_on", f"{_names(strange)} are no outputs", "Save the program again")
-        return saved
+        if strange := [name for name in kept.vote_on if name not in self.outputs]:
+            raise WorkflowError(f"{STATE}.vote_on", f"the program has no output {_names(strange)}", _MEND)
+        found.seed, found.vote_on = kept.seed, kept.vote_on
+        return found
 
     def take(self, saved: Declared) -> None:
         """Take over another declaration whose stages are the same.
@@ -141,7 +157,10 @@ class Kept(Generic[T]):
         return cast(T, getattr(module.declared, self._name))
 
     def __set__(self, module: Any, value: T) -> None:
-        setattr(module.declared, self._name, value)
+        # Another declaration: a shallow copy of the module keeps this one.
+        changed = copy(module.declared)
+        setattr(changed, self._name, value)
+        module.declared = changed
 
 
 def _names(fields: Sequence[str]) -> str:

@@ -224,6 +224,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no-workflow": ({"workflow": 7}, "declared"),
     "budget": ({"budget": "tokens=many"}, r"declared\.budget\.tokens"),
     "small-budget": ({"budget": "tokens=1"}, "budget"),
+    "inputs": ({"inputs": 5}, "declared"),
+    "seed": ({"seed": "many"}, "declared"),
+    "nothing-voted": ({"vote_on": []}, "declared"),
+    "strange": ({"more": 1}, "declared"),
     "vote": ({"vote_on": ["nonesuch"]}, r"declared\.vote_on"),
 }
 
@@ -266,5 +270,6 @@ def test_optimisers_begin_anew_with_the_workflow() -> None:
     made.draft.demos = [dspy.Example(question="1+1", answer="2")]
     again = made.reset_copy()
     assert again.workflow == WIDE and again.draft.demos == []
-    again.budget = parse_budget("tokens=20k")
+    for other in (again, copy.copy(made)):
+        other.budget = parse_budget("tokens=20k")
     assert made.budget == parse_budget("tokens=8k")

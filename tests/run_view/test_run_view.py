@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from pdr_dspy import bridge
 from pdr_dspy.budget import Budget
-from pdr_dspy.endpoint import Endpoint, EndpointSettings
+from pdr_dspy.endpoint import Endpoint, EndpointSettings, MemoryStore
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.modules import PDR, Draft, FailedCall, RoundRecord, RunRecord, SequentialRefinement
 from pdr_dspy.run_view import SCHEMA_VERSION, RunData
@@ -219,6 +219,26 @@ def test_a_run_without_a_draft_can_be_looked_at(solve: Solve) -> None:
     for said in ("0 of 4 drafts", "unparseable", "nothing to read here"):
         assert said in text and said in html
     assert RunData.model_validate(record.to_dict()).rounds[0].drafts == ()
+
+
+def test_what_was_replayed_says_so() -> None:
+    with FakeVLLM(answer=by_stage, context=8192, tokenizer="words") as server:
+        settings = EndpointSettings((server.url,))
+        with Endpoint.open(settings, MemoryStore()) as endpoint, dspy.context(lm=endpoint.lm):
+            program = PDR("question -> answer", SMALL)
+            first, again = (program(question="what?").run.data() for _ in range(2))
+    assert "replayed" not in shown(first)
+    assert shown(again).count("replayed") == 5
+    assert [draft.solution for draft in again.rounds[0].drafts] == [draft.solution for draft in first.rounds[0].drafts]
+
+
+def test_a_run_of_any_other_model_can_be_looked_at() -> None:
+    answers = [{"solution": "s", "answer": str(i)} for i in range(3)] + [{"workspace": "w"}]
+    lm = dspy.utils.DummyLM([*answers, {"solution": "r", "answer": "7"}])
+    with dspy.context(lm=lm, adapter=dspy.ChatAdapter()):
+        run = PDR("question -> answer", SMALL)(question="what?").run
+    assert "refine" in shown(run) and "answer: 7" in shown(run)
+    page(run)
 
 
 def test_sequential_refinement_shows_each_workspace(solve: Solve) -> None:
