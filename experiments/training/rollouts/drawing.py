@@ -19,6 +19,7 @@ from pdr_dspy.embedded.jobs import ThinkTokens
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import EndpointError, WorkflowFailed
 from pdr_dspy.modules import PDR, RunRecord
+from pdr_dspy.modules.prediction import with_run
 from pdr_dspy.modules.records import told
 from pdr_dspy.workflow import Workflow
 
@@ -134,7 +135,7 @@ class Rollouts:
                 if not isinstance(failed.record, RunRecord):
                     raise
                 return failed.record
-        found: RunRecord = prediction.run
+        found: RunRecord = next(value for value in with_run(prediction).values() if isinstance(value, RunRecord))
         return found
 
     def _calls(self, mode: Mode, kept: Sequence[tuple[CallTag, Part]]) -> dict[int, Tokens]:
