@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pdr_dspy.endpoint import Endpoint, EndpointLM, Secret, Store, settings_from_environment
+from pdr_dspy.endpoint.environment import MODEL_VARIABLE
 from pdr_dspy.endpoint.settings import Thinking
+from pdr_dspy.errors import EndpointError
 
 
 def connect(
@@ -64,4 +66,9 @@ def connect(
         thinking=thinking,
         revision=revision,
     )
-    return Endpoint.open(settings, store).lm
+    try:
+        return Endpoint.open(settings, store).lm
+    except EndpointError as error:
+        if error.field == "model" and model is None and settings.model is not None:
+            raise EndpointError(MODEL_VARIABLE, error.problem, error.mend) from None
+        raise

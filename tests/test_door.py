@@ -82,6 +82,19 @@ def test_connect_asks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         connect()
 
 
+def test_a_model_that_the_environment_names_wrongly_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeVLLM() as server:
+        monkeypatch.setenv("PDR_MODEL", "another")
+        with pytest.raises(EndpointError, match="'another' is not served") as raised:
+            connect(server.url)
+        assert raised.value.field == "PDR_MODEL"
+        with connect(server.url, "fake-model"):
+            pass
+        with pytest.raises(EndpointError) as raised:
+            connect(server.url, "a third")
+        assert raised.value.field == "model"
+
+
 def test_an_endpoint_that_nobody_closed_is_closed_at_the_end() -> None:
     with FakeVLLM() as server:
         source = f"""
@@ -94,6 +107,25 @@ print("end", flush=True)
 """
         ran = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["end", "kept"], ran.stderr
+
+
+def test_a_forked_child_closes_nothing_of_its_parents() -> None:
+    with FakeVLLM() as server:
+        source = f"""
+import os, sys
+import pdr_dspy.endpoint.caller as caller
+from pdr_dspy import connect
+kept = caller.Caller.keep_rest
+caller.Caller.keep_rest = lambda self: (print("kept", os.getpid() == parent, flush=True), kept(self))[1]
+parent = os.getpid()
+lm = connect({server.url!r})
+if not (child := os.fork()):
+    sys.exit()
+os.waitpid(child, 0)
+print(lm.endpoint.answers(), flush=True)
+"""
+        ran = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["True", "kept True"], ran.stderr
 
 
 def test_closing_twice_is_closing() -> None:

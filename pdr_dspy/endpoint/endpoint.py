@@ -7,6 +7,7 @@ the context, the numbers) asks the endpoint, which `endpoint_of` finds behind an
 from __future__ import annotations
 
 import contextlib
+import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -74,7 +75,7 @@ class Endpoint:
         way = transport(settings)
         self._caller = Caller(settings, identity, way, self.tokenizer, counter, store, self._tally, allowance)
         # Also at this program's normal end, if nobody closed it.
-        self._finalizer = weakref.finalize(self, _end, http, self._caller)
+        self._finalizer = weakref.finalize(self, _end, http, self._caller, os.getpid())
         self.lm = EndpointLM(
             f"hosted_vllm/{identity.model}",
             engine=EndpointEngine(identity.model, self),
@@ -231,7 +232,9 @@ class Endpoint:
         return f"Endpoint({self.identity.model!r} at {', '.join(self.urls)})"
 
 
-def _end(http: httpx.Client, caller: Caller) -> None:
+def _end(http: httpx.Client, caller: Caller, pid: int) -> None:
+    if pid != os.getpid():  # a forked child: the connection and what is not kept yet are the parent's
+        return
     http.close()
     with contextlib.suppress(DiskError):  # said when it first failed
         caller.keep_rest()

@@ -186,6 +186,6 @@ def _normal(level: float) -> float:
 
 
 def _student(level: float, freedom: int) -> float:
-    with needed("search", "intervals"):
+    with needed("search", "a paired difference"):
         from scipy.special import stdtrit
     return float(stdtrit(freedom, (1 + level) / 2))
