@@ -156,7 +156,7 @@ async def ask(
     with tagged(tag), ledger.open_ledger() as mine, heard or nullcontext(), collecting() as notes:
         try:
             settings = {"signature": signature, "config": config, **options}
-            prediction = await called(predictor, name, settings, inputs)
+            prediction = await called(predictor, lm, name, settings, inputs)
             if heard is not None and heard.cut:
                 raise heard.truncated()
         except Exception as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import dspy
 
+from pdr_dspy.modules.plain_lm import predicted
 from pdr_dspy.workflow import PlannedStep, Workflow
 
 
@@ -35,32 +36,33 @@ def call_name(workflow: Workflow, step: PlannedStep, index: int) -> str:
     return words
 
 
-async def called(predictor: Any, name: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> dspy.Prediction:
+async def called(
+    predictor: Any, lm: Any, name: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dspy.Prediction:
     """Call a predictor, under a name where there are callbacks.
 
     Args:
         predictor: The stage's predictor.
+        lm: The LM that it asks.
         name: The call's.
         settings: What the call says beside its inputs: signature, config, lm, demos.
         inputs: The call's input fields.
     """
     if not name or not dspy.settings.callbacks:
-        prediction: dspy.Prediction = await predictor.acall(**inputs, **settings)
-        return prediction
-    return await _named(name)(predictor, settings).acall(**inputs)
+        return await predicted(predictor, lm, **inputs, **settings)
+    return await _named(name)(predictor, lm, settings).acall(**inputs)
 
 
 class StageCall(dspy.Module):
     """One call of a predictor, as a module; its class has the call's name."""
 
-    def __init__(self, predictor: Any, settings: Mapping[str, Any]) -> None:
+    def __init__(self, predictor: Any, lm: Any, settings: Mapping[str, Any]) -> None:
         super().__init__()
-        self._predictor, self._settings = predictor, settings
+        self._predictor, self._lm, self._settings = predictor, lm, settings
 
     async def aforward(self, **inputs: Any) -> dspy.Prediction:
         """Make the call."""
-        prediction: dspy.Prediction = await self._predictor.acall(**inputs, **self._settings)
-        return prediction
+        return await predicted(self._predictor, self._lm, **inputs, **self._settings)
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,7 @@ from typing import Any
 import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
-from pdr_dspy import ledger
+from pdr_dspy import bridge, ledger
 from pdr_dspy.calls import CallTag
 from pdr_dspy.endpoint.tokenizer import ModelTokenizer, local_tokenizer
 from pdr_dspy.errors import Truncated
@@ -40,9 +40,9 @@ def tokenizer_of(lm: Any) -> Tokenizer:
 
 def say_what_is_lost(lm: Any) -> None:
     """Log, once in a process for each LM, what a run does without because the LM is not an endpoint's."""
-    if lm is None:
+    if not isinstance(lm, dspy.BaseLM):  # DSPy will say what is wrong with it
         return
-    model = str(getattr(lm, "model", type(lm).__name__))
+    model = str(lm.model)
     named = (model, str((getattr(lm, "kwargs", None) or {}).get("api_base") or ""))
     if named in _told:
         return
@@ -91,6 +91,16 @@ def _tiktoken(name: str) -> Tokenizer | None:
         return ModelTokenizer(Encoder(tiktoken.encoding_for_model(name)))
     except Exception:  # a name it does not know, or a table that is not there
         return None
+
+
+async def predicted(predictor: dspy.Predict, lm: Any, **given: Any) -> dspy.Prediction:
+    """One call of a predictor; of an LM that is synchronous alone, in a thread."""
+    asynchronous = getattr(type(lm), "aforward", None) is not getattr(dspy.BaseLM, "aforward", None)
+    if asynchronous or not isinstance(lm, dspy.BaseLM):
+        found: dspy.Prediction = await predictor.acall(**given)
+        return found
+    with dspy.context(send_stream=None):  # from such a thread DSPy can't send into a stream
+        return await bridge.in_thread(lambda: predictor(**given))
 
 
 class _Listener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import dspy
@@ -128,3 +129,30 @@ def test_the_estimate_cuts_as_it_counts(text: str, tokens: int) -> None:
     assert text.startswith(prefix) and tokenizer.count(prefix) <= tokens
     assert tokenizer.count(text) <= ByteTokenizer().count(text)
     assert prefix == text or tokenizer.count(text[: len(prefix) + 1]) > tokens
+
+
+class Synchronous(dspy.BaseLM):
+    """Somebody's LM, in the old way and synchronous alone."""
+
+    def __init__(self) -> None:
+        super().__init__(model="mine/one")
+
+    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        message = SimpleNamespace(content=fields(solution="s", answer="42", workspace="w"), tool_calls=None)
+        usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+        choices = [SimpleNamespace(message=message, finish_reason="stop")]
+        return SimpleNamespace(choices=choices, usage=usage, model="mine")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_lm_that_is_synchronous_alone() -> None:
+    with dspy.context(lm=Synchronous(), adapter=dspy.ChatAdapter(use_json_adapter_fallback=False)):
+        found = solve()
+    assert found.answer == "42"
+    assert (found.run.meters.calls, found.run.meters.total_generated) == (5, 35)
+
+
+def test_what_is_no_lm_is_said_by_dspy(caplog: pytest.LogCaptureFixture) -> None:
+    with dspy.context(lm="openai/gpt-4o-mini"), pytest.raises(ValueError, match="not a string"):
+        solve()
+    assert "plain dspy.LM" not in caplog.text
