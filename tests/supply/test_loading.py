@@ -149,7 +149,8 @@ def test_nothing_is_loaded_that_may_run_code() -> None:
             name = ast.unparse(call.func)
             given = {each.arg: ast.unparse(each.value) for each in call.keywords}
             unsafe = name == "torch.load" and given.get("weights_only") != "True"
-            if name in LOADERS or unsafe or any(given.get(each, "False") != "False" for each in ALLOWING):
+            # What a caller allows may be passed on, under its name.
+            if name in LOADERS or unsafe or any(given.get(each, "False") not in ("False", each) for each in ALLOWING):
                 found.append(f"{path}:{call.lineno}: {ast.unparse(call)}")
     assert not found
 
