@@ -93,7 +93,7 @@ def _tiktoken(name: str) -> Tokenizer | None:
         return None
 
 
-async def predicted(predictor: dspy.Predict, lm: Any, **given: Any) -> dspy.Prediction:
+async def predicted(predictor: dspy.Predict, lm: Any, /, **given: Any) -> dspy.Prediction:
     """One call of a predictor; of an LM that is synchronous alone, in a thread."""
     asynchronous = getattr(type(lm), "aforward", None) is not getattr(dspy.BaseLM, "aforward", None)
     if asynchronous or not isinstance(lm, dspy.BaseLM):
