@@ -54,8 +54,8 @@ examples
       how your problems would be asked and graded; no token is spent
   pdr search --budget tokens=16k --endpoint http://host:8000/v1 --data mine.jsonl
       which workflow is worth its seconds, with a report on problems that the search never saw
-  pdr run runs/STUDY/winner.yaml --budget tokens=16k --endpoint http://host:8000/v1 --data mine.jsonl
-      measure what it found, or any other workflow
+  pdr run runs/STUDY/winner.yaml long_cot --budget tokens=16k --endpoint http://host:8000/v1 --data mine.jsonl
+      measure what it found beside a preset, or any other workflows
 
 `pdr COMMAND --help` has the rest. PDR_ENDPOINT, PDR_MODEL and PDR_API_KEY say where `ask` finds the model, if not its
 options; a key is given in no other way.

@@ -12,7 +12,6 @@ import dspy
 from pdr_dspy.budget import Budget, parse_budget
 from pdr_dspy.errors import BudgetError, SignatureError, WorkflowError
 from pdr_dspy.workflow import Workflow, build_workflow, load_workflow
-from pdr_dspy.workflow.presets import load_preset, no_preset, preset_names
 
 GivenWorkflow = Workflow | Mapping[str, Any] | str | os.PathLike[str]
 """A workflow: itself, as plain data, a preset's name, or the path of a YAML file."""
@@ -22,8 +21,6 @@ GivenBudget = Budget | str | int | None
 
 UNNAMED = "unnamed"
 """Name of a workflow that is given as plain data without one."""
-
-_SUFFIXES = (".yaml", ".yml")
 
 
 def given_signature(signature: Any) -> type[dspy.Signature]:
@@ -52,8 +49,6 @@ def given_signature(signature: Any) -> type[dspy.Signature]:
 def given_workflow(workflow: Any) -> Workflow:
     """A workflow from whatever says it (`GivenWorkflow`).
 
-    A text is the name of a preset, unless it has a folder or ends with `.yaml` or `.yml`: then it is a path.
-
     Raises:
         WorkflowError: it can't be read or run; names key and mend.
     """
@@ -64,7 +59,7 @@ def given_workflow(workflow: Any) -> Workflow:
             raise WorkflowError("workflow", f"the key {odd!r:.60} is not a text", "Write name, rounds, close, ...")
         return build_workflow({"name": UNNAMED, **workflow})
     if isinstance(workflow, str):
-        return _named(workflow)
+        return load_workflow(workflow)
     if isinstance(workflow, os.PathLike):
         return load_workflow(Path(workflow))
     mend = "Give a preset's name (pdr_small), the path of a YAML file, a mapping with rounds, or a Workflow"
@@ -120,25 +115,6 @@ def whole(field: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise WorkflowError(field, f"{_shown(value)} can't be", f"Write a whole number from {least} to {most}")
     return value
-
-
-def _named(text: str) -> Workflow:
-    if text in preset_names():
-        return load_preset(text)
-    if "\n" in text:
-        mend = "Write its path or a preset's name; a text is read by parse_workflow(text)"
-        raise WorkflowError("workflow", "it is a text of several lines, not the path of a file", mend)
-    if not text.strip():
-        raise WorkflowError("workflow", "it is empty", f"Use a preset ({', '.join(preset_names())}) or a path")
-    path = Path(text)
-    if path.name == text and path.suffix not in _SUFFIXES and not path.is_file():
-        raise no_preset(text)
-    try:
-        return load_workflow(path)
-    except WorkflowError as error:
-        if path.stem not in preset_names() or path.exists():
-            raise
-        raise WorkflowError(error.field, error.problem, f"The preset is {path.stem!r}. {error.mend}") from None
 
 
 def _shown(value: Any) -> str:

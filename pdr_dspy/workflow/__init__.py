@@ -9,7 +9,7 @@ from pdr_dspy.workflow.closing import Pick
 from pdr_dspy.workflow.describe import sampled, topology
 from pdr_dspy.workflow.plan import plan
 from pdr_dspy.workflow.planned import Caps, Plan, PlannedStep, Stage
-from pdr_dspy.workflow.presets import DEFAULT_PRESET, load_preset, preset_names
+from pdr_dspy.workflow.presets import DEFAULT_PRESET, load_preset, load_workflow, preset_names
 from pdr_dspy.workflow.prompting import FORMATS, Format, Instruction, Prompts
 from pdr_dspy.workflow.schema import (
     Analysis,
@@ -23,7 +23,7 @@ from pdr_dspy.workflow.schema import (
     Top,
     Workflow,
 )
-from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, load_workflow, parse_workflow, plain_workflow
+from pdr_dspy.workflow.yaml_io import build_workflow, dump_workflow, parse_workflow, plain_workflow
 
 __all__ = [
     "DEFAULT_PRESET",

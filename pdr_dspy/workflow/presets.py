@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 from pdr_dspy.errors import WorkflowError
 from pdr_dspy.workflow.schema import Workflow
-from pdr_dspy.workflow.yaml_io import load_workflow
+from pdr_dspy.workflow.yaml_io import SUFFIXES, read_workflow
 
 DEFAULT_PRESET = "pdr_small"
 """What `PDR(signature)` runs: the smallest workflow with all three steps of the paper (8 drafts, one summary, one
@@ -38,11 +39,43 @@ def load_preset(name: str) -> Workflow:
         WorkflowError: there is none; names those there are.
     """
     if name not in preset_names():
-        raise no_preset(name)
-    return load_workflow(folder() / f"{name}.yaml")
+        raise _no_preset(name)
+    return read_workflow(folder() / f"{name}.yaml")
 
 
-def no_preset(name: str) -> WorkflowError:
+def load_workflow(path: Path | str) -> Workflow:
+    """A workflow: the preset of this name, or what a YAML file declares.
+
+    Args:
+        path: A path. A text is the name of a preset, unless it has a folder in it or ends with `.yaml` or `.yml`.
+
+    Raises:
+        WorkflowError: there is no such preset, or the file can't be read, or what it says can't be run; names line, key
+            and mend.
+    """
+    if not isinstance(path, str):
+        return read_workflow(path)
+    if path in preset_names():
+        return load_preset(path)
+    if "\n" in path:
+        mend = "Write its path or a preset's name; a text is read by parse_workflow(text)"
+        raise WorkflowError("workflow", "it is a text of several lines, not the path of a file", mend)
+    if not path.strip():
+        raise WorkflowError("workflow", "it is empty", f"Use a preset ({', '.join(preset_names())}) or a path")
+    file = Path(path)
+    if (
+        file.name == path and file.suffix not in SUFFIXES and not os.path.isfile(file)
+    ):  # False of what can't be a path, too
+        raise _no_preset(path)
+    try:
+        return read_workflow(path)
+    except WorkflowError as error:
+        if file.stem not in preset_names() or os.path.exists(file):
+            raise
+        raise WorkflowError(error.field, error.problem, f"The preset is {file.stem!r}. {error.mend}") from None
+
+
+def _no_preset(name: str) -> WorkflowError:
     """The error of a name that is none of a preset's."""
     close = get_close_matches(name, preset_names(), n=1)
     meant = f"Did you mean {close[0]}? " if close else ""

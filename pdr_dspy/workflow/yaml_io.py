@@ -21,10 +21,11 @@ from pdr_dspy.workflow.marks import LONGEST, Marked, TooMuch, lines, read
 from pdr_dspy.workflow.prompting import OWN, PROMPTED, Instruction
 from pdr_dspy.workflow.schema import Workflow
 
-_SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
+"""How the names of workflows' files end."""
 
 
-def load_workflow(path: Path | str) -> Workflow:
+def read_workflow(path: Path | str) -> Workflow:
     """Read a workflow from a YAML file.
 
     Raises:
@@ -46,7 +47,7 @@ def file_text(path: Path | str) -> str:
         with file.open(encoding="utf-8") as opened:
             return opened.read(LONGEST + 1)
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        others = sorted(p.name for p in file.parent.glob("*") if p.suffix in _SUFFIXES) if file.parent.is_dir() else []
+        others = sorted(p.name for p in file.parent.glob("*") if p.suffix in SUFFIXES) if file.parent.is_dir() else []
         mend = f"In {file.parent} there are {', '.join(others)}" if others else "Write the path of a YAML file"
         reason = (
             error.strerror

@@ -203,6 +203,14 @@ def test_data_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "40 problems" in capsys.readouterr().out
 
 
+def test_a_preset_is_measured_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "pdr_small", "long_cot", "--budget", "tokens=16k", "--dry-run"]) == 0
+    assert "2 workflows" in capsys.readouterr().out
+
+
 def test_a_command_whose_extra_is_missing_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,8 @@ WRONG: dict[str, tuple[type[InputError], str, dict[str, Any]]] = {
     "a class": (WorkflowError, "workflow", {"workflow": Workflow}),
     "a number": (WorkflowError, "workflow", {"workflow": 8}),
     "an unknown preset": (WorkflowError, "workflow", {"workflow": "pdr_smal"}),
+    "a very long name": (WorkflowError, "workflow", {"workflow": "x" * 5000}),
+    "no character of a name": (WorkflowError, "workflow", {"workflow": "a\0b"}),
     "an empty name": (WorkflowError, "workflow", {"workflow": " "}),
     "YAML": (WorkflowError, "workflow", {"workflow": "name: x\nrounds:\n  - {width: 1}\n"}),
     "no such file": (WorkflowError, "none/mine.yaml", {"workflow": "none/mine.yaml"}),
@@ -109,6 +111,14 @@ def test_what_can_not_be_is_said_when_the_module_is_made(wrong: str) -> None:
         PDR(**{"signature": QA, **given})
     assert raised.value.field == field
     assert raised.value.mend
+
+
+def test_a_preset_is_loaded_by_its_name_as_a_file_is_by_its_path() -> None:
+    assert load_workflow("pdr_small") == load_preset("pdr_small")
+    with pytest.raises(WorkflowError, match="The presets are "):
+        load_workflow("pdr_smal")
+    with pytest.raises(WorkflowError, match="can't be read"):
+        load_workflow(Path("pdr_small"))
 
 
 def test_an_unknown_name_names_the_known_ones() -> None:
