@@ -252,8 +252,9 @@ class PDR(dspy.Module):
                 if traced:
                     dspy.settings.trace.extend(trace)
         written = {**accepted.outputs, own_field(self.signature, "solution"): accepted.solution}
-        streaming.tell(self.answering, written)
         fields = {own_field(self.signature, "reasoning"): accepted.solution, **accepted.outputs}
+        streaming.tell(self.answering, written)
+        streaming.tell(self, fields)
         return PDRPrediction.of(fields, run.record(), own_field(self.signature, "run"))
 
 

@@ -196,6 +196,14 @@ def test_a_listener_hears_a_helper_and_the_first_draft() -> None:
     assert sum(i.is_last_chunk for i in items) == 2
 
 
+def test_the_program_itself_can_be_listened_to() -> None:
+    program = Within(pdr(4, last=3))
+    listeners = [StreamListener(name, predict=program.inner, predict_name="inner") for name in ("answer", "reasoning")]
+    items = streamed(program, stream_listeners=listeners)
+    assert text([i for i in items[:-1] if i.signature_field_name == "answer"]) == items[-1].answer
+    assert text([i for i in items[:-1] if i.signature_field_name == "reasoning"]) == items[-1].reasoning
+
+
 def test_a_listener_that_is_used_again_hears_every_draft() -> None:
     program = pdr(4)
     listener = StreamListener("answer", predict=program.draft, predict_name="draft", allow_reuse=True)
