@@ -71,6 +71,9 @@ class PDR(dspy.Module):
         vote_on: Output field or fields that are voted on. Default: `answer`, or the only field, or those that are not
             free text (see `pdr_dspy.modules.votes.voted_fields`).
 
+    Called with the signature's inputs, and as DSPy's predictors with `lm=` (for all calls of this one), `config=`
+    (sampling, before the workflow's; `rollout_id`, `seed`) and `demos=[]` (none are shown). `dspy.streamify` works.
+
     Where a helper call, a round of refinements or the clock fails and drafts are there, the answer is made of them
     (`RunRecord.fallbacks` says how), unless the workflow says `fallback: off`.
 
@@ -84,6 +87,7 @@ class PDR(dspy.Module):
             made where that can be known, before the first call otherwise (the model's context is needed).
         WorkflowFailed: from a call: no draft came at all, or with `fallback: off` a step had nothing to go on with; it
             carries the cause and the record until then.
+        InputError: from a call, before anything is sent: an input is missing, or an option has no place in a run.
         EndpointError: from a call: the endpoint as a whole can't be used.
     """
 

@@ -2,7 +2,8 @@
 
 Their metric sees the run's answer alone. A draft with another answer is no example of what the metric said of that one:
 where the answer is right it would be shown as right, and it is wrong. So of drafts and refinements those stay that give
-the answer which was accepted.
+the answer which was accepted. Where the call is tagged with its problem (`pdr_dspy.calls.tagged`), whoever reads the
+trace grades each draft, and all stay.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import dspy
 
+from pdr_dspy.calls import current_tag
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.votes import Ballot, alike
 
@@ -20,11 +22,11 @@ Entry = tuple[Any, dict[str, Any], dspy.Prediction]
 
 
 def is_traced() -> bool:
-    """Whether somebody collects the trace here; DSPy's own, which everything goes into, is nobody's."""
+    """Whether somebody who sees the run's answer alone collects the trace; DSPy's own, for everything, is nobody's."""
     from dspy.dsp.utils.settings import main_thread_config
 
     trace = dspy.settings.trace
-    return trace is not None and trace is not main_thread_config.get("trace")
+    return trace is not None and trace is not main_thread_config.get("trace") and not current_tag().problem
 
 
 async def agreeing(

@@ -9,6 +9,7 @@ import pytest
 from fakes.stages import fields, stage_of
 from fakes.vllm import Call, FakeVLLM
 
+from pdr_dspy.calls import CallTag, tagged
 from pdr_dspy.endpoint import Endpoint
 from pdr_dspy.errors import WorkflowFailed
 from pdr_dspy.modules import PDR
@@ -48,6 +49,12 @@ def test_drafts_with_another_answer_are_no_part_of_the_trace(model: FakeVLLM, en
 def test_the_same_answer_in_another_spelling_is_kept(model: FakeVLLM, endpoint: Endpoint) -> None:
     model.answer = answers("42.0", "$42$")
     assert len(traced(endpoint)) == 6
+
+
+def test_who_grades_each_draft_sees_all(model: FakeVLLM, endpoint: Endpoint) -> None:
+    model.answer = answers("7", "42")
+    with tagged(CallTag(problem="p1")):
+        assert len(traced(endpoint)) == 6
 
 
 def test_a_run_that_fails_leaves_what_it_had(model: FakeVLLM, endpoint: Endpoint) -> None:
