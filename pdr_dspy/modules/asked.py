@@ -59,9 +59,10 @@ def asked(signature: type[dspy.Signature], given: Mapping[str, Any], positional:
     if positional:
         raise InputError("inputs", "they have no names", f"Write {', '.join(f'{name}=...' for name in names)}")
     missing = [name for name, field in signature.input_fields.items() if name not in given and _is_needed(field)]
-    if missing:
-        raise InputError("inputs", f"{', '.join(missing)} is missing", f"Write {'=..., '.join(missing)}=...")
     unknown = [name for name in given if name not in names and name not in RESERVED]
+    if missing:
+        problem = f"{', '.join(missing)} is missing{f', {unknown} is not in the signature' if unknown else ''}"
+        raise InputError("inputs", problem, f"Write {'=..., '.join(missing)}=...")
     if unknown:  # as DSPy says it, but not for each of the run's calls
         _log.warning("inputs that are not in the signature are ignored: %s (it has %s)", unknown, names)
     if given.get("signature") is not None or given.get("new_signature") is not None:

@@ -131,6 +131,8 @@ def test_inputs_without_names_are_refused_with_the_names(endpoint: Endpoint) -> 
 def test_a_missing_input_is_an_error_before_a_call(model: FakeVLLM, endpoint: Endpoint) -> None:
     with dspy.context(lm=endpoint.lm), pytest.raises(InputError, match=r"context is missing\. Write context=\.\.\."):
         small("problem, context -> answer")(problem="q")
+    with dspy.context(lm=endpoint.lm), pytest.raises(InputError, match="question"):
+        small()(question="q")
     assert not model.calls
 
 
