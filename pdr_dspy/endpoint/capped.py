@@ -20,16 +20,16 @@ from pdr_dspy.endpoint.completion import CLOSE, OPEN, finish_of, usage_of
 from pdr_dspy.endpoint.continuation import (
     MARGIN,
     MARKS,
-    Standing,
+    PartialAnswer,
     continuable,
     continued,
     cut_back,
     first_cap,
     joined,
     left_out,
+    partial_answer,
     second_prompt,
     spellings,
-    standing,
     still_thinking,
     thought,
 )
@@ -111,8 +111,8 @@ class Capped:
         if finish_of(first.body) != "length" or (total is not None and total <= stop):
             return self._whole(first)
         left = None if total is None else total - (usage_of(first.body).completion or stop)
-        stood = standing(first.body, await self.opening(body))
-        return await self._continue(first, stood, body, left, log, usage_of(first.body).completion)
+        partial = partial_answer(first.body, await self.opening(body))
+        return await self._continue(first, partial, body, left, log, usage_of(first.body).completion)
 
     async def _checked(self, body: dict[str, Any], cap: int, log: CallLog) -> Answered:
         """The server's own cap, and what to do where it was not kept."""
@@ -131,29 +131,29 @@ class Capped:
         if self._way.way != "continue" or not (still_thinking(first.body, opening) and continuable(body)):
             return self._whole(first)
         # Back to where it should have been stopped: the answer is to see no more than the cap allows.
-        stood = standing(first.body, opening)
-        stood = await asyncio.to_thread(cut_back, stood, cap, used, self._tokenizer, self._counter is not None)
+        partial = partial_answer(first.body, opening)
+        partial = await asyncio.to_thread(cut_back, partial, cap, used, self._tokenizer, self._counter is not None)
         total = body.get("max_tokens")
         left = log.tag.answer or (None if total is None else max(1, total - cap))
-        return await self._continue(first, stood, body, left, log, cap)
+        return await self._continue(first, partial, body, left, log, cap)
 
     async def _continue(
         self,
         first: StoredCompletion,
-        stood: Standing,
+        partial: PartialAnswer,
         body: Mapping[str, Any],
         left: int | None,
         log: CallLog,
         kept: int,
     ) -> Answered:
         """The second request, and both as one; `kept` is the length of the text it continues, in tokens."""
-        if await self._has_other_marks(stood):
+        if await self._has_other_marks(partial):
             # Not kept: with all of its cap for one request, the call may come to an answer.
             raise self._given_up(first, log, "the model does not write its thinking between <think> and </think>")
         log.answered(first, "ok")
         log.next_part()
         self._ask_for_more(first, left, log, kept)
-        text, second = await self._second(first, stood, body, left, log)
+        text, second = await self._second(first, partial, body, left, log)
         if isinstance(second, Failure):
             if second.kind != "request":
                 raise second.error()
@@ -161,7 +161,7 @@ class Capped:
         if left_out(first, second, kept):
             raise self._given_up(second, log, "the model's chat template leaves the thinking out of the message")
         self._way.continued()
-        note = "no thinking mark was seen" if stood.thinking == "unmarked" else ""
+        note = "no thinking mark was seen" if partial.thinking == "unmarked" else ""
         return Answered(joined(first, second, text), second, note)
 
     def _given_up(self, last: StoredCompletion, log: CallLog | None, why: str) -> Truncated:
@@ -173,9 +173,9 @@ class Capped:
         return error
 
     async def _second(
-        self, first: StoredCompletion, stood: Standing, body: Mapping[str, Any], left: int | None, log: CallLog
+        self, first: StoredCompletion, partial: PartialAnswer, body: Mapping[str, Any], left: int | None, log: CallLog
     ) -> tuple[str, StoredCompletion | Failure]:
-        own, *lines = spellings(stood)
+        own, *lines = spellings(partial)
         texts = [*lines, own] if self._on_lines else [own, *lines]
         for text in texts:
             request = await self._fitting.fitted(continued(body, text, left), log)
@@ -224,12 +224,12 @@ class Capped:
             self._openings[known] = end[end.rindex(OPEN) :] if end.rstrip().endswith(OPEN) else None
         return self._openings[known]
 
-    async def _has_other_marks(self, stood: Standing) -> bool:
+    async def _has_other_marks(self, partial: PartialAnswer) -> bool:
         """Whether a thinking that the server's parser separated was surely not between the marks we know.
 
         A model that has them has each as one token.
         """
-        if not stood.restored or stood.thinking != "open" or self._counter is None:
+        if not partial.restored or partial.thinking != "open" or self._counter is None:
             return False
         return await asyncio.to_thread(self._tokenizer.count, CLOSE) != 1
 

@@ -35,7 +35,7 @@ _ONCE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PartialAnswer:
     """How far an unfinished completion has come.
 
     Attributes:
@@ -82,7 +82,7 @@ def first_cap(thinking: int, answer: int | None, total: int | None) -> int:
     return max(1, min(thinking, total - kept))
 
 
-def standing(body: Mapping[str, Any], opening: str | None) -> Standing:
+def partial_answer(body: Mapping[str, Any], opening: str | None) -> PartialAnswer:
     """How far a completion has come.
 
     Args:
@@ -94,47 +94,47 @@ def standing(body: Mapping[str, Any], opening: str | None) -> Standing:
     if reasoning:
         head = (opening or OPEN) + reasoning
         begun = bool(content.strip())
-        return Standing(head + CLOSE + content if begun else head, "closed" if begun else "open", opening is None)
+        return PartialAnswer(head + CLOSE + content if begun else head, "closed" if begun else "open", opening is None)
     before, closed, _ = content.partition(CLOSE)
     if OPEN not in before:
         if opening is None and not closed:
-            return Standing(content, "unmarked")
+            return PartialAnswer(content, "unmarked")
         content = (opening or OPEN) + content  # the template wrote it
-    return Standing(content, "closed" if closed else "open")
+    return PartialAnswer(content, "closed" if closed else "open")
 
 
-def cut_back(stood: Standing, tokens: int, generated: int, tokenizer: Tokenizer, exact: bool) -> Standing:
-    """An open thinking that went beyond its cap, as it stood at the cap.
+def cut_back(partial: PartialAnswer, tokens: int, generated: int, tokenizer: Tokenizer, exact: bool) -> PartialAnswer:
+    """An open thinking that went beyond its cap, as it partial at the cap.
 
     Args:
-        stood: The thinking.
+        partial: The thinking.
         tokens: The cap.
         generated: Tokens it has.
         tokenizer: The model's.
         exact: Whether it is the model's; else the text is cut in proportion.
     """
-    head, mark, thinking = stood.text.partition(OPEN)
+    head, mark, thinking = partial.text.partition(OPEN)
     kept = tokenizer.cut(thinking, tokens) if exact else thinking[: len(thinking) * tokens // max(generated, 1)]
-    return Standing(head + mark + kept, "open", stood.restored)
+    return PartialAnswer(head + mark + kept, "open", partial.restored)
 
 
-def spellings(stood: Standing) -> tuple[str, ...]:
+def spellings(partial: PartialAnswer) -> tuple[str, ...]:
     """The message to be continued, closed; as the model seems to write it, then with the marks on lines of their own.
 
     A template that takes a message apart and sets it together again (Qwen3) has one spelling, and refuses to continue
     a message spelled otherwise; a parser may have taken away what would have told.
     """
-    if stood.thinking == "unmarked":
-        return (stood.text,)
-    head, _, rest = stood.text.partition(OPEN)
+    if partial.thinking == "unmarked":
+        return (partial.text,)
+    head, _, rest = partial.text.partition(OPEN)
     thinking, _, answer = rest.partition(CLOSE)
     lines = f"{head}{OPEN}\n{thinking.strip()}\n{CLOSE}" + (f"\n\n{answer.lstrip()}" if answer.strip() else "")
-    if stood.thinking == "closed":
-        own = stood.text
+    if partial.thinking == "closed":
+        own = partial.text
     elif thinking.startswith("\n"):
-        own = f"{stood.text.rstrip()}\n{CLOSE}"
+        own = f"{partial.text.rstrip()}\n{CLOSE}"
     else:
-        own = stood.text + CLOSE
+        own = partial.text + CLOSE
     return (own,) if own == lines else (own, lines)
 
 
@@ -197,7 +197,7 @@ def left_out(first: StoredCompletion, second: StoredCompletion, kept: int) -> bo
 
 def still_thinking(body: Mapping[str, Any], opening: str | None) -> bool:
     """Whether a completion was cut before its thinking was closed (`opening` as in `standing`)."""
-    return finish_of(body) == "length" and standing(body, opening).thinking == "open"
+    return finish_of(body) == "length" and partial_answer(body, opening).thinking == "open"
 
 
 def thought(body: Mapping[str, Any], tokenizer: Tokenizer) -> int:
@@ -205,12 +205,12 @@ def thought(body: Mapping[str, Any], tokenizer: Tokenizer) -> int:
 
     Marks and the end token are counted in (`MARGIN` covers them). With a tokenizer that counts too many, too few.
     """
-    usage, stood = usage_of(body), standing(body, None)
+    usage, partial = usage_of(body), partial_answer(body, None)
     if usage.thinking:
         return usage.thinking
-    if stood.thinking == "unmarked":
+    if partial.thinking == "unmarked":
         return 0
-    return usage.completion - tokenizer.count(written(stood.text))
+    return usage.completion - tokenizer.count(written(partial.text))
 
 
 def _texts(body: Mapping[str, Any]) -> tuple[str, str]:

@@ -34,7 +34,7 @@ _HELPERS = ("distill", "pick", "analyse")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CallContext:
     """What every call of a run shares.
 
     Attributes:
@@ -91,7 +91,7 @@ async def ask(
     signature: type[dspy.Signature],
     inputs: Mapping[str, Any],
     *,
-    desk: Desk,
+    shared: CallContext,
     tag: CallTag,
     caps: Caps,
     keep: int = 0,
@@ -103,7 +103,7 @@ async def ask(
         predictor: The stage's predictor.
         signature: The signature it is to follow: its own, or with the instruction that suits the model.
         inputs: Its input fields.
-        desk: What the calls of the run share.
+        shared: What the calls of the run share.
         tag: The call's place in the run.
         caps: The call's caps.
         keep: Tokens of a `total` budget that must be left for the steps after this one.
@@ -113,25 +113,25 @@ async def ask(
         CallError: the call gave nothing usable; its class says why.
         EndpointError: the endpoint as a whole can't be used (refused key, unknown model).
     """
-    lm = desk.asked.lm or predictor.lm or dspy.settings.lm
+    lm = shared.asked.lm or predictor.lm or dspy.settings.lm
     defaults: Mapping[str, Any] = getattr(lm, "kwargs", None) or {}
-    rollout = desk.asked.rollout or int(defaults.get("rollout_id") or 0)
+    rollout = shared.asked.rollout or int(defaults.get("rollout_id") or 0)
     tag = replace(
         tag,
         thinking=caps.thinking,
         answer=caps.answer,
-        timeout=desk.spend.remaining_seconds(),
+        timeout=shared.spend.remaining_seconds(),
         outputs=tuple(signature.output_fields),
     )
     config: dict[str, Any] = {
         "max_tokens": caps.total,
-        "seed": call_seed(desk.seed, rollout, tag),
+        "seed": call_seed(shared.seed, rollout, tag),
         # What the workflow does not name is left to the LM, and what that does not name to the server.
-        **desk.sampling.model_dump(exclude_none=True),
-        **desk.asked.config,
+        **shared.sampling.model_dump(exclude_none=True),
+        **shared.asked.config,
     }
-    options: dict[str, Any] = {} if desk.asked.lm is None else {"lm": lm}
-    if not desk.asked.demos:
+    options: dict[str, Any] = {} if shared.asked.lm is None else {"lm": lm}
+    if not shared.asked.demos:
         options["demos"] = []
     endpoint = endpoint_of(lm)
     own = endpoint is not None
@@ -141,14 +141,14 @@ async def ask(
     if not own and {**defaults, **predictor.config, **config}.get("temperature") != 0:
         config["rollout_id"] = config["seed"]  # distinct drafts must not share an entry of DSPy's cache
     prompt = 0
-    if desk.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request
-        prompt = await asyncio.to_thread(prompt_size, predictor, signature, inputs, desk.tokenizer.count)
+    if shared.spend.budget.total is not None:  # nobody asks otherwise, and counting may cost a request
+        prompt = await asyncio.to_thread(prompt_size, predictor, signature, inputs, shared.tokenizer.count)
     second = endpoint.second_prompt(prompt, caps.thinking) if endpoint is not None else 0
-    held = [desk.spend.reserve(caps.total + prompt + second, keep=keep)]
+    held = [shared.spend.reserve(caps.total + prompt + second, keep=keep)]
     if not second:  # the call may still turn out to need a second request
 
         def more(tokens: int) -> None:
-            held.append(desk.spend.reserve(tokens, keep=keep))
+            held.append(shared.spend.reserve(tokens, keep=keep))
 
         tag = replace(tag, more=more)
     heard = None if own else Overheard(lm, tag, caps)
@@ -174,9 +174,9 @@ async def ask(
         finally:
             if heard is not None:
                 heard.note(mine, failed)
-            desk.spend.reconcile(held[0], sum(_taken(r, prompt) for r in mine.records))
+            shared.spend.reconcile(held[0], sum(_taken(r, prompt) for r in mine.records))
             for reservation in held[1:]:  # after it: in between, the account must not look emptier than it is
-                desk.spend.reconcile(reservation, 0)
+                shared.spend.reconcile(reservation, 0)
     return Answer(prediction, notes[-1] if notes else MARKS, cut=False)
 
 

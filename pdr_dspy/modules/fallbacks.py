@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pdr_dspy.errors import CallError, Truncated, Unparseable
-from pdr_dspy.modules.distillers import Crew, random_k, text_of
+from pdr_dspy.modules.distillers import HelperCalls, random_k, text_of
 from pdr_dspy.modules.records import Draft
 from pdr_dspy.modules.signatures import render_draft
 from pdr_dspy.workflow import Analysis, Distill, Random, Summary, Top
@@ -58,7 +58,7 @@ def once(text: str) -> str:
 
 
 async def stand_in(
-    spec: Distill, drafts: Sequence[Draft], width: int, crew: Crew, error: CallError
+    spec: Distill, drafts: Sequence[Draft], width: int, calls: HelperCalls, error: CallError
 ) -> tuple[Fallback, list[str]]:
     """Workspaces in place of those a distiller could not make, and what they are.
 
@@ -66,54 +66,54 @@ async def stand_in(
         spec: The distiller.
         drafts: The drafts it was to read; at least one.
         width: Drafts of the next round.
-        crew: The tokenizer and the run's chance.
+        calls: The tokenizer and the run's chance.
         error: Why it failed; where its `text` can serve, it is used.
     """
     if isinstance(spec, Summary | Analysis) and (text := left(error)):
         flaws = isinstance(spec, Analysis)
-        make = (lambda: _analysed(spec, drafts, text, crew)) if flaws else (lambda: _summed(spec, text, crew))
+        make = (lambda: _analysed(spec, drafts, text, calls)) if flaws else (lambda: _summed(spec, text, calls))
         if workspace := await asyncio.to_thread(make):
             return "unmarked", [workspace] * width
     match spec:
         case Analysis():
-            return "previous", [await asyncio.to_thread(_analysed, spec, drafts, None, crew)] * width
+            return "previous", [await asyncio.to_thread(_analysed, spec, drafts, None, calls)] * width
         case Top():
-            return "random", await drawn(spec, drafts, width, crew)
+            return "random", await drawn(spec, drafts, width, calls)
         case _:
-            if shared := await asyncio.to_thread(_answers, drafts, spec.tokens, crew):
+            if shared := await asyncio.to_thread(_answers, drafts, spec.tokens, calls):
                 return "answers", [shared] * width
-            return "random", await drawn(spec, drafts, width, crew)
+            return "random", await drawn(spec, drafts, width, calls)
 
 
-async def drawn(spec: Distill, drafts: Sequence[Draft], width: int, crew: Crew) -> list[str]:
+async def drawn(spec: Distill, drafts: Sequence[Draft], width: int, calls: HelperCalls) -> list[str]:
     """Drafts drawn at random for each next draft: as many as the distiller would have picked, or as kappa has room for.
 
     Args:
         spec: The distiller that failed.
         drafts: At least one.
         width: Drafts of the next round.
-        crew: The tokenizer and the run's chance.
+        calls: The tokenizer and the run's chance.
     """
     k = spec.k if isinstance(spec, Top | Random) else min(_DRAWN, spec.tokens // LEAST_PER_DRAFT)
     if k:
-        made = await random_k(Random(k=k, tokens=spec.tokens), drafts, width, crew)
+        made = await random_k(Random(k=k, tokens=spec.tokens), drafts, width, calls)
         return [workspace or "" for workspace in made]
     # Not even the frame of one draft has room in kappa: as much of one as has.
-    texts = [crew.random(i).choice([text_of(d) for d in drafts]) for i in range(width)]
+    texts = [calls.random(i).choice([text_of(d) for d in drafts]) for i in range(width)]
     return await asyncio.to_thread(
-        lambda: [previous_workspace(text, None, spec.tokens, crew.tokenizer) for text in texts]
+        lambda: [previous_workspace(text, None, spec.tokens, calls.tokenizer) for text in texts]
     )
 
 
-def _summed(spec: Distill, text: str, crew: Crew) -> str:
-    return summary_workspace(text, spec.tokens, crew.tokenizer)
+def _summed(spec: Distill, text: str, calls: HelperCalls) -> str:
+    return summary_workspace(text, spec.tokens, calls.tokenizer)
 
 
-def _analysed(spec: Distill, drafts: Sequence[Draft], flaws: str | None, crew: Crew) -> str:
-    return previous_workspace(text_of(drafts[0]), flaws, spec.tokens, crew.tokenizer)
+def _analysed(spec: Distill, drafts: Sequence[Draft], flaws: str | None, calls: HelperCalls) -> str:
+    return previous_workspace(text_of(drafts[0]), flaws, spec.tokens, calls.tokenizer)
 
 
-def _answers(drafts: Sequence[Draft], kappa: int, crew: Crew) -> str:
+def _answers(drafts: Sequence[Draft], kappa: int, calls: HelperCalls) -> str:
     """The drafts' answers, all of them whole; "" where kappa has no room for that (half an answer is another one)."""
-    workspace = answers_workspace([render_draft(d.outputs, "") for d in drafts], _ANY, crew.tokenizer)
-    return workspace if crew.tokenizer.count(workspace) <= kappa else ""
+    workspace = answers_workspace([render_draft(d.outputs, "") for d in drafts], _ANY, calls.tokenizer)
+    return workspace if calls.tokenizer.count(workspace) <= kappa else ""

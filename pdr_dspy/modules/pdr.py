@@ -23,7 +23,7 @@ from pdr_dspy.formats import DEFAULT, PlainAdapter, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules import streaming
 from pdr_dspy.modules.advice import advised, configured
-from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.ask import CallContext
 from pdr_dspy.modules.asked import Asked, asked, check_names
 from pdr_dspy.modules.beside import shown_to
 from pdr_dspy.modules.declared import STATE, Declared, Kept
@@ -224,7 +224,7 @@ class PDR(dspy.Module):
             ledger = around.enter_context(open_ledger())
             around.enter_context(reported_usage(ledger))
             around.enter_context(dspy.context(lm=lm, adapter=chosen, **({"trace": trace} if traced else {})))
-            desk = Desk(
+            shared = CallContext(
                 tag=run_tag(current_tag()),
                 seed=run_seed(self.seed if call.seed is None else call.seed, call.inputs),
                 sampling=self.workflow.sampling,
@@ -243,7 +243,7 @@ class PDR(dspy.Module):
             )
             ballot = make_ballot(self.vote_on, self.equal)
             run = Run(
-                made, predictors, signatures, self.signature, call.inputs, desk, ledger, self.admit,
+                made, predictors, signatures, self.signature, call.inputs, shared, ledger, self.admit,
                 ballot=ballot, shown=shown,
             )  # fmt: skip
             try:

@@ -19,7 +19,7 @@ import dspy
 from pdr_dspy.calls import CallTag
 from pdr_dspy.errors import CallError, Truncated, Unparseable, WorkflowFailed
 from pdr_dspy.ledger import Ledger
-from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.ask import CallContext
 from pdr_dspy.modules.distillers import distiller, text_of
 from pdr_dspy.modules.fallbacks import Fallback, drawn, left, stand_in
 from pdr_dspy.modules.gather import gather
@@ -44,22 +44,22 @@ class Run:
         signatures: Mapping[Stage, type[dspy.Signature]],
         signature: type[dspy.Signature],
         inputs: Mapping[str, Any],
-        desk: Desk,
+        shared: CallContext,
         ledger: Ledger,
         admit: Admit | None = None,
         *,
         ballot: Ballot,
         shown: Mapping[Stage, Mapping[str, Any]] | None = None,
     ) -> None:
-        desk = replace(desk, tag=replace(desk.tag, run=uuid.uuid4().hex))
+        shared = replace(shared, tag=replace(shared.tag, run=uuid.uuid4().hex))
         self._plan = plan
         self._inputs = dict(inputs)
         self._ledger = ledger
         self._admit = admit
         self._ballot = ballot
-        self._clock = Clock(desk.spend)
+        self._clock = Clock(shared.spend)
         self._recorder = Recorder(self._clock)
-        self._stages = Stages(plan, predictors, signatures, signature, inputs, desk, ledger, self._recorder, shown)
+        self._stages = Stages(plan, predictors, signatures, signature, inputs, shared, ledger, self._recorder, shown)
         self._falls = plan.workflow.fallback == "on"
         self._accepted: Draft | None = None
 

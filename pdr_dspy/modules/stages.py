@@ -1,6 +1,6 @@
 """The calls of a run, stage by stage: what each reads, with which caps, and what is made of its answer.
 
-Takes the plan's steps in their order. Also the `Crew` that the distillers ask. Knows nothing of what follows what.
+Takes the plan's steps in their order. Also the `HelperCalls` of the distillers. Knows nothing of what follows what.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pdr_dspy.errors import BudgetExhausted, CallError, EmptyAnswer, Truncated, 
 from pdr_dspy.formats import Unread, read
 from pdr_dspy.ledger import Ledger
 from pdr_dspy.modules.afforded import left_over, once_more, with_thinking
-from pdr_dspy.modules.ask import Answer, Desk, ask, call_seed
+from pdr_dspy.modules.ask import Answer, CallContext, ask, call_seed
 from pdr_dspy.modules.distillers import valid_picks
 from pdr_dspy.modules.fitting import readable
 from pdr_dspy.modules.gather import gather
@@ -42,7 +42,7 @@ class Stages:
         signatures: The signature each of them is to follow.
         signature: The user's.
         inputs: The problem.
-        desk: What the calls share.
+        shared: What the calls share.
         ledger: What they have taken.
         recorder: Takes down what fails.
         shown: Inputs of a stage beside the problem's, or in the place of one of them.
@@ -55,7 +55,7 @@ class Stages:
         signatures: Mapping[Stage, type[dspy.Signature]],
         signature: type[dspy.Signature],
         inputs: Mapping[str, Any],
-        desk: Desk,
+        shared: CallContext,
         ledger: Ledger,
         recorder: Recorder,
         shown: Mapping[Stage, Mapping[str, Any]] | None = None,
@@ -66,7 +66,7 @@ class Stages:
         self._signature = signature
         self._inputs = dict(inputs)
         self._shown = shown or {}
-        self._desk = desk
+        self._shared = shared
         self._ledger = ledger
         self._recorder = recorder
         self._falls = plan.workflow.fallback == "on"
@@ -77,7 +77,7 @@ class Stages:
     @property
     def tokenizer(self) -> Tokenizer:
         """The served model's tokenizer."""
-        return self._desk.tokenizer
+        return self._shared.tokenizer
 
     def next(self, stage: Stage) -> tuple[int, PlannedStep]:
         """The next planned step of this stage, with its place. Steps of a stage that needed no call are passed over."""
@@ -100,7 +100,7 @@ class Stages:
             tell(self._predictors[step.stage], dict(prediction.items()))
         return Draft(index, written_in(str(prediction[solution])), outputs, how, cut)
 
-    # What distillers and the closing step ask for (`Crew`).
+    # What distillers and the closing step ask for (`HelperCalls`).
 
     async def distill(self, drafts: Sequence[str], limit: int) -> str:
         """One summary of the drafts."""
@@ -136,8 +136,8 @@ class Stages:
 
     def random(self, index: int) -> random.Random:
         """A generator of this round's and branch's own."""
-        tag = replace(self._desk.tag, stage="random", round=len(self._recorder.rounds), index=index)
-        return random.Random(call_seed(self._desk.seed, 0, tag))
+        tag = replace(self._shared.tag, stage="random", round=len(self._recorder.rounds), index=index)
+        return random.Random(call_seed(self._shared.seed, 0, tag))
 
     async def _ask(self, place: int, step: PlannedStep, index: int, inputs: Mapping[str, Any]) -> dspy.Prediction:
         """A helper call; asked once more where it came to nothing because the model thinks though it is told not to."""
@@ -175,19 +175,21 @@ class Stages:
     ) -> Answer:
         # It follows the first call: a step of its own.
         number = place + len(self._plan.steps) if second else place
-        tag = replace(self._desk.tag, stage=step.stage, step=number, round=step.round, index=index)
+        tag = replace(self._shared.tag, stage=step.stage, step=number, round=step.round, index=index)
         keep = self._plan.tokens_after(place)
         predictor, signature = self._predictors[step.stage], self._signatures[step.stage]
         name = call_name(self._plan.workflow, step, index) + " (again)" * second
         with unheard():
-            return await ask(predictor, signature, inputs, desk=self._desk, tag=tag, caps=caps, keep=keep, name=name)
+            return await ask(
+                predictor, signature, inputs, shared=self._shared, tag=tag, caps=caps, keep=keep, name=name
+            )
 
     def _given(self, stage: Stage) -> dict[str, Any]:
         return {**self._inputs, **self._shown.get(stage, {})}
 
     def _may_think(self, step: PlannedStep) -> bool:
         """Whether a helper call gets tokens to think with that the plan does not have."""
-        return step.caps.thinking is None and step.wanted is None and self._desk.thinks_always()
+        return step.caps.thinking is None and step.wanted is None and self._shared.thinks_always()
 
     def _caps(self, place: int, step: PlannedStep) -> Caps:
         """The caps of a step's calls: the same for all of them, whatever is found out while they are under way."""
@@ -207,7 +209,7 @@ class Stages:
             self._predictors[step.stage],
             self._signatures[step.stage],
             cap=self._caps(place, step).total,
-            context=self._desk.context,
+            context=self._shared.context,
             tokenizer=self.tokenizer,
         )
 

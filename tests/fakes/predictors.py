@@ -19,7 +19,7 @@ from pdr_dspy import ledger
 from pdr_dspy.budget import Budget, Spend
 from pdr_dspy.calls import CallTag, current_tag
 from pdr_dspy.errors import CallError
-from pdr_dspy.modules.ask import Desk
+from pdr_dspy.modules.ask import CallContext
 from pdr_dspy.modules.records import Draft, RunRecord
 from pdr_dspy.modules.run import Run
 from pdr_dspy.modules.signatures import STAGES, stage_signature
@@ -58,12 +58,12 @@ class Asked:
         """A run of a workflow; to be made and solved on a loop."""
         signatures: dict[Stage, Any] = {s: stage_signature(SIGNATURE, s, f"Do {s}.") for s in STAGES}
         predictors: dict[str, Any] = {stage: Scripted(self, stage) for stage in STAGES}
-        desk = Desk(
+        shared = CallContext(
             CallTag(problem="p"), 0, workflow.sampling, Spend(budget), ByteTokenizer(), None, lambda: self.thinks_always
         )
         made = made or plan(workflow, budget)
         self.running = Run(
-            made, predictors, signatures, SIGNATURE, {"problem": "How many?"}, desk, self.taken, ballot=BALLOT
+            made, predictors, signatures, SIGNATURE, {"problem": "How many?"}, shared, self.taken, ballot=BALLOT
         )
         return self.running
 
