@@ -63,9 +63,8 @@ def load_workflow(path: Path | str) -> Workflow:
     if not path.strip():
         raise WorkflowError("workflow", "it is empty", f"Use a preset ({', '.join(preset_names())}) or a path")
     file = Path(path)
-    if (
-        file.name == path and file.suffix not in SUFFIXES and not os.path.isfile(file)
-    ):  # False of what can't be a path, too
+    # os.path's questions are answered for what can't be a path, too.
+    if file.name == path and file.suffix not in SUFFIXES and not os.path.isfile(file):
         raise _no_preset(path)
     try:
         return read_workflow(path)
