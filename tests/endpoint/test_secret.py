@@ -74,7 +74,10 @@ def test_no_exception_holds_it_among_its_causes(server: FakeVLLM) -> None:
     assert error.__context__ is None
 
 
-def test_a_saved_program_holds_the_models_name_alone(server: FakeVLLM, tmp_path: Path) -> None:
+def test_a_saved_program_holds_the_models_name_alone(
+    server: FakeVLLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PDR_ENDPOINT", raising=False)
     with open_endpoint(server, api_key=KEY) as endpoint:
         program = dspy.Predict("question -> answer")
         program.set_lm(endpoint.lm)
@@ -92,7 +95,7 @@ def test_a_saved_program_holds_the_models_name_alone(server: FakeVLLM, tmp_path:
     whole = dspy.load(str(tmp_path / "whole"), allow_pickle=True)
     for lm in (loaded.lm, whole.lm):
         assert endpoint_of(lm) is None
-        with pytest.raises(Exception, match="not connected") as caught:
+        with pytest.raises(Exception, match="PDR_ENDPOINT: it is not set") as caught:
             lm("hello")
         error = typed(caught.value)
         assert isinstance(error, EndpointError)

@@ -137,7 +137,8 @@ def test_an_equality_of_ones_own_may_be_async_or_not() -> None:
 def test_an_equality_that_fails_counts_as_unequal_and_is_told_once(
     when: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(votes, "LIMIT", 0.05)
+    if when != "raises":  # a busy machine takes longer to raise than that
+        monkeypatch.setattr(votes, "LIMIT", 0.05)
     monkeypatch.setattr(votes, "_told", set())
 
     def broken(first: str, second: str) -> bool | Awaitable[bool]:
