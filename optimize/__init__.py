@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pdr_dspy.extras import need
+
 if TYPE_CHECKING:
     from optimize.engine.measure import measure as measure
     from optimize.engine.result import RunResult as RunResult
@@ -35,4 +37,5 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("optimize.search")
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    need("search", f"optimize.{name}")
     return getattr(importlib.import_module(_WHERE[name]), name)

@@ -9,8 +9,9 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.command.options import new_parser
+from optimize.command.options import invoked, new_parser
 from pdr_dspy.command.guarded import guarded
+from pdr_dspy.extras import need
 
 EPILOG = """\
 examples
@@ -44,6 +45,7 @@ def main() -> int:
 
     def run() -> int:
         options = parser().parse_args()
+        need("search", " ".join(invoked()))
         from optimize.engine.read_study import read_page
         from optimize.reporting.pages import as_page
         from pdr_dspy.disk import write_whole

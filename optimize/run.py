@@ -9,8 +9,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.command.options import add_common, new_parser, request_of
+from optimize.command.options import add_common, invoked, new_parser, request_of
 from pdr_dspy.command.guarded import INTERRUPTED, guarded
+from pdr_dspy.extras import need
 from pdr_dspy.workflow.prompting import FORMATS
 
 EPILOG = """\
@@ -41,6 +42,7 @@ def main() -> int:
 
     def run() -> int:
         options = parser().parse_args()  # it repeats what it does not know, which may be a password
+        need("search", " ".join(invoked()))
 
         from optimize.engine.measure import measure
         from optimize.request.run import RunRequest

@@ -15,6 +15,7 @@ if __name__ == "__main__":  # as a script: this directory's parent is where `opt
 from optimize.command.options import add_common, invoked, new_parser, request_of
 from optimize.request.sizes import EMBEDDED, SERVED
 from pdr_dspy.command.guarded import INTERRUPTED, guarded
+from pdr_dspy.extras import need
 from pdr_dspy.workflow.prompting import FORMATS
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def main() -> int:
 
     def run() -> int:
         options = parser().parse_args()  # it repeats what it does not know, which may be a password
+        need("search", " ".join(invoked()))
 
         from optimize.engine.setup import search
         from optimize.request.search import SearchRequest
@@ -163,6 +165,7 @@ class _Callable(ModuleType):
 
     def __call__(self, request: SearchRequest) -> SearchResult:
         """Search; see `optimize.engine.setup.search`."""
+        need("search", "optimize.search")
         from optimize.engine.setup import search
 
         return search(request)

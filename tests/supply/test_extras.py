@@ -190,3 +190,24 @@ def test_a_missing_extra_says_what_needs_what(monkeypatch: pytest.MonkeyPatch) -
     assert str(raised.value) == (
         "data gym:x: it needs reasoning_gym, which is not installed. Install it: pip install 'pdr-dspy[gym]'"
     )
+
+
+def test_the_search_names_its_extra_as_a_script_and_in_python() -> None:
+    ran = without_extras(
+        """
+        import optimize
+        from pdr_dspy.errors import MissingExtra
+
+        for ask in (lambda: optimize.SearchRequest, lambda: optimize.search(None), lambda: optimize.measure):
+            try:
+                ask()
+            except MissingExtra as error:
+                print(error.field, "pdr-dspy[search]" in str(error))
+        sys.argv = ["optimize/search.py", "--budget", "tokens=1k"]
+        print(optimize.search.main())
+        """
+    )
+    assert ran.stdout.split() == [
+        *("optimize.SearchRequest", "True", "optimize.search", "True", "optimize.measure", "True"), "2"
+    ], ran.stderr  # fmt: skip
+    assert ran.stderr.startswith("error: python optimize/search.py: it needs ") and "Traceback" not in ran.stderr
