@@ -51,7 +51,7 @@ class MissingExtra(InputError):
 
     def __init__(self, what: str, extra: str, module: str) -> None:
         self.extra = extra
-        mend = f"Install it: pip install 'pdr-dspy[{extra}]'"
+        mend = f"Install it: pip install 'pdr-dspy[{extra}]' (in a checkout: pip install -e '.[{extra}]')"
         super().__init__(what, f"it needs {module}, which is not installed", mend)
 
 

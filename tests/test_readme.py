@@ -50,16 +50,19 @@ def test_every_file_it_names_is_there() -> None:
 
 
 DOCS = (
-    "architecture",
-    "cluster",
-    "composing",
-    "data",
-    "install",
-    "looking",
-    "reliability",
-    "runs",
-    "training",
-    "workflows",
+    *(
+        "architecture",
+        "cluster",
+        "composing",
+        "data",
+        "embedded",
+        "install",
+        "looking",
+        "reliability",
+        "results",
+        "runs",
+    ),
+    *("search", "training", "workflows"),
 )
 PAGES = ["README.md", "experiments/README.md", *(f"docs/{name}.md" for name in DOCS)]
 

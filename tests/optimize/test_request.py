@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,33 @@ def test_a_command_speaks_of_itself_as_it_was_called(
     shown = parser().format_help()
     assert shown.startswith("usage: pdr search ") and "  pdr search --budget" in shown and "search.py" not in shown
     assert command("search", *words) == 0 and "  python optimize/run.py " in capsys.readouterr().out
+
+
+def blocks(language: str) -> list[str]:
+    page = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_examples_of_the_page_about_the_search_run(
+    command: Command, model: FakeVLLM, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (options,) = blocks("yaml")
+    (file := tmp_path / "mine.yaml").write_text(options)
+    made = asked("--config", str(file), "--trials", "60")
+    assert (made.trials, made.load, made.max_latency, len(made.endpoint)) == (60, (1, 8, 32), 20.0, 2)
+    (example,) = blocks("python")
+    small = "trials=4, problems=4, report_problems=4, front=1"
+    for said, here in (
+        ("http://localhost:8000/v1", model.url),
+        ("mine.jsonl", str(data)),
+        ("aime25", str(data)),
+        ("trials=20", small),
+        ("workflow=winner", "workflow=winner, problems=4"),
+        ("tokens=16k", "tokens=1k"),
+    ):
+        assert said in example
+        example = example.replace(said, here)
+    found: dict[str, Any] = {}
+    exec(example, found)
+    assert found["found"].ending == "reported" and found["again"].report is not None and found["near"] is not None
+    assert capsys.readouterr().out.count("accuracy [95 %]") == 2

@@ -188,7 +188,8 @@ def test_a_missing_extra_says_what_needs_what(monkeypatch: pytest.MonkeyPatch) -
         need("gym", "data gym:x")
     assert raised.value.extra == "gym"
     assert str(raised.value) == (
-        "data gym:x: it needs reasoning_gym, which is not installed. Install it: pip install 'pdr-dspy[gym]'"
+        "data gym:x: it needs reasoning_gym, which is not installed. Install it: pip install 'pdr-dspy[gym]' "
+        "(in a checkout: pip install -e '.[gym]')"
     )
 
 
