@@ -3,7 +3,7 @@
 from optimize import SearchRequest, search
 
 found = search(SearchRequest(budget="tokens=16k", endpoint="http://host:8000/v1", data="aime24"))
-program = PDR("problem -> answer", found.workflow())
+program = PDR("problem -> answer", found.workflow(), budget=found.budget)
 """
 
 from __future__ import annotations

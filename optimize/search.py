@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -163,7 +164,7 @@ class _Callable(ModuleType):
     A script of this name must lie here, and a package can't hold a module and a function of one name.
     """
 
-    def __call__(self, request: SearchRequest) -> SearchResult:
+    def __call__(self, request: SearchRequest | Mapping[str, Any]) -> SearchResult:
         """Search; see `optimize.engine.setup.search`."""
         need("search", "optimize.search")
         from optimize.engine.setup import search

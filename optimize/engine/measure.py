@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from optimize.engine.entries import over_loads
 from optimize.engine.interrupts import interruptible
@@ -29,12 +30,16 @@ from pdr_dspy.formats import DEFAULT
 from pdr_dspy.workflow import Workflow, dump_workflow, load_workflow, plan, sampled, topology
 
 
-def measure(request: RunRequest) -> RunResult:
+def measure(asked: RunRequest | Mapping[str, Any]) -> RunResult:
     """Measure, and print the table.
+
+    Args:
+        asked: What is asked for; a mapping of its fields will do.
 
     Raises:
         InputError: something that was asked for can't be done.
     """
+    request = RunRequest.of(asked)
     workflows = [_asked_in(request, _loaded(each)) for each in request.workflow]
     for workflow in workflows:
         plan(workflow, request.budget)

@@ -89,7 +89,7 @@ class Session:
         return replace(self._ended("reported"), report=report)
 
     def _ended(self, ending: Literal["reported", "interrupted", "elsewhere"]) -> SearchResult:
-        return SearchResult(ending, self.study.name, self.prepared.state.path)
+        return SearchResult(ending, self.study.name, self.prepared.state.path, self.prepared.request.budget)
 
     @property
     def scattered(self) -> bool:

@@ -6,9 +6,11 @@ tracker; only then the first call.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 
@@ -37,16 +39,17 @@ from pdr_dspy.formats import DEFAULT
 from pdr_dspy.tracking.place import place_of
 
 
-def search(request: SearchRequest, command: str = "") -> SearchResult:
+def search(asked: SearchRequest | Mapping[str, Any], command: str = "") -> SearchResult:
     """Search, report, and say what came of it. Progress is told on stderr, the report on stdout.
 
     Args:
-        request: What is asked for.
+        asked: What is asked for; a mapping of its fields will do.
         command: The command that asks for it, to be repeated where it was interrupted.
 
     Raises:
         InputError: something that was asked for can't be done.
     """
+    request = SearchRequest.of(asked)
     check_storage(request.storage)
     make_space(request.budget, None, topologies=request.topologies)  # wrong for any model: said before one is asked
     problems = load_problems(request, request.sizes, lambda: _present(request), quiet=request.dry_run)
@@ -54,7 +57,7 @@ def search(request: SearchRequest, command: str = "") -> SearchResult:
         if before := _present(request):
             problems = as_begun(request, request.sizes, problems, before)
         _dry_run(request, problems)
-        return SearchResult("planned", request.name, request.runs / request.name)
+        return SearchResult("planned", request.name, request.runs / request.name, request.budget)
     place_of(Path.cwd())  # where MLflow's runs go, so far as no network is needed to know it
     with ExitStack() as stack:
         prepared = _prepared(request, problems, stack)

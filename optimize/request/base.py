@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from pdr_dspy.errors import InputError
 
@@ -19,7 +20,9 @@ class Request(BaseModel):
         InputError: an unknown field, one that is missing, or a value that is none; `field` is its name in Python.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
 
     def __init__(self, **given: Any) -> None:
         try:
@@ -28,6 +31,36 @@ class Request(BaseModel):
             raise self._refused(error) from None
         except InputError as error:  # a text's own reader, which names the option
             raise renamed(error, error.field.removeprefix("--").replace("-", "_")) from None
+
+    @classmethod
+    def of(cls, given: Self | Mapping[str, Any]) -> Self:
+        """The request itself, or the one that a mapping of its fields means.
+
+        Raises:
+            InputError: it is neither.
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, Mapping) and all(isinstance(name, str) for name in given):
+            return cls(**given)
+        raise InputError("request", f"a {type(given).__name__} is no {cls.__name__}", f"Give {cls.__name__}(...)")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A request with other values, checked like any.
+
+        Raises:
+            InputError: as a new one.
+        """
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **(update or {})})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, data: Any) -> Any:
+        for name, value in data.items() if isinstance(data, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation is not bool:
+                raise InputError(name, f"{value} can't be used", f"Give {field.description}")
+        return data
 
     @classmethod
     def _refused(cls, error: ValidationError) -> InputError:

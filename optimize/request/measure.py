@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from optimize.objectives.criteria import Latency, Objectives, parse_objectives
 from optimize.objectives.loads import check_loads, parse_loads
 from optimize.request.base import Request
 from optimize.request.formats import parse_formats
 from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.endpoint.settings import split_urls
 from pdr_dspy.errors import InputError
 from pdr_dspy.workflow import Format
 
@@ -30,16 +32,26 @@ def _listed(value: Any) -> str:
     return value if isinstance(value, str) else ",".join(map(str, value if isinstance(value, Sequence) else [value]))
 
 
+def named(value: Any) -> Any:
+    """A name that YAML has read as a number or a day."""
+    return str(value) if isinstance(value, int | float | date) else value
+
+
 def _loads(value: Any) -> Any:
     return parse_loads(_listed(value))
 
 
 def _formats(value: Any) -> Any:
-    return () if value is None or value == () else parse_formats(_listed(value))
+    return () if value is None or value in ((), []) else parse_formats(_listed(value))
 
 
 def _urls(value: Any) -> Any:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+    if value is None:
+        return ()
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(url, str) for url in given):
+        raise InputError("--endpoint", f"{value!r:.60} is no address", "Give http://host:8000/v1, or several in a list")
+    return tuple(part for url in given for part in split_urls(url) or (url,))
 
 
 class ModelRequest(Request):
@@ -51,7 +63,9 @@ class ModelRequest(Request):
     endpoint: Annotated[tuple[str, ...], BeforeValidator(_urls)] = Field(
         (), description="http://host:8000/v1; several are replicas of one model"
     )
-    model: str | None = Field(None, description="the model's name, as its server has it")
+    model: Annotated[str | None, BeforeValidator(named)] = Field(
+        None, description="the model's name, as its server has it"
+    )
     load: Annotated[tuple[int, ...], BeforeValidator(_loads)] = Field(
         (32,), description="a number of requests in flight, or several: 32 or 1,8,32"
     )
@@ -105,7 +119,7 @@ class MeasureRequest(ModelRequest, ProblemsRequest):
         (), description="one or several of plain, markers, json, xml"
     )
     samples: int = Field(1, ge=1, description="runs of each problem")
-    seed: int = Field(0, description="a whole number")
+    seed: int = Field(0, ge=-(2**63), le=2**63 - 1, description="a whole number")
     latency: Latency = Field("seconds", description="seconds or tokens")
     objectives: Objectives = Field(
         Objectives(), description="accuracy, and latency, total_tokens or both: accuracy,latency"
@@ -116,9 +130,16 @@ class MeasureRequest(ModelRequest, ProblemsRequest):
     @classmethod
     def _objectives(cls, value: Any, info: ValidationInfo) -> Any:
         latency = info.data.get("latency", "seconds")
-        if isinstance(value, Objectives):
-            value = ",".join(value.names)
+        value = value.names if isinstance(value, Objectives) else value
         return parse_objectives(_listed(value), latency)
+
+    @field_serializer("budget")
+    def _as_text(self, value: Budget) -> str:
+        return str(value)
+
+    @field_serializer("objectives")
+    def _as_names(self, value: Objectives) -> list[str]:
+        return list(value.names)
 
     @model_validator(mode="after")
     def _loads_make_sense(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from optimize.objectives.limits import Limits, duration, parse_limits
-from optimize.request.measure import MeasureRequest
+from optimize.request.measure import MeasureRequest, named
 from optimize.request.proposing import ProposalRequest, proposal_request
 from optimize.request.sizes import EMBEDDED, SERVED, Sizes
 from optimize.request.spend import parse_spend
@@ -26,7 +26,9 @@ def _tokens(value: Any) -> Any:
 
 
 def _labels(value: Any) -> Any:
-    return tuple(value.split(",")) if isinstance(value, str) else value
+    if isinstance(value, int):
+        value = str(value)
+    return tuple(value.split(",")) if isinstance(value, str) else tuple(map(str, value)) if value else None
 
 
 class SearchRequest(MeasureRequest):
@@ -54,7 +56,7 @@ class SearchRequest(MeasureRequest):
     proposer: str | None = Field(None, description="an address and a model: http://host:8000/v1#Qwen/Qwen3-32B")
     jobs: int = Field(2, ge=1, description="trials at once")
     racing: bool = Field(True, description="true or false")
-    study: str | None = Field(None, description="a name")
+    study: Annotated[str | None, BeforeValidator(named)] = Field(None, description="a name")
     storage: str | None = Field(None, description="an Optuna storage: postgresql://user@host/name")
     dry_run: bool = Field(False, description="true or false")
 

@@ -29,7 +29,7 @@ def guarded(main: Callable[[], int]) -> int:
     """
     # LiteLLM leaves coroutines behind when a call is cancelled before it began.
     warnings.filterwarnings("ignore", message="coroutine 'BaseLLMHTTPHandler", category=RuntimeWarning)
-    with told_to_end(), printing():
+    with told_to_end(ends_process=True), printing():
         try:
             return _guarded(main)
         except Exception:  # a mistake of ours: Python would print it when the streams are its own again

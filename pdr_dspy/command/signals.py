@@ -2,8 +2,9 @@
 
 The first signal asks it to end and to keep what is done. A second Ctrl-C, and Ctrl-\\ at once, do not wait for what is
 in flight; SIGTERM and SIGHUP again change nothing (a terminal that closes and the shell in it both send one). Whatever
-hangs by then, a database or a tracking server that does not answer, the process is gone within a bound: what is on disk
-is whole at every instant, and the servers it has started end with it. Light to import.
+hangs by then, a database or a tracking server that does not answer, the process of a command is gone within a bound:
+what is on disk is whole at every instant, and the servers it has started end with it. A program that calls the search
+(a notebook) goes on: its process is its own. Light to import.
 """
 
 from __future__ import annotations
@@ -36,21 +37,23 @@ _URGENT = ("SIGINT", "SIGQUIT")
 class _State:
     """What was asked of this process so far, by signals."""
 
+    ends_process: bool
     asked: bool = False
     listeners: list[Callable[[], None]] = field(default_factory=list)  # who is told of the first one; the last counts
     over: threading.Event = field(default_factory=threading.Event)
 
 
-_state = _State()
+_state = _State(ends_process=False)
 
 
 @contextmanager
-def told_to_end(first: Callable[[], None] | None = None) -> Iterator[None]:
+def told_to_end(first: Callable[[], None] | None = None, *, ends_process: bool = False) -> Iterator[None]:
     """Within it a signal that ends a process ends it as is said above; one that is ignored (`nohup`) stays ignored.
 
     Args:
         first: What the first signal does, quickly and in the main thread; the block ends soon after. None: it raises
             KeyboardInterrupt. Of several blocks in one another the inner one's counts.
+        ends_process: Whether the process ends after the (outermost) block, and so may be ended where something hangs.
 
     Raises:
         KeyboardInterrupt: the first signal, without `first`; one that does not wait.
@@ -61,7 +64,7 @@ def told_to_end(first: Callable[[], None] | None = None) -> Iterator[None]:
     global _state
     outermost = not _state.listeners
     if outermost:
-        _state = _State()
+        _state = _State(ends_process)
     _state.listeners.append(first or _interrupt)
     numbers = [getattr(signal, name) for name in _KNOWN if hasattr(signal, name)]
     hangup = getattr(signal, "SIGHUP", None)
@@ -93,14 +96,15 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _end_within(seconds: float) -> None:
-    """See to it that this process is gone by then, unless the command ends before and the process goes on."""
+    """See to it that the process of a command is gone by then."""
+    if not _state.ends_process:
+        return
     over = _state.over
 
     def watch() -> None:
         deadline = time.monotonic() + seconds
         if over.wait(seconds):
-            # The interpreter waits for threads before it ends, and one of them may hang. A process that goes on (a
-            # notebook that was interrupted) never comes further than this line.
+            # The interpreter waits for threads before it ends, and one of them may hang.
             threading.main_thread().join()
             time.sleep(max(0.0, deadline - time.monotonic()))
         with contextlib.suppress(OSError):  # not through a stream, whose lock who hangs may have

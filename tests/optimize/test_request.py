@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.vllm import FakeVLLM
-from search_support import Command
+from fakes.vllm import Call, FakeVLLM, Reply
+from search_support import Command, solve
 
 import optimize
-from optimize import RunRequest, SearchRequest
+from optimize import RunRequest, SearchRequest, SearchResult
 from optimize.command.options import request_of
 from optimize.objectives.criteria import Objectives
 from optimize.request.sizes import EMBEDDED, SERVED
@@ -21,7 +23,7 @@ from optimize.search import parser
 from pdr_dspy.budget import Budget
 from pdr_dspy.command.guarded import REFUSED
 from pdr_dspy.errors import InputError
-from pdr_dspy.workflow import load_workflow
+from pdr_dspy.workflow import Workflow, load_workflow
 
 URL = "http://host:8000/v1"
 WORDS = {
@@ -232,3 +234,105 @@ def test_the_examples_of_the_page_about_the_search_run(
     exec(example, found)
     assert found["found"].ending == "reported" and found["again"].report is not None and found["near"] is not None
     assert capsys.readouterr().out.count("accuracy [95 %]") == 2
+
+
+@pytest.mark.parametrize("given", [VALUES, {"budget": 16_000}, {"budget": "tokens=1k", "endpoint": URL, "propose": 2}])
+def test_a_request_survives_its_own_data(given: dict[str, Any]) -> None:
+    request = SearchRequest(**given)
+    assert SearchRequest(**request.model_dump()) == request
+    assert SearchRequest.model_validate_json(request.model_dump_json()) == request
+    assert request.model_copy(update={"trials": 9}) == SearchRequest(**{**given, "trials": 9})
+    with pytest.raises(InputError, match="trials: 0 is too few"):
+        request.model_copy(update={"trials": 0})
+
+
+def test_what_yaml_reads_as_something_else_is_taken_as_it_was_meant(tmp_path: Path) -> None:
+    (file := tmp_path / "mine.yaml").write_text("budget: 16000\ntopologies: [1, 8-1]\nstudy: 2024-01-01\nload: 8\n")
+    made = asked("--config", str(file))
+    assert (made.budget, made.topologies) == (Budget(tokens=16_000), ("1", "8-1"))
+    assert (made.study, made.load) == ("2024-01-01", (8,))
+    assert SearchRequest(budget=1000, topologies=8, study=15, endpoint=f"{URL},http://b/v1").endpoint == (
+        *(URL, "http://b/v1"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"endpoint": 8000}, "endpoint"),
+        ({"endpoint": {"a": "b"}}, "endpoint"),
+        ({"endpoint": [1]}, "endpoint"),
+        ({"trials": True}, "trials"),
+        ({"budget": True}, "budget"),
+        ({"seed": 10**40}, "seed"),
+        ({"workflow": [{"rounds": []}]}, "rounds"),
+    ],
+)
+def test_values_of_other_kinds_are_told(given: dict[str, Any], field: str) -> None:
+    kind = RunRequest if "workflow" in given else SearchRequest
+    with pytest.raises(InputError) as error:
+        kind(**{"budget": 1000, **given})
+    assert error.value.field == field
+
+
+def test_what_is_no_request_is_told() -> None:
+    for wrong in (None, "tokens=16k", RunRequest(budget=1000, workflow="pdr_small"), {1: 2}):
+        with pytest.raises(InputError, match="is no SearchRequest"):
+            optimize.search(wrong)
+    with pytest.raises(InputError, match="is no RunRequest"):
+        optimize.measure(SearchRequest(budget=1000))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="trials: 0"):
+        optimize.search({"budget": 1000, "trials": 0})
+    made = RunRequest(budget=1000, workflow={"rounds": [{"width": 1}]})
+    assert isinstance(made.workflow[0], Workflow)
+
+
+def test_what_a_search_found_is_a_line_and_knows_its_titles(tmp_path: Path) -> None:
+    found = SearchResult("reported", "s", tmp_path, Budget(tokens=1000))
+    assert found.workflow() is None and len(repr(found)) < 300
+    with pytest.raises(InputError, match="Use one of best, near, knee"):
+        found.workflow("winner")  # type: ignore[arg-type]
+
+
+def test_a_program_whose_search_was_interrupted_goes_on_and_ends_as_it_would(
+    model: FakeVLLM, data: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import atexit, os, signal, threading, time
+from pathlib import Path
+from pdr_dspy.command import signals
+signals.PATIENCE = signals.AT_ONCE = 0.0
+import optimize
+optimize.engine_tracking = __import__("optimize.engine.setup", fromlist=["Tracking"])
+from search_support import Silent
+optimize.engine_tracking.Tracking = Silent
+atexit.register(lambda: Path("ended").write_text("in order"))
+def press():
+    while not Path("asked").exists():
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press, daemon=True).start()
+found = optimize.search(dict(budget="tokens=1k", endpoint={model.url!r}, data={str(data)!r}, study="s", problems=4))
+print(found.ending, found.budget)
+"""
+    (tmp_path / "program.py").write_text(program)
+
+    def answer(call: Call) -> Reply:
+        if call.number > 2:
+            (tmp_path / "asked").touch()
+        return solve(call, delay=0.5)
+
+    model.answer = answer
+    here = Path(__file__).parents[1]
+    where = {**os.environ, "PYTHONPATH": os.pathsep.join((str(here.parent), str(here), str(here / "optimize")))}
+    ran = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env=where,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert (ran.returncode, (tmp_path / "ended").read_text()) == (0, "in order"), ran.stderr
+    assert ran.stdout.strip().endswith("interrupted tokens=1k") and "the same request goes on" in ran.stdout

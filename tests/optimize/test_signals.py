@@ -71,7 +71,7 @@ def said(process: subprocess.Popen[str]) -> str:
 def test_every_signal_that_ends_a_process_ends_it_in_order(start: Start, name: str) -> None:
     process = start("""
 try:
-    with told_to_end(): wait()
+    with told_to_end(ends_process=True): wait()
 except KeyboardInterrupt:
     say("closed"); raise SystemExit(signals.INTERRUPTED)
 """)
@@ -84,8 +84,8 @@ except KeyboardInterrupt:
 def test_what_is_asked_for_twice_does_not_disturb_the_end(start: Start, name: str) -> None:
     process = start("""
 stop = threading.Event()
-with told_to_end():
-    with told_to_end(stop.set):
+with told_to_end(ends_process=True):
+    with told_to_end(stop.set, ends_process=True):
         say("ready"); stop.wait()
     say("closing"); sys.stdin.readline(); say("closed")
 """)
@@ -103,7 +103,7 @@ def test_a_second_ctrl_c_does_not_wait(start: Start) -> None:
     process = start("""
 stop = threading.Event()
 try:
-    with told_to_end(lambda: say("asked")): wait()
+    with told_to_end(lambda: say("asked"), ends_process=True): wait()
 except KeyboardInterrupt:
     say("at once")
 """)
@@ -118,7 +118,7 @@ except KeyboardInterrupt:
 def test_whatever_hangs_the_process_is_gone(start: Start, name: str) -> None:
     process = start("""
 signals.PATIENCE = signals.AT_ONCE = 0.1
-with told_to_end():
+with told_to_end(ends_process=True):
     while True:
         try: wait()
         except KeyboardInterrupt: continue
@@ -133,7 +133,7 @@ def test_what_ended_in_time_is_not_ended_again(start: Start) -> None:
     process = start("""
 signals.PATIENCE = 0.1
 stop = threading.Event()
-with told_to_end(stop.set):
+with told_to_end(stop.set, ends_process=True):
     say("ready"); stop.wait()
 time.sleep(1)
 say("goes on")
@@ -148,7 +148,7 @@ def test_a_thread_that_hangs_does_not_keep_a_process_that_was_told_to_end(start:
 signals.PATIENCE = 0.5
 stop = threading.Event()
 threading.Thread(target=time.sleep, args=(600,)).start()
-with told_to_end(stop.set):
+with told_to_end(stop.set, ends_process=True):
     say("ready"); stop.wait()
 say("done")
 """)
@@ -160,7 +160,7 @@ say("done")
 def test_a_hangup_that_is_ignored_stays_ignored(start: Start) -> None:
     process = start("""
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-with told_to_end():
+with told_to_end(ends_process=True):
     say("ready"); sys.stdin.readline(); say("went on")
 """)
     process.send_signal(signal.SIGHUP)
