@@ -146,8 +146,9 @@ _FUNCTIONS = st.recursive(
 def test_a_rational_function_has_its_value(function: sympy.Expr, x: object, y: object) -> None:
     where = {_X: sympy.Rational(x), _Y: sympy.Rational(y)}
     value = rational_value(function, where)
-    expected = function.xreplace(where).doit()
-    assert value == expected if value is not None else not expected.is_finite or abs(expected) > 2**4096
+    parts = [part.xreplace(where).doit() for part in sympy.preorder_traversal(function)]
+    # Without a value where a part has none, though sympy gives the whole one: (1/0)**0 is 1 there.
+    assert value == parts[0] if value is not None else any(not p.is_finite or abs(p) > 2**4096 for p in parts)
 
 
 @pytest.mark.parametrize("part", [sympy.sqrt(_X), 2**_X, _X**65, sympy.pi * _X, sympy.sin(_X), 1 / (_X - 3), _X + _Y])
