@@ -6,7 +6,6 @@ and DSPy's optimisers work on it as on any program.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -36,6 +35,7 @@ from pdr_dspy.modules.given import (
     given_signature,
     given_workflow,
 )
+from pdr_dspy.modules.older import complete_what_dspy_loads, completed, with_declaration
 from pdr_dspy.modules.plain_lm import say_what_is_lost, tokenizer_of
 from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
@@ -48,7 +48,7 @@ from pdr_dspy.modules.votes import make_ballot, voted_fields
 from pdr_dspy.prompts import REASONER, family, instruction, resolved
 from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, Workflow, plan
 
-_log = logging.getLogger(__name__)
+complete_what_dspy_loads()
 
 
 class PDR(dspy.Module):
@@ -142,9 +142,7 @@ class PDR(dspy.Module):
             WorkflowError: it was saved with another signature, or is no PDR program.
         """
         before = dict(self.__dict__)
-        if STATE not in state:
-            _log.warning("what is loaded names no workflow and budget: %s stay", self.declared.in_words())
-            state = {**state, STATE: self.declared.dump_state()}
+        state = completed(self, state)
         try:
             saved = self.declared.read(state[STATE])
             if missing := [stage for stage in saved.stages if stage not in state]:
@@ -158,6 +156,9 @@ class PDR(dspy.Module):
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state if STATE in state else with_declaration(state["signature"], state))
 
     def forward(self, *positional: Any, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""

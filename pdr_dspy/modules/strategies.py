@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import dspy
@@ -90,3 +91,8 @@ class MajorityVote(PDR):
         rounds = (Round(width=whole("width", width, 2, MOST_DRAFTS)),)
         workflow = Workflow(name="majority", rounds=rounds, close="vote")
         super().__init__(signature, workflow, budget=budget, seed=seed, equal=equal, vote_on=vote_on)
+
+
+# Where whole programs that an older version pickled look for them.
+for _moved in (LongCoT, SequentialRefinement, MajorityVote):
+    setattr(sys.modules[PDR.__module__], _moved.__name__, _moved)

@@ -19,7 +19,7 @@ from fakes.vllm import FakeVLLM
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.endpoint import Endpoint, EndpointSettings, Secret, environment, shared_endpoint
 from pdr_dspy.errors import EndpointError, InputError, WorkflowError
-from pdr_dspy.modules import PDR
+from pdr_dspy.modules import PDR, MajorityVote
 from pdr_dspy.workflow import build_workflow
 
 KEY = "canary-key-0123456789abcdef"
@@ -273,3 +273,90 @@ def test_optimisers_begin_anew_with_the_workflow() -> None:
     for other in (again, copy.copy(made)):
         other.budget = parse_budget("tokens=20k")
     assert made.budget == parse_budget("tokens=8k")
+
+
+def without_declarations(path: Path) -> Path:
+    """A file as the version before wrote it: states of predictors alone."""
+    saved = json.loads(path.read_text())
+    kept = {name: state for name, state in saved.items() if not name.endswith("declared")}
+    assert len(kept) < len(saved)
+    path.write_text(json.dumps(kept))
+    return path
+
+
+class Several(dspy.Module):
+    """A program that holds PDRs at other places than an attribute of its own."""
+
+    def __init__(self, made: PDR) -> None:
+        super().__init__()
+        self.inner = Bigger(made)
+        self.listed = [program(PICKED)]
+        self.named = {"one": program(SUMMARY)}
+
+
+def test_a_program_with_pdrs_inside_that_was_saved_without_declarations_loads(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = Several(program())
+    made.inner.solve.draft.signature = made.inner.solve.draft.signature.with_instructions("Think hard.")
+    made.listed[0].draft.demos = [dspy.Example(question="1+1", solution="two", answer="2")]
+    made.save(tmp_path / "p.json")
+    into = Several(program(budget="tokens=9k"))
+    with caplog.at_level(logging.WARNING, "pdr_dspy"):
+        into.load(without_declarations(tmp_path / "p.json"))
+    assert into.inner.solve.draft.signature.instructions == "Think hard."
+    assert into.listed[0].draft.demos[0]["answer"] == "2"
+    assert (into.inner.solve.workflow, into.inner.solve.budget) == (WIDE, parse_budget("tokens=9k"))
+    assert "names no workflow and budget of inner.solve: the workflow 'wide'" in caplog.text
+    assert caplog.text.count("names no workflow") == 3
+
+
+def test_a_file_whose_program_had_another_module_there_is_refused_with_the_name(tmp_path: Path) -> None:
+    other = Bigger(program())
+    other.solve = dspy.ChainOfThought("question -> answer")  # type: ignore[assignment]
+    other.save(tmp_path / "p.json")
+    with pytest.raises(WorkflowError, match=r"no state of solve\.draft, solve\.distill, solve\.refine"):
+        Bigger(program()).load(tmp_path / "p.json")
+
+
+def as_before(made: PDR) -> dict[str, Any]:
+    """The attributes of a PDR as the version before pickled them."""
+    state = made.__getstate__()
+    del state["declared"]
+    return {**state, "workflow": made.workflow, "budget": made.budget, "seed": made.seed, "vote_on": made.vote_on}
+
+
+def unpickled(kind: type[PDR], state: dict[str, Any]) -> PDR:
+    made = kind.__new__(kind)
+    made.__setstate__(cloudpickle.loads(cloudpickle.dumps(state)))
+    return made
+
+
+def test_a_whole_program_of_the_version_before_has_its_declaration(
+    keyed: FakeVLLM, environ: MutableMapping[str, str]
+) -> None:
+    made = program()
+    made.draft.demos = [dspy.Example(question="1+1", solution="two", answer="2")]
+    found = unpickled(PDR, as_before(made))
+    assert (found.workflow, found.budget, found.seed) == (WIDE, parse_budget("tokens=8k"), 3)
+    assert found.vote_on == ("answer",) and found.draft.demos[0]["answer"] == "2"
+    assert found.dump_state() == made.dump_state()
+    assert "workflow" not in found.__dict__
+    named(environ, keyed)
+    assert found(question="what?").answer
+
+
+def test_a_strategy_is_found_where_the_version_before_had_it() -> None:
+    from pdr_dspy.modules import pdr
+
+    old = MajorityVote("question -> answer", width=4)
+    found = unpickled(pdr.MajorityVote, as_before(old))  # type: ignore[attr-defined]
+    assert isinstance(found, MajorityVote) and found.workflow == old.workflow
+
+
+@pytest.mark.parametrize("lost", ["workflow", "budget"])
+def test_a_whole_program_without_a_workflow_is_a_typed_error(lost: str) -> None:
+    state = as_before(program())
+    del state[lost]
+    with pytest.raises(WorkflowError, match="no workflow and budget"):
+        unpickled(PDR, state)
