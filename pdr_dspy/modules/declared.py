@@ -7,7 +7,7 @@ the declaration is a parameter of its own (`declared`), which optimisers pass ov
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -146,7 +146,14 @@ class Declared(Parameter):
 
 
 class Kept(Generic[T]):
-    """An attribute of a module that its declaration keeps."""
+    """An attribute of a module that its declaration keeps. What is assigned is read as what the module is made with.
+
+    Args:
+        read: Reads what is given for a module. It raises an `InputError` of what can't be.
+    """
+
+    def __init__(self, read: Callable[[Any, Any], T]) -> None:
+        self._read = read
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -156,11 +163,11 @@ class Kept(Generic[T]):
             raise AttributeError(self._name)
         return cast(T, getattr(module.declared, self._name))
 
-    def __set__(self, module: Any, value: T) -> None:
+    def __set__(self, module: Any, value: Any) -> None:
         # Another declaration: a shallow copy of the module keeps this one.
         changed = copy(module.declared)
-        setattr(changed, self._name, value)
-        module.declared = changed
+        setattr(changed, self._name, self._read(module, value))
+        module.declare(changed)
 
 
 def _names(fields: Sequence[str]) -> str:

@@ -66,6 +66,17 @@ def given_workflow(workflow: Any) -> Workflow:
     raise WorkflowError("workflow", f"{_shown(workflow)} is no workflow", mend)
 
 
+def check_models(workflow: Workflow) -> None:
+    """See that a workflow needs nothing that can't be run yet.
+
+    Raises:
+        WorkflowError: it names models for drafts.
+    """
+    for number, this in enumerate(workflow.rounds):
+        if this.models:
+            raise WorkflowError(f"rounds[{number}].models", "a model for each draft can't be run yet", "Leave it out")
+
+
 def given_budget(budget: Any) -> Budget:
     """A budget from whatever says it (`GivenBudget`).
 

@@ -6,8 +6,9 @@ and DSPy's optimisers work on it as on any program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from typing import Any
 
 import dspy
@@ -29,6 +30,7 @@ from pdr_dspy.modules.declared import STATE, Declared, Kept
 from pdr_dspy.modules.given import (
     GivenBudget,
     GivenWorkflow,
+    check_models,
     given_budget,
     given_code,
     given_seed,
@@ -91,10 +93,10 @@ class PDR(dspy.Module):
         EndpointError: from a call: the endpoint as a whole can't be used.
     """
 
-    workflow = Kept[Workflow]()
-    budget = Kept[Budget]()
-    seed = Kept[int]()
-    vote_on = Kept[tuple[str, ...]]()
+    workflow = Kept[Workflow](lambda _, given: given_workflow(given))
+    budget = Kept[Budget](lambda _, given: given_budget(given))
+    seed = Kept[int](lambda _, given: given_seed(given))
+    vote_on = Kept[tuple[str, ...]](lambda module, given: voted_fields(module.signature, given))
 
     def __init__(
         self,
@@ -109,29 +111,59 @@ class PDR(dspy.Module):
     ) -> None:
         super().__init__()
         self.signature = given_signature(signature)
-        self.declared = Declared(self.signature)
-        self.workflow = given_workflow(workflow)
-        self.budget = given_budget(budget)
-        self.seed = given_seed(seed)
+        declared = Declared(self.signature)
+        declared.workflow = given_workflow(workflow)
+        declared.budget = given_budget(budget)
+        declared.seed = given_seed(seed)
         self.admit = given_code("admit", admit)
         self.equal = given_code("equal", equal)
         check_names(self.signature)
-        self.vote_on = voted_fields(self.signature, vote_on)
-        for number, this in enumerate(self.workflow.rounds):
-            if this.models:
-                raise WorkflowError(
-                    f"rounds[{number}].models", "a model for each draft can't be run yet", "Leave it out"
-                )
-        self._make_predictors()
+        declared.vote_on = voted_fields(self.signature, vote_on)
+        self.declare(declared)
+
+    def declare(self, declared: Declared) -> None:
+        """Go by a declaration from now on, with a predictor for each of its stages.
+
+        Predictors that are there stay, with what they have learnt; one that was told what its workflow says, and
+        nothing else, is told what the new one says.
+
+        Raises:
+            WorkflowError, BudgetError: it can't be run; nothing is changed then.
+        """
+        with self._all_or_nothing():
+            check_models(declared.workflow)
+            before = {stage: self._usual(stage) for stage in STAGES if stage in self.__dict__}
+            self.declared = declared
+            self._make_predictors()
+            for stage, usual in before.items():
+                predictor = self.__dict__.get(stage)
+                if predictor is None or predictor.signature.instructions != usual or usual == self._usual(stage):
+                    continue
+                told = copy(predictor)  # a shallow copy of the module keeps the other
+                told.signature = predictor.signature.with_instructions(self._usual(stage))
+                setattr(self, stage, told)
 
     def _make_predictors(self) -> None:
-        """A predictor for each stage of the workflow; those that are there stay."""
+        """A predictor for each stage of the workflow; those that are there stay, and new ones have their LM."""
         there = {stage: self.__dict__.pop(stage) for stage in STAGES if stage in self.__dict__}
+        lms = {id(predictor.lm): predictor.lm for predictor in there.values()}
         for stage in self.declared.stages:
             made = there.get(stage)
             if made is None:
                 made = dspy.Predict(stage_signature(self.signature, stage, *self._told(stage, None)))
+                made.lm = next(iter(lms.values())) if len(lms) == 1 else None
             setattr(self, stage, made)
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Inside, the module is changed; where that fails, it is as it was."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> None:
         """Take over what was saved: instructions, demonstrations, and the workflow and the budget it was saved with.
@@ -141,21 +173,16 @@ class PDR(dspy.Module):
         Raises:
             WorkflowError: it was saved with another signature, or is no PDR program.
         """
-        before = dict(self.__dict__)
         state = completed(self, state)
-        try:
-            saved = self.declared.read(state[STATE])
-            if missing := [stage for stage in saved.stages if stage not in state]:
-                problem = f"what is loaded has no state of {', '.join(missing)}"
-                raise WorkflowError("program", problem, "Load what was saved of a PDR program with this workflow")
-            self.declared.say_if_replaced_by(saved)
+        saved = self.declared.read(state[STATE])
+        if missing := [stage for stage in saved.stages if stage not in state]:
+            problem = f"what is loaded has no state of {', '.join(missing)}"
+            raise WorkflowError("program", problem, "Load what was saved of a PDR program with this workflow")
+        self.declared.say_if_replaced_by(saved)
+        with self._all_or_nothing():
             self.declared = saved
             self._make_predictors()
             super().load_state(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state if STATE in state else with_declaration(state["signature"], state))
@@ -187,6 +214,10 @@ class PDR(dspy.Module):
         chosen = resolved(stage, getattr(self.workflow.prompts, stage), recommended)
         return instruction(stage, chosen), isinstance(chosen, str) and chosen in family(stage, REASONER)
 
+    def _usual(self, stage: Stage) -> str:
+        """What a stage's predictor is told before anybody gives it other instructions."""
+        return stage_instructions(self.signature, stage, *self._told(stage, None))
+
     def _signatures(self, stages: Sequence[Stage], recommended: Recommended) -> dict[Stage, type[dspy.Signature]]:
         """The signature of each stage's predictor, with the instruction that the model's card recommends.
 
@@ -196,7 +227,7 @@ class PDR(dspy.Module):
         for stage in stages:
             found[stage] = getattr(self, stage).signature
             usual, told = self._told(stage, None), self._told(stage, recommended.prompts)
-            if told != usual and found[stage].instructions == stage_instructions(self.signature, stage, *usual):
+            if told != usual and found[stage].instructions == self._usual(stage):
                 found[stage] = found[stage].with_instructions(stage_instructions(self.signature, stage, *told))
         return found
 

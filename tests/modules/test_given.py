@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,72 @@ def test_what_can_not_be_is_said_when_the_module_is_made(wrong: str) -> None:
         PDR(**{"signature": QA, **given})
     assert raised.value.field == field
     assert raised.value.mend
+
+
+KEPT = ("workflow", "budget", "seed", "vote_on")
+
+
+def state(made: PDR) -> dict[str, Any]:
+    return {**{name: getattr(made, name) for name in KEPT}, **made.dump_state()}
+
+
+@pytest.mark.parametrize("wrong", [key for key, (_, _, given) in WRONG.items() if next(iter(given)) in KEPT])
+def test_what_can_not_be_is_said_when_it_is_assigned_and_changes_nothing(wrong: str) -> None:
+    kind, field, given = WRONG[wrong]
+    made = PDR(QA, "pdr_small", budget="tokens=16k", seed=3)
+    before = state(made)
+    ((name, value),) = given.items()
+    with pytest.raises(kind) as raised:
+        setattr(made, name, value)
+    assert raised.value.field == field
+    assert state(made) == before
+
+
+@pytest.mark.parametrize("budget", [8000, "tokens=8k", Budget(tokens=8000)], ids=["int", "text", "budget"])
+def test_what_is_assigned_is_read_as_what_it_is_made_with(budget: Any) -> None:
+    made = PDR("question -> answer, x: int", "pdr_small")
+    made.budget, made.seed, made.vote_on = budget, 7, "x"  # type: ignore[assignment]
+    assert (made.budget, made.seed, made.vote_on) == (Budget(tokens=8000), 7, ("x",))
+    made.budget = made.vote_on = None  # type: ignore[assignment]
+    assert (made.budget, made.vote_on) == (Budget(), ("answer",))
+
+
+@pytest.mark.parametrize(
+    "workflow",
+    ["pdr_small", load_preset("pdr_small"), Path("programs/pdr_small.yaml")],
+    ids=["name", "workflow", "path"],
+)
+def test_an_assigned_workflow_brings_its_predictors(workflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(pdr_dspy.__file__).resolve().parents[1])
+    made = PDR(QA, "long_cot")
+    made.draft.demos = [dspy.Example(question="1+1", solution="two", answer="2")]
+    made.set_lm(lm := dspy.utils.DummyLM([]))
+    made.workflow = workflow
+    assert made.workflow == load_preset("pdr_small")
+    assert [name for name, _ in made.named_predictors()] == ["draft", "distill", "refine"]
+    assert made.draft.demos and made.refine.lm is made.distill.lm is lm
+    assert made.get_lm() is lm
+    made.workflow = "long_cot"  # type: ignore[assignment]
+    assert [name for name, _ in made.named_predictors()] == ["draft"]
+
+
+def test_an_assigned_workflow_tells_its_own_instructions_and_leaves_those_that_were_learnt() -> None:
+    brief = {"rounds": [{"width": 2, "distill": {"kind": "top"}}, {"width": 1}], "prompts": {"draft": "brief"}}
+    made, learnt = PDR(QA, "pdr_small"), PDR(QA, "pdr_small")
+    learnt.draft.signature = learnt.draft.signature.with_instructions("Think hard.")
+    usual, kept = made.draft.signature.instructions, copy(made)
+    for each in (made, learnt):
+        each.workflow = brief  # type: ignore[assignment]
+    assert made.draft.signature.instructions == PDR(QA, brief).draft.signature.instructions != usual
+    assert learnt.draft.signature.instructions == "Think hard."
+    assert kept.draft.signature.instructions == usual and kept.workflow == load_preset("pdr_small")
+
+
+def test_models_for_drafts_are_refused_when_they_are_assigned() -> None:
+    made = PDR(QA, "long_cot")
+    with pytest.raises(WorkflowError, match=r"rounds\[0\]\.models"):
+        made.workflow = {"rounds": [{"width": 2, "models": ["a", "b"]}], "close": "vote"}  # type: ignore[assignment]
+    assert made.workflow == load_preset("long_cot")
 
 
 def test_a_preset_is_loaded_by_its_name_as_a_file_is_by_its_path() -> None:
