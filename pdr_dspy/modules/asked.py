@@ -14,12 +14,10 @@ import dspy
 from dspy.adapters.utils import annotation_allows_none
 
 from pdr_dspy.errors import InputError, WorkflowError
+from pdr_dspy.modules.call_config import read_config
 
 RESERVED = ("lm", "config", "demos", "signature", "new_signature", "_trace")
 """What DSPy's predictors take for themselves, so that no input field can have that name."""
-
-_CAPPED = ("max_tokens", "max_completion_tokens", "thinking_token_budget")
-_MANY = ("n", "num_generations")
 
 _log = logging.getLogger(__name__)
 
@@ -73,33 +71,13 @@ def asked(signature: type[dspy.Signature], given: Mapping[str, Any], positional:
     lm = given.get("lm")
     if lm is not None and not isinstance(lm, dspy.BaseLM):
         raise InputError("lm", f"{type(lm).__name__} is no dspy.LM", "Write lm=dspy.LM(...) or lm=connect(URL).lm")
-    config, seed = _config(given.get("config"))
+    config, seed = read_config(given.get("config"))
     inputs = {name: given[name] for name in names if name in given}
     return Asked(inputs, lm, config, seed, demos="demos" not in given or given["demos"] is None)
 
 
 def _is_needed(field: Any) -> bool:
     return bool(field.is_required()) and not annotation_allows_none(field.annotation)
-
-
-def _config(given: Any) -> tuple[dict[str, Any], int | None]:
-    if given is None:
-        return {}, None
-    if not isinstance(given, Mapping):
-        raise InputError("config", f"{type(given).__name__} is no dict", "Write config={'temperature': 0.6}")
-    for name in _CAPPED:
-        if given.get(name) is not None:
-            mend = "Leave it out, and give the program a budget='tokens=8k' or its rounds thinking: and answer:"
-            raise InputError(f"config.{name}", "the plan of the workflow caps every call", mend)
-    for name in _MANY:
-        if given.get(name) not in (None, 1):
-            mend = "Leave it out; how many drafts there are is the workflow's width"
-            raise InputError(f"config.{name}", "every call gives one answer", mend)
-    config = {k: v for k, v in given.items() if k not in (*_CAPPED, *_MANY, "seed")}
-    seed = given.get("seed")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-        raise InputError("config.seed", f"{seed!r} is no whole number", "Write config={'seed': 3}")
-    return config, seed
 
 
 def check_names(signature: type[dspy.Signature]) -> None:

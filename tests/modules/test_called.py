@@ -123,6 +123,60 @@ def test_what_a_run_has_no_place_for_is_said_before_a_call(
     assert not model.calls
 
 
+BAD_CONFIG: dict[str, tuple[dict[Any, Any], str, str]] = {
+    "hot": ({"temperature": "hot"}, "temperature", "a number from 0 to 2,"),
+    "9": ({"temperature": 9}, "temperature", "a number from 0 to 2,"),
+    "negative": ({"temperature": -0.1}, "temperature", "a number from 0 to 2,"),
+    "nan": ({"temperature": float("nan")}, "temperature", "a number from 0 to 2,"),
+    "true": ({"temperature": True}, "temperature", "a number from 0 to 2,"),
+    "top_p 2": ({"top_p": 2}, "top_p", "a number above 0 and at most 1,"),
+    "top_p 0": ({"top_p": 0.0}, "top_p", "a number above 0 and at most 1,"),
+    "top_k a": ({"top_k": "a"}, "top_k", "a whole number from 1 on,"),
+    "top_k -1": ({"top_k": -1}, "top_k", "a whole number from 1 on,"),
+    "top_k 2.5": ({"top_k": 2.5}, "top_k", "a whole number from 1 on,"),
+    "min_p": ({"min_p": [0.1]}, "min_p", "a number from 0 to 1,"),
+    "presence": ({"presence_penalty": 3}, "presence_penalty", "a number from -2 to 2,"),
+    "repetition": ({"repetition_penalty": float("inf")}, "repetition_penalty", "a number above 0,"),
+    "rollout": ({"rollout_id": "a"}, "rollout_id", "a whole number,"),
+    "seed": ({"seed": 3.0}, "seed", "a whole number,"),
+    "foo": ({"foo": 1}, "foo", "extra_body={'foo': ...}"),
+    "nearly": ({"temprature": 0.5}, "temprature", "Write temperature"),
+    "key": ({"api_key": "canary-0123"}, "api_key", "connect"),
+    "address": ({"api_base": "http://elsewhere"}, "api_base", "connect"),
+    "model": ({"model": "other"}, "model", "lm="),
+    "stream": ({"stream": True}, "stream", "streamify"),
+    "messages": ({"messages": []}, "messages", "inputs"),
+    "body": ({"extra_body": "foo"}, "extra_body", "extra_body"),
+    "body's cap": ({"extra_body": {"max_tokens": 5}}, "extra_body.max_tokens", "budget"),
+    "body's number": ({"extra_body": {"n": 2}}, "extra_body.n", "width"),
+    "body's sampling": ({"extra_body": {"top_k": "a"}}, "extra_body.top_k", "a whole number from 1 on,"),
+    "body's stream": ({"extra_body": {"stream": True}}, "extra_body.stream", "streamify"),
+    "no name": ({3: 1}, "", "temperature"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_CONFIG)
+def test_sampling_that_can_not_be_is_said_before_a_call(bad: str, model: FakeVLLM, endpoint: Endpoint) -> None:
+    config, field, mend = BAD_CONFIG[bad]
+    with dspy.context(lm=endpoint.lm), pytest.raises(InputError) as caught:
+        small()(problem="q", config=config)
+    assert caught.value.field == f"config.{field}".rstrip(".")
+    assert mend in caught.value.mend and "canary" not in str(caught.value)
+    assert not model.calls
+
+
+def test_sampling_that_can_be_is_sent_as_it_is(model: FakeVLLM, endpoint: Endpoint) -> None:
+    config = {
+        "temperature": 2, "top_p": 1, "top_k": 1, "min_p": 0, "presence_penalty": -2.0, "repetition_penalty": 1.1,
+        "stop": ["END"], "chat_template_kwargs": {"enable_thinking": False}, "ignore_eos": False,
+    }  # fmt: skip
+    beside = {"n": 1, "max_tokens": None, "min_tokens": None, "cache": False, "extra_body": {"of_the_server": 1}}
+    with dspy.context(lm=endpoint.lm):
+        small(workflow="long_cot")(problem="q", config={**config, **beside})
+    sent = model.calls[0].body
+    assert {name: sent[name] for name in config} == config and sent["of_the_server"] == 1
+
+
 def test_inputs_without_names_are_refused_with_the_names(endpoint: Endpoint) -> None:
     with dspy.context(lm=endpoint.lm), pytest.raises(InputError, match=r"problem=\.\.\."):
         small()("q")
