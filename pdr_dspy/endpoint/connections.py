@@ -32,8 +32,27 @@ _CLOSING = 5.0  # seconds at the end of the program
 _SIDE_SECONDS = 30.0  # of a request whose timeout says nothing
 
 
+def closed() -> EndpointError:
+    """The error of whatever is asked of an endpoint that is closed."""
+    return EndpointError("endpoint", "it is closed", "Open it again, with connect(URL)")
+
+
+class _SideClient(httpx.Client):
+    """A client that says in our words that it is closed."""
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """The answer.
+
+        Raises:
+            EndpointError: it is closed.
+        """
+        if self.is_closed:
+            raise closed()
+        return super().send(request, **options)
+
+
 def side_client(key: Secret, timeout: httpx.Timeout, proxies: Mapping[str, Proxy]) -> httpx.Client:
-    """A client for the list of models and the tokenizer; it follows no redirection.
+    """A client for the list of models and the tokenizer; it follows no redirection. Closed, it raises `closed()`.
 
     Raises:
         EndpointError: the environment names certificates that can't be read.
@@ -46,7 +65,7 @@ def side_client(key: Secret, timeout: httpx.Timeout, proxies: Mapping[str, Proxy
         return SideTransport(lambda: httpx.HTTPTransport(proxy=proxy, verify=tls, trust_env=False), seconds)
 
     mounts = {_origin(url): way(proxy.url) for url, proxy in proxies.items()}
-    return httpx.Client(headers=headers, timeout=timeout, transport=way(), mounts=mounts, trust_env=False)
+    return _SideClient(headers=headers, timeout=timeout, transport=way(), mounts=mounts, trust_env=False)
 
 
 @cache

@@ -20,7 +20,7 @@ from dspy.lm15 import Request, Response
 from pdr_dspy import bridge
 from pdr_dspy.endpoint.allowance import Allowance
 from pdr_dspy.endpoint.caller import Caller
-from pdr_dspy.endpoint.connections import side_client
+from pdr_dspy.endpoint.connections import closed, side_client
 from pdr_dspy.endpoint.continuation import second_prompt
 from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
 from pdr_dspy.endpoint.preflight import Identity, identify
@@ -119,9 +119,12 @@ class Endpoint:
             CallError: no usable answer; the class says why.
             EndpointError: the endpoint can't be used, or is closed.
         """
-        if self._closed:
-            raise EndpointError("endpoint", "it is closed", "Open it again")
+        self._check_open()
         return await self._caller.complete(request)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise closed()
 
     @property
     def closed(self) -> bool:
@@ -154,11 +157,14 @@ class Endpoint:
 
         Raises:
             SpendExhausted, DiskError: nothing may be sent.
+            EndpointError: it is closed.
         """
+        self._check_open()
         return await bridge.on_loop(self._caller.probe.before_a_helper())
 
     def probe(self) -> bool | None:
         """As `probed`, for those who are in no event loop."""
+        self._check_open()
         return bridge.run(self._caller.probe.before_a_helper())
 
     @property
@@ -198,7 +204,11 @@ class Endpoint:
         return self._tally.snapshot(*self._caller.limiter.usage())
 
     def served(self) -> int | None:
-        """Tokens that the servers say they have generated since they started, for whomever; None where one does not."""
+        """Tokens that the servers say they have generated since they started, for whomever; None where one does not.
+
+        Raises:
+            EndpointError: it is closed.
+        """
         return served(self._http, self.settings.urls, self.identity.model)
 
     def warn(self, text: str) -> None:

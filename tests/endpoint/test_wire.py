@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import dspy
 import pytest
 from fakes.vllm import FakeVLLM, Reply
 
 from pdr_dspy.calls import CallTag
-from pdr_dspy.endpoint import EndpointSettings, MemoryStore, endpoint_of
+from pdr_dspy.endpoint import Endpoint, EndpointSettings, MemoryStore, endpoint_of
 from pdr_dspy.endpoint.transport import Transport
+from pdr_dspy.errors import EndpointError
 
 from .support import KEY, call, open_endpoint, outcome, recorded
 
@@ -151,6 +154,23 @@ def test_a_closed_endpoint_says_so(fake_vllm: FakeVLLM) -> None:
     endpoint = open_endpoint(fake_vllm)
     endpoint.close()
     assert "closed" in str(outcome(endpoint))
+
+
+ASKED: dict[str, Callable[[Endpoint], Any]] = {
+    "tokens": lambda endpoint: endpoint.tokenizer.count("a text"),
+    "probe": lambda endpoint: endpoint.probe(),
+    "probed": lambda endpoint: asyncio.run(endpoint.probed()),
+    "served": lambda endpoint: endpoint.served(),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_whatever_is_asked_of_a_closed_endpoint_says_so_and_sends_nothing(what: str, fake_vllm: FakeVLLM) -> None:
+    with open_endpoint(fake_vllm) as endpoint:
+        pass
+    with pytest.raises(EndpointError, match="endpoint: it is closed"):
+        ASKED[what](endpoint)
+    assert not fake_vllm.calls and not endpoint.answers()
 
 
 async def test_plain_numbers_stay_within_the_attempt(fake_vllm: FakeVLLM) -> None:

@@ -11,7 +11,7 @@ from fakes.stages import by_stage, stage_of
 from fakes.vllm import FakeVLLM
 
 from pdr_dspy.endpoint import Endpoint, EndpointSettings
-from pdr_dspy.errors import InputError, WorkflowError
+from pdr_dspy.errors import EndpointError, InputError, WorkflowError
 from pdr_dspy.modules import PDR
 from pdr_dspy.workflow import Round, Sampling, Summary, Workflow
 
@@ -175,6 +175,17 @@ def test_sampling_that_can_be_is_sent_as_it_is(model: FakeVLLM, endpoint: Endpoi
         small(workflow="long_cot")(problem="q", config={**config, **beside})
     sent = model.calls[0].body
     assert {name: sent[name] for name in config} == config and sent["of_the_server"] == 1
+
+
+@pytest.mark.parametrize("budget", [None, "total=50k"], ids=["unlimited", "total"])
+@pytest.mark.parametrize("workflow", ["long_cot", "pdr_small"])
+def test_an_lm_that_is_closed_says_so_before_a_call(
+    workflow: str, budget: str | None, model: FakeVLLM, endpoint: Endpoint
+) -> None:
+    endpoint.lm.close()
+    with pytest.raises(EndpointError, match="endpoint: it is closed"):
+        PDR("problem -> answer", workflow, budget=budget)(problem="q", lm=endpoint.lm)
+    assert not model.calls
 
 
 def test_inputs_without_names_are_refused_with_the_names(endpoint: Endpoint) -> None:
