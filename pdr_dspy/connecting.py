@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pdr_dspy.endpoint import Endpoint, EndpointLM, Secret, Store, settings_from_environment
+from pdr_dspy.endpoint import Endpoint, EndpointLM, Secret, settings_from_environment
 from pdr_dspy.endpoint.environment import MODEL_VARIABLE
+from pdr_dspy.endpoint.given_store import GivenStore
 from pdr_dspy.endpoint.settings import Thinking
 from pdr_dspy.errors import EndpointError
 
@@ -25,7 +26,7 @@ def connect(
     backoff: float = 0.5,
     thinking: Thinking = "auto",
     revision: str | None = None,
-    store: Store | None = None,
+    store: GivenStore = None,
 ) -> EndpointLM:
     """Open an endpoint, and give the `dspy.LM` whose calls go there.
 
@@ -48,11 +49,12 @@ def connect(
         backoff: Seconds before the first retry at most; doubles with each.
         thinking: Who keeps a call's cap on thinking (see `EndpointSettings`).
         revision: Names the weights, where the server's own answer does not tell them apart.
-        store: Where completions are kept and looked up; None keeps none.
+        store: Where completions are kept and looked up: a directory (of a `FileStore`) or a store; None keeps none.
 
     Raises:
         EndpointError: no address is given, it can't be reached, refuses the key, serves another model, or is no
             OpenAI-style server; a setting that can't be.
+        InputError: the store's directory can't be made or read.
     """
     settings = settings_from_environment(
         url,

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dspy
 import pytest
@@ -13,8 +14,8 @@ from fakes.stages import by_stage
 from fakes.vllm import FakeVLLM
 
 import pdr_dspy
-from pdr_dspy import PDR, EndpointError, EndpointLM, connect
-from pdr_dspy.endpoint import MemoryStore
+from pdr_dspy import PDR, EndpointError, EndpointLM, InputError, connect
+from pdr_dspy.endpoint import FileStore, MemoryStore
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,6 +68,42 @@ def test_connect_gives_a_language_model_that_closes_its_endpoint() -> None:
         assert {call.body["temperature"] for call in server.calls if call.body["max_tokens"] > 100} == {0.5}
         with dspy.context(lm=lm), pytest.raises(EndpointError, match="closed"):
             PDR("question -> answer")(question="x")
+
+
+@pytest.mark.parametrize("kind", [str, Path, FileStore], ids=lambda kind: kind.__name__)
+def test_a_store_is_itself_or_its_directory(kind: Any, tmp_path: Path) -> None:
+    with FakeVLLM(answer=by_stage, context=8192) as server:
+        for _ in range(2):
+            with connect(server.url, store=kind(tmp_path / "kept")) as lm:
+                assert PDR("question -> answer", "long_cot")(question="x", lm=lm).answer
+        assert len(server.calls) == 1
+    assert FileStore(tmp_path / "kept").report.records
+
+
+NOT_TAKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "a number": ({"store": 3}, "store"),
+    "true": ({"store": True}, "store"),
+    "a dict": ({"store": {}}, "store"),
+    "a class": ({"store": MemoryStore}, "store"),
+    "an empty path": ({"store": ""}, "store"),
+    "no path": ({"store": "a\0b"}, "store"),
+    "a number of weights": ({"revision": 3}, "revision"),
+    "bytes of weights": ({"revision": b"main"}, "revision"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_TAKEN)
+def test_what_connect_can_not_take_is_said_before_anything_is_asked(what: str) -> None:
+    given, field = NOT_TAKEN[what]
+    with pytest.raises(EndpointError) as raised:
+        connect("http://127.0.0.1:9/v1", **given)
+    assert raised.value.field == field and raised.value.mend
+
+
+def test_a_store_whose_directory_is_a_file_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("")
+    with pytest.raises(InputError, match="kept"):
+        connect("http://127.0.0.1:9/v1", store=tmp_path / "kept")
 
 
 def test_connect_asks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

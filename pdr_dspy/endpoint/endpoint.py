@@ -23,6 +23,7 @@ from pdr_dspy.endpoint.caller import Caller
 from pdr_dspy.endpoint.connections import closed, side_client
 from pdr_dspy.endpoint.continuation import second_prompt
 from pdr_dspy.endpoint.engine import AsyncEndpointEngine, EndpointEngine, EndpointLM
+from pdr_dspy.endpoint.given_store import GivenStore, given_store
 from pdr_dspy.endpoint.preflight import Identity, identify
 from pdr_dspy.endpoint.proxies import proxies_of
 from pdr_dspy.endpoint.served import served
@@ -88,7 +89,7 @@ class Endpoint:
     def open(
         cls,
         settings: EndpointSettings,
-        store: Store | None = None,
+        store: GivenStore = None,
         allowance: Allowance | None = None,
         transport: Callable[[EndpointSettings], Transport] = Transport,
     ) -> Endpoint:
@@ -96,18 +97,21 @@ class Endpoint:
 
         Args:
             settings: Addresses, model, key, limits.
-            store: Where completions are kept and looked up; None keeps none (every call is a new draw).
+            store: Where completions are kept and looked up: a store, or the directory of a `FileStore`; None keeps none
+                (every call is a new draw).
             allowance: What may be generated in all; None: anything. Without room a call is a `SpendExhausted`.
             transport: Makes the way to the server; one that looks on (who trains a model needs its tokens) is a
                 subclass.
 
         Raises:
-            EndpointError: unreachable, not an OpenAI-style server, a refused key, another model.
+            EndpointError: unreachable, not an OpenAI-style server, a refused key, another model; `store` is none.
+            InputError: the store's directory can't be made or read.
         """
+        kept = given_store(store)
         timeout = httpx.Timeout(_SIDE_SECONDS, connect=settings.connect_timeout)
         http = side_client(settings.api_key, timeout, proxies_of(settings.urls))
         try:
-            return cls(settings, identify(settings, http), http, store, allowance, transport)
+            return cls(settings, identify(settings, http), http, kept, allowance, transport)
         except BaseException:
             http.close()
             raise
@@ -254,7 +258,7 @@ def connect(
     urls: str | Sequence[str],
     *,
     api_key: str | Secret | None = None,
-    store: Store | None = None,
+    store: GivenStore = None,
     **settings: Any,
 ) -> Endpoint:
     """Open an endpoint in one line: `connect("http://localhost:8000").lm` is a `dspy.LM`.

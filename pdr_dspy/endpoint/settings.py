@@ -75,6 +75,8 @@ class EndpointSettings:
         self.api_key.checked()
         if self.model is not None and (not isinstance(self.model, str) or not self.model):
             raise EndpointError("model", f"{self.model!r:.60} is no name", "Write the name it is served under")
+        if self.revision is not None and not isinstance(self.revision, str):
+            raise EndpointError("revision", f"{self.revision!r:.60} is no name", "Write a text, or leave it out")
         if not self.urls:
             raise EndpointError("endpoint", "no address", "Write at least one, as http://localhost:8000/v1")
         if len(set(self.urls)) < len(self.urls):
