@@ -117,7 +117,9 @@ def _check(inside: str, name: Any, value: Any) -> None:
     if name in _ELSEWHERE:  # the value is not shown: it may be a key
         raise InputError(f"{inside}.{name}", "a call of a run can't say it", _ELSEWHERE[name])
     if value is not None and (allowed := _RANGES.get(name)) is not None and not allowed.has(value):
-        raise InputError(f"{inside}.{name}", f"{value!r:.60} can't be", f"Write {allowed}, without quotes")
+        # Python refuses to print a number of thousands of digits.
+        shown = "so long a number" if isinstance(value, int) and value.bit_length() > 999 else f"{value!r:.60}"
+        raise InputError(f"{inside}.{name}", f"{shown} can't be", f"Write {allowed}, without quotes")
 
 
 def _instead_of(name: str) -> str:

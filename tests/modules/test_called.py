@@ -126,6 +126,7 @@ def test_what_a_run_has_no_place_for_is_said_before_a_call(
 BAD_CONFIG: dict[str, tuple[dict[Any, Any], str, str]] = {
     "hot": ({"temperature": "hot"}, "temperature", "a number from 0 to 2,"),
     "9": ({"temperature": 9}, "temperature", "a number from 0 to 2,"),
+    "long": ({"temperature": 10**5000}, "temperature", "a number from 0 to 2,"),
     "negative": ({"temperature": -0.1}, "temperature", "a number from 0 to 2,"),
     "nan": ({"temperature": float("nan")}, "temperature", "a number from 0 to 2,"),
     "true": ({"temperature": True}, "temperature", "a number from 0 to 2,"),
