@@ -7,9 +7,48 @@ workflow engine (a failed draft is dropped and counted) and reaches the user onl
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
 
 class PDRError(Exception):
-    """Base of every error of this library."""
+    """Base of every error of this library.
+
+    It can be sent to another process with its text and its attributes. Of these, what can't be pickled is left behind:
+    another exception becomes a `CallError` of its text, everything else None.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., PDRError], tuple[type[PDRError], tuple[Any, ...]], dict[str, Any]]:
+        # Exception's own way calls the class with its text, which is not what these classes are made of.
+        return _rebuilt, (type(self), self.args), {name: _sent(value) for name, value in self.__dict__.items()}
+
+    def __copy__(self) -> PDRError:
+        same = _rebuilt(type(self), self.args)
+        same.__dict__.update(self.__dict__)
+        return same
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PDRError:
+        # What it holds are values and what can't be copied (an open ledger); the error alone is made anew.
+        memo[id(self)] = same = copy(self)
+        return same
+
+
+def _rebuilt(kind: type[PDRError], args: tuple[Any, ...]) -> PDRError:
+    """An error of this class with this text and no attributes yet."""
+    made = kind.__new__(kind, *args)
+    made.args = args
+    return made
+
+
+def _sent(value: object) -> object:
+    """A value as it can be had in another process; an exception may be pickled and yet not be read back."""
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:
+        return CallError(f"{type(value).__name__}: {value}") if isinstance(value, Exception) else None
+    return value
 
 
 class InputError(PDRError):
