@@ -15,6 +15,7 @@ from decimal import Decimal
 from threading import Lock
 
 from pdr_dspy.errors import BudgetError, BudgetExhausted
+from pdr_dspy.kinds import need_kind
 
 UNLIMITED = "unlimited"
 """How a budget without any limit is written."""
@@ -76,8 +77,9 @@ def parse_budget(text: str) -> Budget:
     stand once; `unlimited` is a budget without limits.
 
     Raises:
-        BudgetError: the text does not parse; the error names the key.
+        BudgetError: it is no text, or does not parse; the error names the key.
     """
+    need_kind(text, str, BudgetError, "budget", f"{_EXAMPLE}, or {UNLIMITED}")
     if text.strip().lower() == UNLIMITED:
         return Budget()
     if not text.strip():

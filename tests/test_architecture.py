@@ -42,6 +42,7 @@ LATE = {
     ("pdr_dspy.run_view.data", "pdr_dspy.run_view.html"),
     ("pdr_dspy.run_view.data", "pdr_dspy.run_view.text"),
     ("pdr_dspy.workflow.schema", "pdr_dspy.workflow.describe"),
+    ("pdr_dspy.workflow.values", "pdr_dspy.workflow.complaints"),
 }
 """Methods of a value that are written elsewhere, and imported when they are called: the only ones that look back."""
 

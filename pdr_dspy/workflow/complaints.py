@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from pdr_dspy.errors import WorkflowError
 from pdr_dspy.workflow.closing import CLOSE_MAPPING, CLOSE_WORD, Pick
 from pdr_dspy.workflow.prompting import CATALOGUE, OWN, Instruction, Prompts
 from pdr_dspy.workflow.schema import (
@@ -96,35 +97,42 @@ def first_problem(error: ValidationError, whole: str) -> str:
     return f"{field(first['loc'])[:200] if first['loc'] else whole}: {first['msg']}"
 
 
-def complaints(errors: Sequence[ErrorDetails]) -> list[Complaint]:
-    """Pydantic's errors on a `Workflow` in our words; of alike ones the first, which counts the others."""
+def refused(error: ValidationError, model: type[BaseModel]) -> WorkflowError:
+    """The error of a value of the grammar that was made in Python, with the first thing that is wrong."""
+    first = complaints(error.errors(include_url=False), model)[0]
+    return WorkflowError(field(first.path) if first.path else model.__name__, first.problem, first.mend)
+
+
+def complaints(errors: Sequence[ErrorDetails], root: type[BaseModel] = Workflow) -> list[Complaint]:
+    """Pydantic's errors on a `Workflow`, or another model of the grammar, in our words; of alike ones the first, which
+    counts the others."""
     alike: dict[tuple[str | int | None, ...], list[ErrorDetails]] = {}
     for error in errors:
         # Pydantic counts only the valid entries of a list: one with nothing but invalid ones is "too short" besides.
         if not (error["type"] == "too_short" and error["input"]):
-            alike.setdefault(_kind_of(error), []).append(error)
-    return [_counted(complaint(first), others) for first, *others in alike.values()]
+            alike.setdefault(_kind_of(error, root), []).append(error)
+    return [_counted(complaint(first, root), others, root) for first, *others in alike.values()]
 
 
-def _kind_of(error: ErrorDetails) -> tuple[str | int | None, ...]:
+def _kind_of(error: ErrorDetails, root: type[BaseModel]) -> tuple[str | int | None, ...]:
     """The same for what is wrong in the same way: unknown keys of one mapping, entries of one list."""
-    *place, last = (None if isinstance(part, int) else part for part in _place(error) or ("",))
+    *place, last = (None if isinstance(part, int) else part for part in _place(error, root) or ("",))
     return (error["type"], *place, None if error["type"] == "extra_forbidden" else last)
 
 
-def _counted(first: Complaint, others: Sequence[ErrorDetails]) -> Complaint:
+def _counted(first: Complaint, others: Sequence[ErrorDetails], root: type[BaseModel]) -> Complaint:
     if not others:
         return first
-    shown = ", ".join(field(_place(error)) for error in others[:_FEW]) + " and others" * (len(others) > _FEW)
+    shown = ", ".join(field(_place(error, root)) for error in others[:_FEW]) + " and others" * (len(others) > _FEW)
     return replace(first, problem=f"{first.problem}; the same is wrong in {len(others):,} more: {shown}")
 
 
-def complaint(error: ErrorDetails) -> Complaint:
-    """One of pydantic's errors on a `Workflow` in our words."""
-    path, model = _walk(error["loc"])
+def complaint(error: ErrorDetails, root: type[BaseModel] = Workflow) -> Complaint:
+    """One of pydantic's errors on a `Workflow`, or another model of the grammar, in our words."""
+    path, model = _walk(error["loc"], root)
     kind, shown, context = error["type"], _show(error["input"]), error.get("ctx", {})
     if kind == RULE:
-        return Complaint(_place(error), context["problem"], context["mend"])
+        return Complaint(_place(error, root), context["problem"], context["mend"])
     if kind == "missing":
         return Complaint(path, "it is missing", f"Add {path[-1]}: to it")
     if kind == "extra_forbidden":
@@ -158,16 +166,16 @@ def complaint(error: ErrorDetails) -> Complaint:
     return Complaint(path, f"{shown} can't be used", f"What is asked: {error['msg']}")
 
 
-def _place(error: ErrorDetails) -> tuple[str | int, ...]:
+def _place(error: ErrorDetails, root: type[BaseModel]) -> tuple[str | int, ...]:
     """The path of what is wrong; a rule says where below its model."""
-    return (*_walk(error["loc"])[0], *(error["ctx"]["at"] if error["type"] == RULE else ()))
+    return (*_walk(error["loc"], root)[0], *(error["ctx"]["at"] if error["type"] == RULE else ()))
 
 
-def _walk(loc: Sequence[str | int]) -> tuple[tuple[str | int, ...], type[BaseModel] | None]:
+def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[tuple[str | int, ...], type[BaseModel] | None]:
     """The path without the union tags that pydantic puts in, and the model that the last key belongs to."""
     path: list[str | int] = []
-    model: type[BaseModel] | None = Workflow
-    inner: type[BaseModel] | None = Workflow
+    model: type[BaseModel] | None = root
+    inner: type[BaseModel] | None = root
     tag_next = False
     for part in loc:
         if tag_next and part in DISTILLERS:
@@ -183,7 +191,7 @@ def _walk(loc: Sequence[str | int]) -> tuple[tuple[str | int, ...], type[BaseMod
         model = inner
         match part:
             case int():
-                inner = Round if len(path) == 2 else None
+                inner = Round if path[:-1] == ["rounds"] else None
             case "prompts":
                 inner = Prompts
             case "sampling":

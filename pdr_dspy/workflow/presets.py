@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from pdr_dspy.errors import WorkflowError
+from pdr_dspy.kinds import need_kind
 from pdr_dspy.workflow.schema import Workflow
 from pdr_dspy.workflow.yaml_io import SUFFIXES, read_workflow
 
@@ -38,6 +39,7 @@ def load_preset(name: str) -> Workflow:
     Raises:
         WorkflowError: there is none; names those there are.
     """
+    need_kind(name, str, WorkflowError, "workflow", f"Use a preset's name: {', '.join(preset_names())}")
     if name not in preset_names():
         raise _no_preset(name)
     return read_workflow(folder() / f"{name}.yaml")

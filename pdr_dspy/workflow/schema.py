@@ -2,7 +2,7 @@
 
 Every strategy that spends more compute at test time on one problem is written in this grammar (long CoT, SR, PDR,
 majority, best-of-N, RSA, PaCoRe, GenSelect, MoA); `programs/*.yaml` has one of each. Frozen and strict: an unknown key
-or an impossible width is an error (`parse_workflow` names the line; built in Python it is pydantic's ValidationError).
+or an impossible width is a WorkflowError (`parse_workflow` names the line; built in Python it names the field).
 Pure data: knows nothing of YAML, DSPy, endpoints or budgets.
 """
 

@@ -6,6 +6,7 @@ The one room of the declaration that touches files. Knows nothing of budgets and
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from pdr_dspy.errors import WorkflowError
+from pdr_dspy.kinds import need_kind
 from pdr_dspy.prompts import catalogue
 from pdr_dspy.regular import other_kind
 from pdr_dspy.workflow.complaints import Complaint, complaints, field
@@ -40,6 +42,7 @@ def file_text(path: Path | str) -> str:
     Raises:
         WorkflowError: it can't be read.
     """
+    need_kind(path, (str, os.PathLike), WorkflowError, "workflow", "Write the path of a YAML file, or a preset's name")
     file = Path(path)
     try:
         if kind := other_kind(file):
@@ -69,6 +72,8 @@ def parse_workflow(text: str, source: str = "") -> Workflow:
     Raises:
         WorkflowError: the text is no YAML, or what it says can't be run; `field` is like `rounds[1].width (line 5)`.
     """
+    mend = "Give the YAML as text; load_workflow(path) reads a file, build_workflow(mapping) plain data"
+    need_kind(text, str, WorkflowError, "workflow", mend)
     marked = marked_yaml(text, source)
     try:
         return _validate(marked.data)
@@ -112,6 +117,8 @@ def build_workflow(data: Mapping[str, Any]) -> Workflow:
     Raises:
         WorkflowError: what it says can't be run; names key and mend.
     """
+    mend = "Give a mapping such as {'name': 'mine', 'rounds': [{'width': 1}]}; parse_workflow(text) reads YAML"
+    need_kind(data, Mapping, WorkflowError, "workflow", mend)
     try:
         return _validate(dict(data))
     except _Refused as refused:
@@ -120,7 +127,13 @@ def build_workflow(data: Mapping[str, Any]) -> Workflow:
 
 
 def plain_workflow(workflow: Workflow) -> dict[str, Any]:
-    """The workflow as plain data, what equals the default left out; `build_workflow` reads it back equal."""
+    """The workflow as plain data, what equals the default left out; `build_workflow` reads it back equal.
+
+    Raises:
+        WorkflowError: it is no workflow.
+    """
+    mend = "Give a Workflow; build_workflow(mapping), parse_workflow(text) and load_workflow(path) make one"
+    need_kind(workflow, Workflow, WorkflowError, "workflow", mend)
     data: dict[str, Any] = workflow.model_dump(mode="json", exclude_defaults=True)
     for r, plain in zip(workflow.rounds, data["rounds"], strict=True):
         if r.distill is not None:  # its kind is the class's default, but it is what names the class
@@ -132,6 +145,9 @@ def dump_workflow(workflow: Workflow) -> str:
     """The workflow as YAML, a line a round, what equals the default left out; `parse_workflow` reads it back equal.
 
     Instructions of its own stand as blocks, to be read and edited.
+
+    Raises:
+        WorkflowError: it is no workflow.
     """
     data = plain_workflow(workflow)
     lines = [f"name: {_flow(data.pop('name'))}", "rounds:"]
