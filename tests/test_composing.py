@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from fakes.stages import by_stage
 from fakes.vllm import FakeVLLM
 
-from pdr_dspy.endpoint import Endpoint, EndpointSettings
+from pdr_dspy import EndpointLM
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,13 +23,16 @@ def test_every_example_of_the_page_runs(monkeypatch: pytest.MonkeyPatch, capsys:
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) > 2
     space: dict[str, Any] = {}
-    with (
-        FakeVLLM(answer=by_stage, context=32768, tokenizer="words") as server,
-        Endpoint.open(EndpointSettings(urls=(server.url,))) as endpoint,
-        dspy.context(lm=endpoint.lm),
-    ):
+    with FakeVLLM(answer=by_stage, context=32768, tokenizer="words") as server, ExitStack() as stack:
+
+        def configure(lm: EndpointLM) -> None:  # for this test alone
+            stack.enter_context(lm)
+            stack.enter_context(dspy.context(lm=lm))
+
+        monkeypatch.setattr(dspy, "configure", configure)
         for block in blocks:
-            exec(compile(block, "docs/composing.md", "exec"), space)
+            here = block.replace("http://localhost:8000", server.url)
+            exec(compile(here, "docs/composing.md", "exec"), space)
     said = capsys.readouterr().out
     assert "8 of 8 drafts\ndistilling\nrefining\n" in said
     assert space["prediction"].answer in {"0", "1", "2"}

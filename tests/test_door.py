@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from fakes.stages import by_stage
 from fakes.vllm import FakeVLLM
 
 import pdr_dspy
+import pdr_dspy.endpoint
 from pdr_dspy import PDR, EndpointError, EndpointLM, InputError, connect
 from pdr_dspy.endpoint import FileStore, MemoryStore
 
@@ -104,6 +106,27 @@ def test_a_store_whose_directory_is_a_file_is_an_input_error(tmp_path: Path) -> 
     (tmp_path / "kept").write_text("")
     with pytest.raises(InputError, match="kept"):
         connect("http://127.0.0.1:9/v1", store=tmp_path / "kept")
+
+
+def test_both_functions_named_connect_serve_the_same_recipe() -> None:
+    with FakeVLLM(answer=by_stage, context=8192, tokenizer="words") as server:
+        with connect(server.url) as lm:
+            assert lm.lm is lm
+            assert lm.copy(temperature=0.5).lm.kwargs["temperature"] == 0.5
+        for opened in (connect(server.url), pdr_dspy.endpoint.connect(server.url)):
+            with opened, dspy.context(lm=opened.lm):
+                assert isinstance(opened.lm, EndpointLM)
+                assert PDR("problem -> answer", "long_cot", budget="tokens=2k")(problem="q").answer in {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("place", ["README.md", "docs", "experiments", "optimize", "pdr_dspy"])
+def test_texts_name_the_one_connect_that_needs_no_more(place: str) -> None:
+    top = ROOT / place
+    files = [top] if top.is_file() else [*top.rglob("*.py"), *top.rglob("*.md")]
+    says_that_it_works = ROOT / "pdr_dspy" / "endpoint" / "engine.py"
+    old = re.compile(r"connect\([^()]*\)\.lm\b")
+    found = {path for path in files if old.search(path.read_text(encoding="utf-8"))}
+    assert found <= {says_that_it_works}
 
 
 def test_connect_asks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,7 +261,7 @@ def connect(
     store: GivenStore = None,
     **settings: Any,
 ) -> Endpoint:
-    """Open an endpoint in one line: `connect("http://localhost:8000").lm` is a `dspy.LM`.
+    """Open an endpoint in one line; its `lm` is a `dspy.LM`. `pdr_dspy.connect` gives the LM itself.
 
     Args:
         urls: One address, several separated by commas, or a sequence.

@@ -169,6 +169,12 @@ class EndpointLM(dspy.LM):
         """The endpoint that its calls go to; None where it was loaded from a file and is not connected."""
         return self.engine.endpoint if isinstance(self.engine, _Engine) else None
 
+    @property
+    def lm(self) -> Self:
+        """Itself: `connect(URL).lm` is the LM, whether `connect` is that of `pdr_dspy`, which gives an LM, or that of
+        `pdr_dspy.endpoint`, which gives an `Endpoint`."""
+        return self
+
     def close(self) -> None:
         """Close the endpoint: calls after this are an `EndpointError`; those under way end as they would have."""
         super().close()

@@ -51,7 +51,7 @@ def settings_from_environment(
     if not said and urls is None:
         mend = (
             f"Set {URL_VARIABLE}=http://host:8000/v1 (and {MODEL_VARIABLE}, PDR_API_KEY where they are needed), "
-            "or give a language model: dspy.configure(lm=connect(URL).lm)"
+            "or give a language model: dspy.configure(lm=connect(URL)), with connect from pdr_dspy"
         )
         raise EndpointError(URL_VARIABLE, "it is not set, and no endpoint is given", mend)
     key = Secret(api_key) if isinstance(api_key, str) else api_key or key_from_environment(values)

@@ -70,7 +70,8 @@ def asked(signature: type[dspy.Signature], given: Mapping[str, Any], positional:
         raise InputError("demos", "a run has demonstrations for each of its stages", mend)
     lm = given.get("lm")
     if lm is not None and not isinstance(lm, dspy.BaseLM):
-        raise InputError("lm", f"{type(lm).__name__} is no dspy.LM", "Write lm=dspy.LM(...) or lm=connect(URL).lm")
+        mend = "Write lm=dspy.LM(...) or lm=connect(URL), with connect from pdr_dspy"
+        raise InputError("lm", f"{type(lm).__name__} is no dspy.LM", mend)
     config, seed = read_config(given.get("config"))
     inputs = {name: given[name] for name in names if name in given}
     return Asked(inputs, lm, config, seed, demos="demos" not in given or given["demos"] is None)

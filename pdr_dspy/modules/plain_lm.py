@@ -51,7 +51,7 @@ def say_what_is_lost(lm: Any) -> None:
         "%s is a plain dspy.LM: its thinking has no cap of its own (max_tokens caps thinking and answer together), "
         "seeds and vLLM's fields hold as far as DSPy passes them on, tokens are those it reports (no attempts that "
         "failed), caps are not fitted to its context, nothing is kept to be replayed, and workspaces are counted in "
-        "%s. pdr_dspy.endpoint.connect(URL).lm has all of it.",
+        "%s. An LM of pdr_dspy.connect(URL) has all of it.",
         model, _tokenizer(model)[1],
     )  # fmt: skip
 
