@@ -10,7 +10,9 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from copy import copy
-from typing import Any
+from typing import Any, Self, TypeVar
+
+E = TypeVar("E", bound="PDRError")
 
 
 class PDRError(Exception):
@@ -20,22 +22,22 @@ class PDRError(Exception):
     another exception becomes a `CallError` of its text, everything else None.
     """
 
-    def __reduce__(self) -> tuple[Callable[..., PDRError], tuple[type[PDRError], tuple[Any, ...]], dict[str, Any]]:
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[type[Self], tuple[Any, ...]], dict[str, Any]]:
         # Exception's own way calls the class with its text, which is not what these classes are made of.
         return _rebuilt, (type(self), self.args), {name: _sent(value) for name, value in self.__dict__.items()}
 
-    def __copy__(self) -> PDRError:
+    def __copy__(self) -> Self:
         same = _rebuilt(type(self), self.args)
         same.__dict__.update(self.__dict__)
         return same
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> PDRError:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # What it holds are values and what can't be copied (an open ledger); the error alone is made anew.
         memo[id(self)] = same = copy(self)
         return same
 
 
-def _rebuilt(kind: type[PDRError], args: tuple[Any, ...]) -> PDRError:
+def _rebuilt(kind: type[E], args: tuple[Any, ...]) -> E:
     """An error of this class with this text and no attributes yet."""
     made = kind.__new__(kind, *args)
     made.args = args
@@ -59,6 +61,12 @@ class InputError(PDRError):
         self.problem = problem
         self.mend = mend
         super().__init__(f"{field}: {problem}. {mend}")
+
+    def named(self, field: str) -> Self:
+        """The same error, of a field by another name."""
+        same = copy(self)
+        same.field, same.args = field, (f"{field}: {self.problem}. {self.mend}",)
+        return same
 
 
 class WorkflowError(InputError):

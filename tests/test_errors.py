@@ -14,9 +14,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import dspy
 import pytest
+from fakes.vllm import FakeVLLM
 
-from pdr_dspy import errors
+from pdr_dspy import PDR, RunRecord, connect, errors
 from pdr_dspy.budget import parse_budget
 from pdr_dspy.errors import BudgetError, CallError, InputError, PDRError, Truncated, WorkflowFailed
 
@@ -77,6 +79,16 @@ def test_the_classes_elsewhere_are_found() -> None:
     assert {"ConfigError", "RolloutLost", "TrackingError", "WorkflowFailed", "MissingExtra"} <= {n for _, n in CLASSES}
 
 
+@pytest.mark.parametrize(("module", "name"), CLASSES, ids=[name for _, name in CLASSES])
+def test_an_input_error_may_get_another_name(module: str, name: str) -> None:
+    error = made(module, name)
+    if isinstance(error, InputError):
+        other = error.named("--budget")
+        assert type(other) is type(error) and other.field == "--budget" != error.field
+        assert str(other) == f"--budget: {error.problem}. {error.mend}"
+        assert {**vars(other), "field": error.field} == vars(error)
+
+
 class OneText(Exception):
     """An exception that is pickled and can't be read back, as many are."""
 
@@ -92,6 +104,20 @@ def test_what_can_not_be_sent_is_left_behind() -> None:
     assert type(there.cause) is CallError and str(there.cause) == "OneText: here: broken"
     for same in (copy(failed), deepcopy(failed)):
         assert same.cause is failed.cause and same.record is failed.record
+
+
+def test_a_run_that_failed_takes_its_record_along() -> None:
+    with (
+        FakeVLLM(answer="", context=8192) as server,
+        connect(server.url) as lm,
+        dspy.context(lm=lm),
+        pytest.raises(WorkflowFailed) as told,
+    ):
+        PDR("problem -> answer", "long_cot", budget="tokens=2k", equal=lambda one, other: one == other)(problem="q")
+    there = pickle.loads(pickle.dumps(told.value))
+    assert isinstance(there.record, RunRecord) and there.record.records
+    assert there.record == told.value.record and there.record.meters == told.value.record.meters
+    assert (there.kind, str(there)) == (told.value.kind, str(told.value))
 
 
 def test_a_pool_hands_it_on() -> None:

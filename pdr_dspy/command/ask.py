@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ QUESTION = "question -> answer"
 
 LONGEST = 4_000_000
 """Characters of a question at most."""
+
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
+"""What Python reads for bytes that are no UTF-8 (`surrogateescape`), in an argument and, by the locale, from stdin."""
 
 EPILOG = """\
 examples
@@ -76,7 +80,26 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit code."""
-    return guarded(lambda: _ask(parser().parse_args(arguments)))
+    return guarded(lambda: _named_as_written(parser().parse_args(arguments)))
+
+
+def _named_as_written(options: argparse.Namespace) -> int:
+    try:
+        return _ask(options)
+    except InputError as error:
+        raise error.named(_as_written(error.field, options)) from None
+
+
+def _as_written(field: str, options: argparse.Namespace) -> str:
+    """What of the command line, or of the environment, a field of the library's is."""
+    first, _, rest = field.partition(".")
+    if field == "endpoint" and not options.endpoint:
+        return "PDR_ENDPOINT" if os.environ.get("PDR_ENDPOINT", "").strip() else field
+    if field == options.workflow:  # the file that it names
+        return f"--workflow {field}"
+    if first in ("budget", "endpoint", "model", "workflow", "signature", "seed"):
+        return f"--{first} {rest}".strip()
+    return field
 
 
 def _ask(options: argparse.Namespace) -> int:
@@ -94,6 +117,8 @@ def _ask(options: argparse.Namespace) -> int:
 
     disable_cache()
     program = _program(options, served)
+    if not served:
+        _check_solvable(question)
     with _model(options, served) as lm, dspy.context(lm=lm):
         lines = StageLines(sys.stderr, program.workflow, quiet=options.quiet)
         with lines, watching(lines.say):
@@ -113,8 +138,11 @@ def _served(options: argparse.Namespace) -> bool:
     """
     if options.endpoint or os.environ.get("PDR_ENDPOINT", "").strip():
         return True
-    if options.model:
-        raise InputError("--model", "there is no endpoint that could serve it", "Give --endpoint, or set PDR_ENDPOINT")
+    for name, model in (("--model", options.model), ("PDR_MODEL", os.environ.get("PDR_MODEL", "").strip())):
+        if model:
+            mend = "Give --endpoint, or set PDR_ENDPOINT"
+            mend += "; for the embedded reasoner, unset PDR_MODEL" if name == "PDR_MODEL" else ""
+            raise InputError(name, f"there is no endpoint that could serve {model!r:.80}", mend)
     try:
         need("embedded", "the embedded reasoner")
     except MissingExtra as missing:
@@ -133,13 +161,34 @@ def _question(given: str | None) -> str:
         try:
             given = sys.stdin.read(LONGEST + 1)
         except UnicodeDecodeError:
-            raise InputError("question", "stdin is no UTF-8 text", "Write the question as text") from None
+            given = "\udcff"
     assert given is not None
+    if _NO_UTF8.search(given):
+        mend = "Write it as text; a file in another encoding is made UTF-8 by iconv"
+        raise InputError("question", "it is no UTF-8 text", mend)
     if not given.strip():
         raise InputError("question", "it is empty", 'Write it behind the command: pdr ask "What is 17 * 23?"')
     if len(given) > LONGEST:
         raise InputError("question", "it is too long", f"Write at most {LONGEST:,} characters")
     return given.strip()
+
+
+def _check_solvable(question: str) -> None:
+    """See that the embedded reasoner could solve a question; anything else would cost a minute, and be nonsense.
+
+    Raises:
+        InputError: one of its lines is none of a worksheet.
+    """
+    from pdr_dspy.data.worksheets import parse_problem
+
+    for line in filter(None, map(str.strip, question.split("\n"))):
+        if not parse_problem(line):
+            raise InputError(
+                "question",
+                f"no endpoint is given, and the embedded reasoner can't solve {line!r:.80}",
+                "Give --endpoint http://host:8000/v1, or set PDR_ENDPOINT; the embedded reasoner solves lines such as "
+                '"A: make 41 from 13, 7, 4" alone',
+            )
 
 
 def _program(options: argparse.Namespace, served: bool) -> PDR:

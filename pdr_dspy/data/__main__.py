@@ -10,6 +10,8 @@ from pdr_dspy.errors import InputError
 from pdr_dspy.terminal import printing
 from pdr_dspy.waiting import waiting
 
+MODULE = "python -m pdr_dspy.data"
+
 EPILOG = """\
 examples
   python -m pdr_dspy.data mine.jsonl
@@ -32,11 +34,12 @@ as a file aside, which are downloaded. docs/data.md says more.
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    prog = sys.argv[0] if sys.argv[0].startswith("pdr ") else MODULE
     made = argparse.ArgumentParser(
-        prog="python -m pdr_dspy.data",
+        prog=prog,
         description="Show what is understood of problems: as the model will see them, how answers are graded and why, "
         "the two sides of the split, copies and doubtful reference answers.",
-        epilog=EPILOG,
+        epilog=EPILOG.replace(MODULE, prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("data", metavar="DATA", help=DATA)

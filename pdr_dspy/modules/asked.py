@@ -16,8 +16,9 @@ from dspy.adapters.utils import annotation_allows_none
 from pdr_dspy.errors import InputError, WorkflowError
 from pdr_dspy.modules.call_config import read_config
 
-RESERVED = ("lm", "config", "demos", "signature", "new_signature", "_trace")
-"""What DSPy's predictors take for themselves, so that no input field can have that name."""
+RESERVED = ("lm", "config", "demos", "signature", "new_signature", "_trace", "self", "instance")
+"""What DSPy's predictors take for themselves, and what its calls name the module, so that no input field can have that
+name."""
 
 _log = logging.getLogger(__name__)
 

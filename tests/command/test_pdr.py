@@ -119,12 +119,19 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no question": (["ask", " "], "question: it is empty"),
     "an unknown preset": (["ask", "x", "--workflow", "pdr_smal"], "Did you mean pdr_small? The presets are "),
     "no such file": (["ask", "x", "--workflow", "none.yaml"], "none.yaml: can't be read"),
-    "a budget": (["ask", "x", "--budget", "tokens=16q"], "budget.tokens"),
-    "a signature": (["ask", "x", "--signature", "x"], "signature: 'x' is no signature"),
+    "a budget": (["ask", "x", "--budget", "tokens=16q"], "error: --budget tokens: '16q' is not a number of tokens"),
+    "a budget of nothing": (["ask", "x", "--budget", " "], "error: --budget: it is empty"),
+    "an unknown workflow": (["ask", "x", "--workflow", "none"], "error: --workflow: no preset has the name 'none'"),
+    "a file": (["ask", "x", "--workflow", "none.yaml"], "error: --workflow none.yaml: can't be read"),
+    "a signature": (["ask", "x", "--signature", "x"], "error: --signature: 'x' is no signature"),
+    "a reserved name": (["ask", "x", "--signature", "self -> answer"], "error: --signature: DSPy keeps"),
     "two inputs": (["ask", "x", "--signature", "a, b -> c"], "--signature: it has several inputs"),
     "a model without server": (["ask", "x", "--model", "m"], "--model: there is no endpoint"),
-    "an address": (["ask", "x", "--endpoint", "localhost:8000"], "is not an http address"),
-    "nobody there": (["ask", "x", "--endpoint", "http://127.0.0.1:9"], "is unreachable"),
+    "an address": (["ask", "x", "--endpoint", "localhost:8000"], "error: --endpoint: 'localhost:8000' is not an http"),
+    "nobody there": (["ask", "x", "--endpoint", "http://127.0.0.1:9"], "error: --endpoint: http://127.0.0.1:9"),
+    "no worksheet": (["ask", "What is 17 * 23?"], "embedded reasoner can't solve 'What is 17 * 23?'. Give --endpoint"),
+    "a line that is none": (["ask", "A: make 41 from 13, 7, 4\nand why?"], "can't solve 'and why?'"),
+    "bytes": (["ask", "caf\udce9"], "error: question: it is no UTF-8 text"),
 }
 
 
@@ -136,6 +143,44 @@ def test_what_can_not_be_is_said_in_a_line(wrong: str, capsys: pytest.CaptureFix
     assert said.out == ""
     line = said.err.splitlines()[-1]
     assert line.startswith("error: ") and expected in line
+
+
+def test_the_environment_is_named_where_it_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PDR_MODEL", "m")
+    assert main(["ask", "A: make 41 from 13, 7, 4"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: PDR_MODEL: there is no endpoint that could serve 'm'. Give --endp"
+    )
+    monkeypatch.setenv("PDR_ENDPOINT", "localhost:8000")
+    assert main(["ask", "x"]) == 2
+    assert "error: PDR_ENDPOINT: 'localhost:8000' is not an http address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_question_on_stdin_that_is_no_text_is_said(
+    errors: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = io.TextIOWrapper(io.BytesIO(b"\xff\xfe what?"), encoding="utf-8", errors=errors)  # as the locale has it
+    monkeypatch.setattr("sys.stdin", given)
+    assert main(["ask", "--endpoint", "http://127.0.0.1:9"]) == 2
+    assert capsys.readouterr().err.startswith("error: question: it is no UTF-8 text. Write it as text; ")
+
+
+def test_what_is_no_worksheet_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr("pdr_dspy.embedded.start", lambda **how: started.append(how))
+    for more in ([], ["--signature", "question -> answer: int"]):
+        assert main(["ask", "Why is the sky blue?", *more]) == 2
+    assert started == []
+
+
+def test_a_budget_that_does_not_fit_is_named_as_written(server: FakeVLLM, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "x", "--endpoint", server.url, "--budget", "tokens=1"]) == 2
+    assert "error: --budget tokens: 1 tokens are too few" in capsys.readouterr().err
+    assert main(["ask", "x", "--endpoint", server.url, "--model", "other"]) == 2
+    assert "error: --model: 'other' is not served" in capsys.readouterr().err
 
 
 def test_a_question_that_no_draft_comes_of_fails(
@@ -193,7 +238,22 @@ def test_every_command_is_there(name: str, capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as ended:
         raise SystemExit(main([name, "--help"]))
     assert ended.value.code == 0
-    assert "usage: " in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(f"usage: pdr {name} ")
+
+
+def test_data_shows_itself_as_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["data", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: pdr data ") and "\n  pdr data mine.jsonl" in said
+    assert "python -m" not in said
+
+
+def test_data_called_by_its_module_shows_itself_so() -> None:
+    from pdr_dspy.data.__main__ import parser
+
+    said = parser().format_help()
+    assert said.startswith("usage: python -m pdr_dspy.data ") and "\n  python -m pdr_dspy.data mine.jsonl" in said
 
 
 def test_data_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

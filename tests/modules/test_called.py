@@ -219,7 +219,7 @@ def test_unknown_inputs_are_said_once(endpoint: Endpoint, caplog: pytest.LogCapt
     assert caplog.text.count("temperature") == 1
 
 
-@pytest.mark.parametrize("name", ["lm", "config", "demos"])
+@pytest.mark.parametrize("name", ["lm", "config", "demos", "self", "instance"])
 def test_an_input_with_a_name_that_dspy_keeps_is_refused_when_the_program_is_made(name: str) -> None:
     with pytest.raises(WorkflowError, match=name):
         small(f"problem, {name} -> answer")
