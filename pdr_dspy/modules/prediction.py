@@ -42,11 +42,15 @@ class PDRPrediction(dspy.Prediction):
     def __getattr__(self, key: str) -> Any:
         if key and key == self.__dict__.get("_run_name"):
             return self._run
+        if key == "run" and key not in self._store and (name := self.__dict__.get("_run_name")):
+            raise AttributeError(f"the run's record is prediction.{name}: the signature has a field named run")
         return super().__getattr__(key)
 
     def __getitem__(self, key: str) -> Any:
         if key and key == self._run_name and key not in self._store:
             return self._run
+        if key == "run" and key not in self._store and self._run_name:
+            raise KeyError(f"the run's record is prediction[{self._run_name!r}]: the signature has a field named run")
         return super().__getitem__(key)
 
 

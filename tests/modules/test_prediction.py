@@ -40,6 +40,18 @@ def test_the_run_is_beside_the_fields(prediction: PDRPrediction) -> None:
         _ = prediction.other
 
 
+def test_where_an_input_is_called_run_the_record_says_its_name(endpoint: Endpoint) -> None:
+    with dspy.context(lm=endpoint.lm):
+        found = PDR("run -> answer", SMALL, budget="tokens=2k")(run="q")
+    assert isinstance(found.pdr_run, RunRecord) and found["pdr_run"] is found.pdr_run
+    for same in (found, copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        with pytest.raises(AttributeError, match=r"prediction\.pdr_run: the signature has a field named run"):
+            _ = same.run
+        with pytest.raises(KeyError, match="pdr_run"):
+            same["run"]
+        assert not hasattr(same, "run")
+
+
 def test_it_is_json(prediction: PDRPrediction) -> None:
     assert json.loads(json.dumps(prediction.toDict())) == dict(prediction)
 
