@@ -6,19 +6,17 @@ and DSPy's optimisers work on it as on any program.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from copy import copy
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import dspy
 from dspy.adapters.base import Adapter
 
 from pdr_dspy.answers import Equal
-from pdr_dspy.budget import Budget, Spend
+from pdr_dspy.budget import Spend
 from pdr_dspy.calls import current_tag
 from pdr_dspy.endpoint import Recommended, connected, endpoint_of
-from pdr_dspy.errors import WorkflowError
 from pdr_dspy.formats import DEFAULT, PlainAdapter, adapter
 from pdr_dspy.ledger import open_ledger
 from pdr_dspy.modules import streaming
@@ -26,34 +24,33 @@ from pdr_dspy.modules.advice import advised, configured
 from pdr_dspy.modules.ask import CallContext
 from pdr_dspy.modules.asked import Asked, asked, check_names
 from pdr_dspy.modules.beside import shown_to
-from pdr_dspy.modules.declared import STATE, Declared, Kept
+from pdr_dspy.modules.declared import Declared
+from pdr_dspy.modules.declared_module import DeclaredModule
 from pdr_dspy.modules.given import (
     GivenBudget,
     GivenWorkflow,
-    check_models,
     given_budget,
     given_code,
     given_seed,
     given_signature,
     given_workflow,
 )
-from pdr_dspy.modules.older import complete_what_dspy_loads, completed, with_declaration
+from pdr_dspy.modules.older import complete_what_dspy_loads
 from pdr_dspy.modules.plain_lm import say_what_is_lost, tokenizer_of
 from pdr_dspy.modules.prediction import PDRPrediction
 from pdr_dspy.modules.records import RunRecord
 from pdr_dspy.modules.run import Admit, Run, run_tag
 from pdr_dspy.modules.seeds import run_seed
-from pdr_dspy.modules.signatures import STAGES, own_field, stage_instructions, stage_signature
+from pdr_dspy.modules.signatures import own_field
 from pdr_dspy.modules.tracing import Entry, agreeing, is_traced
 from pdr_dspy.modules.usage import reported_usage
 from pdr_dspy.modules.votes import make_ballot, voted_fields
-from pdr_dspy.prompts import REASONER, family, instruction, resolved
-from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage, Workflow, plan
+from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage
 
 complete_what_dspy_loads()
 
 
-class PDR(dspy.Module):
+class PDR(DeclaredModule):
     """Parallel-Distill-Refine, or any other declared workflow, over a signature of yours.
 
     Args:
@@ -93,11 +90,6 @@ class PDR(dspy.Module):
         EndpointError: from a call: the endpoint as a whole can't be used.
     """
 
-    workflow = Kept[Workflow](lambda _, given: given_workflow(given))
-    budget = Kept[Budget](lambda _, given: given_budget(given))
-    seed = Kept[int](lambda _, given: given_seed(given))
-    vote_on = Kept[tuple[str, ...]](lambda module, given: voted_fields(module.signature, given))
-
     def __init__(
         self,
         signature: str | type[dspy.Signature],
@@ -121,72 +113,6 @@ class PDR(dspy.Module):
         declared.vote_on = voted_fields(self.signature, vote_on)
         self.declare(declared)
 
-    def declare(self, declared: Declared) -> None:
-        """Go by a declaration from now on, with a predictor for each of its stages.
-
-        Predictors that are there stay, with what they have learnt; one that was told what its workflow says, and
-        nothing else, is told what the new one says.
-
-        Raises:
-            WorkflowError, BudgetError: it can't be run; nothing is changed then.
-        """
-        with self._all_or_nothing():
-            check_models(declared.workflow)
-            before = {stage: self._usual(stage) for stage in STAGES if stage in self.__dict__}
-            self.declared = declared
-            self._make_predictors()
-            for stage, usual in before.items():
-                predictor = self.__dict__.get(stage)
-                if predictor is None or predictor.signature.instructions != usual or usual == self._usual(stage):
-                    continue
-                told = copy(predictor)  # a shallow copy of the module keeps the other
-                told.signature = predictor.signature.with_instructions(self._usual(stage))
-                setattr(self, stage, told)
-
-    def _make_predictors(self) -> None:
-        """A predictor for each stage of the workflow; those that are there stay, and new ones have their LM."""
-        there = {stage: self.__dict__.pop(stage) for stage in STAGES if stage in self.__dict__}
-        lms = {id(predictor.lm): predictor.lm for predictor in there.values()}
-        for stage in self.declared.stages:
-            made = there.get(stage)
-            if made is None:
-                made = dspy.Predict(stage_signature(self.signature, stage, *self._told(stage, None)))
-                made.lm = next(iter(lms.values())) if len(lms) == 1 else None
-            setattr(self, stage, made)
-
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Inside, the module is changed; where that fails, it is as it was."""
-        before = dict(self.__dict__)
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
-    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> None:
-        """Take over what was saved: instructions, demonstrations, and the workflow and the budget it was saved with.
-
-        Where those are others than the program was made with, a warning says so.
-
-        Raises:
-            WorkflowError: it was saved with another signature, or is no PDR program.
-        """
-        state = completed(self, state)
-        saved = self.declared.read(state[STATE])
-        if missing := [stage for stage in saved.stages if stage not in state]:
-            problem = f"what is loaded has no state of {', '.join(missing)}"
-            raise WorkflowError("program", problem, "Load what was saved of a PDR program with this workflow")
-        self.declared.say_if_replaced_by(saved)
-        with self._all_or_nothing():
-            self.declared = saved
-            self._make_predictors()
-            super().load_state(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state if STATE in state else with_declaration(state["signature"], state))
-
     def forward(self, *positional: Any, **inputs: Any) -> dspy.Prediction:
         """Solve one problem; see the class."""
         return streaming.run(self._solve(asked(self.signature, inputs, positional)))
@@ -204,32 +130,6 @@ class PDR(dspy.Module):
     def __repr__(self) -> str:
         fields = f"{', '.join(self.declared.inputs)} -> {', '.join(self.declared.outputs)}"
         return f"{type(self).__name__}({fields}; {self.declared.in_words()})"
-
-    def plan(self, context: int | None = None, helpers_think: bool = False) -> Plan:
-        """Every call's caps, given the model's length in tokens (None: unknown) and whether it always thinks."""
-        return plan(self.workflow, self.budget, context=context, helpers_think=helpers_think)
-
-    def _told(self, stage: Stage, recommended: str | None) -> tuple[str, bool]:
-        """A stage's instruction, and whether it is one that the embedded reasoner was trained on."""
-        chosen = resolved(stage, getattr(self.workflow.prompts, stage), recommended)
-        return instruction(stage, chosen), isinstance(chosen, str) and chosen in family(stage, REASONER)
-
-    def _usual(self, stage: Stage) -> str:
-        """What a stage's predictor is told before anybody gives it other instructions."""
-        return stage_instructions(self.signature, stage, *self._told(stage, None))
-
-    def _signatures(self, stages: Sequence[Stage], recommended: Recommended) -> dict[Stage, type[dspy.Signature]]:
-        """The signature of each stage's predictor, with the instruction that the model's card recommends.
-
-        One that somebody has given other instructions (an optimiser) stays as it is.
-        """
-        found: dict[Stage, type[dspy.Signature]] = {}
-        for stage in stages:
-            found[stage] = getattr(self, stage).signature
-            usual, told = self._told(stage, None), self._told(stage, recommended.prompts)
-            if told != usual and found[stage].instructions == self._usual(stage):
-                found[stage] = found[stage].with_instructions(stage_instructions(self.signature, stage, *told))
-        return found
 
     def _adapter(self, recommended: Recommended) -> Adapter:
         """The workflow's format; else the adapter of `dspy.configure`, what the model's card recommends, the usual."""
