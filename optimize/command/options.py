@@ -130,10 +130,11 @@ def add_common(parser: argparse.ArgumentParser, format_help: str) -> None:
         help=format_help,
     )
     what = parser.add_argument_group("problems")
+    shows = "pdr data" if invoked()[0] == "pdr" else "python -m pdr_dspy.data"
     what.add_argument(
         "--data",
         metavar="DATA",
-        help=f"{DATA} (default: worksheets); `python -m pdr_dspy.data DATA` shows what is understood of it",
+        help=f"{DATA} (default: worksheets); `{shows} DATA` shows what is understood of it",
     )
     add_reading(what)
     what.add_argument("--samples", type=int, metavar="N", help="runs of each problem (default 1)")
