@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any, Self, TypeVar
 
 E = TypeVar("E", bound="PDRError")
@@ -47,7 +47,8 @@ def _rebuilt(kind: type[E], args: tuple[Any, ...]) -> E:
 def _sent(value: object) -> object:
     """A value as it can be had in another process; an exception may be pickled and yet not be read back."""
     try:
-        pickle.loads(pickle.dumps(value))
+        pickle.dumps(value)
+        deepcopy(value)  # made anew as from a pickle, by the same means, and nothing is loaded
     except Exception:
         return CallError(f"{type(value).__name__}: {value}") if isinstance(value, Exception) else None
     return value

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pdr_dspy import forking
 from pdr_dspy.endpoint.allowance import Allowance, Hold
 from pdr_dspy.endpoint.booking import Bounds, bounds_of, dropped, generated, uncounted
 from pdr_dspy.endpoint.completion import finish_of, usage_of
@@ -70,6 +71,11 @@ class Attempts:
         self._allowance = allowance
         self._context = context
         self._chance = random.Random()
+        self._waiting: list[object] = []  # requests that tokens are not set aside for yet
+        forking.in_child(self._in_child)
+
+    def _in_child(self) -> None:
+        self._waiting.clear()  # they are the parent's
 
     async def sent(self, body: Mapping[str, Any], log: CallLog) -> StoredCompletion:
         """The answer to a request, not recorded yet.
@@ -130,9 +136,7 @@ class Attempts:
         if bounds.most is None:
             problem = "a request without a cap can't be held to what may be generated in all"
             raise InputError("max_tokens", problem, "Give a number of tokens; the server does not state the context")
-        hold: Hold | None = None
-        while (hold := self._allowance.hold(bounds.most)) is None:
-            await asyncio.sleep(_LOOK)
+        hold = await self._held(self._allowance, bounds.most)
         booked: int | None = None
         try:
             result = await self._attempt(body, log, preferred, bounds)
@@ -140,6 +144,20 @@ class Attempts:
             return result
         finally:
             self._allowance.settle(hold, booked)
+
+    async def _held(self, allowance: Allowance, tokens: int) -> Hold:
+        """Tokens set aside, once there is room for them; requests come to it in their order.
+
+        Else a small one could pass a large one that there is no room for, and be cut off when that is refused.
+        """
+        turn = object()
+        self._waiting.append(turn)
+        try:
+            while self._waiting[0] is not turn or (hold := allowance.hold(tokens)) is None:
+                await asyncio.sleep(_LOOK)
+            return hold
+        finally:
+            self._waiting.remove(turn)
 
     async def _attempt(
         self, body: Mapping[str, Any], log: CallLog, preferred: str | None, bounds: Bounds
