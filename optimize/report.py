@@ -9,8 +9,9 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.command.options import invoked, new_parser
+from optimize.command.options import new_parser
 from pdr_dspy.command.guarded import guarded
+from pdr_dspy.command.invoked import invoked
 from pdr_dspy.extras import need
 
 EPILOG = """\

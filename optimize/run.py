@@ -9,8 +9,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.command.options import add_common, invoked, new_parser, request_of
+from optimize.command.options import add_common, new_parser, request_of
 from pdr_dspy.command.guarded import INTERRUPTED, guarded
+from pdr_dspy.command.invoked import invoked
 from pdr_dspy.extras import need
 from pdr_dspy.workflow.prompting import FORMATS
 

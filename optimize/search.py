@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":  # as a script: this directory's parent is where `optimize` and `pdr_dspy` are found
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from optimize.command.options import add_common, invoked, new_parser, request_of
+from optimize.command.options import add_common, new_parser, request_of
 from optimize.request.sizes import EMBEDDED, SERVED
 from pdr_dspy.command.guarded import INTERRUPTED, guarded
+from pdr_dspy.command.invoked import invoked
 from pdr_dspy.extras import need
 from pdr_dspy.workflow.prompting import FORMATS
 

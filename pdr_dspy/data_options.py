@@ -62,12 +62,12 @@ def add_reading(group: argparse._ActionsContainer) -> None:
     group.add_argument("--limit", type=int, metavar="N", help="read the file's first N problems alone")
 
 
-def reading(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `load_data` that a parsed command line has."""
+def reading(options: object) -> dict[str, Any]:
+    """The arguments of `load_data` that a parsed command line has, or anything else with attributes of these names."""
     return {name: getattr(options, name) for name in READING}
 
 
-def wording(options: argparse.Namespace) -> dict[str, str]:
+def wording(options: object) -> dict[str, str]:
     """What of them is not in a data set's fingerprint, and decides what is asked all the same."""
     return {name: value for name in ("signature", "instruction") if (value := getattr(options, name)) is not None}
 

@@ -7,11 +7,11 @@ knows what is usual.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pdr_dspy.command.invoked import invoked
 from pdr_dspy.data_options import DATA, add_reading
 from pdr_dspy.errors import InputError
 
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from optimize.request.measure import MeasureRequest
 
 R = TypeVar("R", bound="MeasureRequest")
-
-
-def invoked() -> list[str]:
-    """How this command was called, without its options: `python optimize/search.py`, or `pdr search`."""
-    name = sys.argv[0]
-    return name.split() if name.startswith("pdr ") else ["python", name]
 
 
 def new_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
@@ -57,13 +51,11 @@ def request_of(model: type[R], options: argparse.Namespace) -> R:
     try:
         return model(**{**filed, **given})
     except InputError as error:
-        from optimize.request.base import renamed
-
         name = error.field
         if name in filed and name not in given:
-            raise renamed(error, f"{name} in {config}") from None
+            raise error.named(f"{name} in {config}") from None
         if name in model.model_fields:
-            raise renamed(error, f"--{name.replace('_', '-')}") from None
+            raise error.named(f"--{name.replace('_', '-')}") from None
         raise
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from optimize.engine.coordination import say
 from optimize.engine.entries import Entry, entries, measure_all, over_loads
 from optimize.engine.prepared import Prepared
-from optimize.engine.spending import spent_text
+from optimize.engine.progress import progress_of
 from optimize.objectives.evaluator import Evaluator
 from optimize.objectives.loads import LoadLevel, apart
 from optimize.objectives.measurement import Measurement
@@ -49,7 +49,7 @@ class ReportPhase:
             data, before = prepared.problems.report.head(count), endpoint.stats
             at = "" if len(self.parts) == 1 else f" at load {load}"
             say(f"measuring {len(chosen)} workflows on {count} problems the search never saw{at}")
-            with endpoint.at_load(load), self._progress(f"report{at}", len(chosen), count) as progress:
+            with endpoint.at_load(load), progress_of(prepared, f"report{at}", len(chosen), count) as progress:
                 rows = await self._at(load, data, chosen, progress, stop)
             if rows is None:
                 return None
@@ -73,16 +73,3 @@ class ReportPhase:
             await self.prepared.tracking.reported(entry.run, apart(measured, own) if own else measured)
 
         return await measure_all(chosen, measure, record, progress, stop, jobs=self.prepared.request.jobs)
-
-    def _progress(self, phase: str, workflows: int, problems: int) -> Progress:
-        prepared = self.prepared
-        return Progress(
-            phase,
-            total=workflows,
-            problems=problems * prepared.request.samples,
-            latency=prepared.request.latency,
-            tokens=lambda: prepared.endpoint.stats.fresh_tokens,
-            spent=lambda: spent_text(prepared.allowance),
-            calls=lambda: prepared.endpoint.stats.failures,
-            costs=prepared.study.objectives.costs,
-        )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from optimize.engine.entries import entries
 from optimize.engine.loop import Ending, Search
 from optimize.engine.prepared import Prepared
-from optimize.engine.spending import reporting, spent_text
+from optimize.engine.progress import progress_of
+from optimize.engine.spending import reporting
 from optimize.objectives.evaluator import Evaluator
 from optimize.objectives.measurement import Measurement, scores
 from optimize.objectives.racing import Beaten, Scores, beaten, rungs
-from optimize.reporting.progress import Progress
 from optimize.space.title import title
 from optimize.study.trials import TRACKED, Suggestion, baseline_of
 from pdr_dspy.evaluation import Evaluation, ProblemResult
@@ -35,7 +35,6 @@ class SearchPhase:
     evaluator: Evaluator
     reported: int
     begun: int = 0
-    _started: dict[int, float] = field(default_factory=dict, repr=False)
 
     async def run(self, stop: asyncio.Event) -> Ending:
         """Search until there are enough trials, time or tokens are used up, or `stop` is set.
@@ -44,13 +43,23 @@ class SearchPhase:
             EndpointError: the endpoint is gone.
         """
         prepared, study, request = self.prepared, self.prepared.study, self.prepared.request
-        with self._progress() as progress:
+        started: dict[int, float] = {}
+        with progress_of(
+            prepared,
+            "search",
+            request.sizes.trials,
+            len(prepared.problems.search),
+            done=len(study.complete),
+            seconds=request.sizes.timeout,
+            keeps=lambda point: not study.limits.excess(point),
+            formats=prepared.space.formats,
+        ) as progress:
             for trial in study.feasible:
                 shown = title(prepared.space.candidate(trial.params), baseline_of(trial))
                 progress.seen(shown, study.point(trial))
 
             async def measure(suggestion: Suggestion) -> Measurement:
-                self._started[suggestion.number] = time.time()
+                started[suggestion.number] = time.time()
                 await search.ask(self._keep_back)  # earlier trials have been told by now
                 workflow, data = suggestion.candidate.workflow, prepared.problems.search
 
@@ -68,7 +77,7 @@ class SearchPhase:
             async def record(suggestion: Suggestion, measured: Measurement) -> None:
                 number, candidate, baseline = suggestion.number, suggestion.candidate, suggestion.baseline
                 run = await prepared.tracking.trial(
-                    number, candidate, title(candidate, baseline), measured, self._started[number], baseline=baseline
+                    number, candidate, title(candidate, baseline), measured, started[number], baseline=baseline
                 )
                 await search.ask(partial(study.attach, suggestion, TRACKED, run))
                 # Other workers have done some of them.
@@ -96,20 +105,3 @@ class SearchPhase:
         objectives = self.prepared.study.objectives
         looks = len(rungs(len(self.prepared.problems.search))) - 1
         return beaten(scores(seen, objectives), rivals, middles=objectives.middles, looks=looks)
-
-    def _progress(self) -> Progress:
-        prepared, study, request = self.prepared, self.prepared.study, self.prepared.request
-        return Progress(
-            "search",
-            total=request.sizes.trials,
-            problems=len(prepared.problems.search) * request.samples,
-            latency=request.latency,
-            tokens=lambda: prepared.endpoint.stats.fresh_tokens,
-            done=len(study.complete),
-            seconds=request.sizes.timeout,
-            spent=lambda: spent_text(prepared.allowance),
-            calls=lambda: prepared.endpoint.stats.failures,
-            keeps=lambda point: not study.limits.excess(point),
-            costs=study.objectives.costs,
-            formats=prepared.space.formats,
-        )

@@ -11,7 +11,7 @@ from optimize.request.measure import ProblemsRequest
 from optimize.request.sizes import Sizes
 from optimize.study.fingerprint import StoredStudy
 from pdr_dspy.data import GRADERS, RULE, RULES, Dataset, Rule, split
-from pdr_dspy.data_options import READING, load_asked
+from pdr_dspy.data_options import load_asked, reading
 from pdr_dspy.errors import DataError
 
 
@@ -48,7 +48,7 @@ def load(request: ProblemsRequest, *, quiet: bool = False) -> Dataset:
     Raises:
         DataError: it can't be read, asked or graded so.
     """
-    return load_asked(request.data, {name: getattr(request, name) for name in READING}, quiet=quiet)
+    return load_asked(request.data, reading(request), quiet=quiet)
 
 
 def load_problems(

@@ -30,7 +30,7 @@ class Request(BaseModel):
         except ValidationError as error:
             raise self._refused(error) from None
         except InputError as error:  # a text's own reader, which names the option
-            raise renamed(error, error.field.removeprefix("--").replace("-", "_")) from None
+            raise error.named(error.field.removeprefix("--").replace("-", "_")) from None
 
     @classmethod
     def of(cls, given: Self | Mapping[str, Any]) -> Self:
@@ -84,10 +84,3 @@ class Request(BaseModel):
                 shown = repr(first["input"])
                 shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
                 return InputError(name, f"{shown} can't be used ({first['msg']})", mend)
-
-
-def renamed(error: InputError, field: str) -> InputError:
-    """The same error, of a field by another name."""
-    if field == error.field:
-        return error
-    return type(error)(field, error.problem, error.mend) if type(error).__init__ is InputError.__init__ else error

@@ -13,18 +13,17 @@ from optimize.objectives.criteria import Latency, Objectives, parse_objectives
 from optimize.objectives.loads import check_loads, parse_loads
 from optimize.request.base import Request
 from optimize.request.formats import parse_formats
-from pdr_dspy.budget import Budget, parse_budget
+from pdr_dspy.budget import Budget
 from pdr_dspy.endpoint.settings import split_urls
 from pdr_dspy.errors import InputError
+from pdr_dspy.modules.given import given_budget
 from pdr_dspy.workflow import Format
 
 Thinking = Literal["auto", "server", "continue", "off"]
 
 
 def _budget(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Budget(tokens=value)
-    return parse_budget(value) if isinstance(value, str) else value
+    return given_budget(value) if isinstance(value, int | str) else value
 
 
 def _listed(value: Any) -> str:

@@ -14,6 +14,7 @@ from optimize.request.proposing import ProposalRequest, proposal_request
 from optimize.request.sizes import EMBEDDED, SERVED, Sizes
 from optimize.request.spend import parse_spend
 from optimize.study.state import default_name, study_name
+from pdr_dspy.data_options import wording
 from pdr_dspy.endpoint import Identity
 
 
@@ -108,10 +109,9 @@ class SearchRequest(MeasureRequest):
             load: Requests in flight of the search.
             space: What it chooses from.
         """
-        wording = {name: value for name in ("signature", "instruction") if (value := getattr(self, name)) is not None}
         return {
             "budget": str(self.budget),
-            "data": {"spec": self.data, **data, **wording},
+            "data": {"spec": self.data, **data, **wording(self)},
             "samples": self.samples,
             "model": {"name": model.model, "revision": model.revision, "context": model.context},
             "load": load,

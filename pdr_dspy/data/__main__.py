@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pdr_dspy.command.invoked import invoked
 from pdr_dspy.data_options import DATA, add_reading, reading
 from pdr_dspy.errors import InputError
 from pdr_dspy.terminal import printing
@@ -34,7 +35,7 @@ as a file aside, which are downloaded. docs/data.md says more.
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    prog = sys.argv[0] if sys.argv[0].startswith("pdr ") else MODULE
+    prog = " ".join(invoked(MODULE))
     made = argparse.ArgumentParser(
         prog=prog,
         description="Show what is understood of problems: as the model will see them, how answers are graded and why, "

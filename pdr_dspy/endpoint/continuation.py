@@ -104,7 +104,7 @@ def partial_answer(body: Mapping[str, Any], opening: str | None) -> PartialAnswe
 
 
 def cut_back(partial: PartialAnswer, tokens: int, generated: int, tokenizer: Tokenizer, exact: bool) -> PartialAnswer:
-    """An open thinking that went beyond its cap, as it partial at the cap.
+    """An open thinking that went beyond its cap, as it stood at the cap.
 
     Args:
         partial: The thinking.

@@ -45,7 +45,7 @@ from pdr_dspy.modules.signatures import own_field
 from pdr_dspy.modules.tracing import Entry, agreeing, is_traced
 from pdr_dspy.modules.usage import reported_usage
 from pdr_dspy.modules.votes import make_ballot, voted_fields
-from pdr_dspy.workflow import DEFAULT_PRESET, Plan, Stage
+from pdr_dspy.workflow import DEFAULT_PRESET
 
 complete_what_dspy_loads()
 
@@ -137,7 +137,7 @@ class PDR(DeclaredModule):
         return theirs if named is None and theirs is not None else adapter(named or recommended.format or DEFAULT)
 
     async def _solve(self, call: Asked) -> dspy.Prediction:
-        stages = _stages(self.plan())
+        stages = self.declared.stages
         predictors: dict[str, dspy.Predict] = {stage: getattr(self, stage) for stage in stages}
         advice, traced = advised(predictors), is_traced()
         own = [call.lm or predictor.lm for predictor in predictors.values()]
@@ -192,10 +192,6 @@ class PDR(DeclaredModule):
         streaming.tell(self.answering, written)
         streaming.tell(self, fields)
         return PDRPrediction.of(fields, run.record(), own_field(self.signature, "run"))
-
-
-def _stages(made: Plan) -> list[Stage]:
-    return list(dict.fromkeys(step.stage for step in made.steps))
 
 
 __all__ = ["PDR", "RunRecord"]

@@ -42,8 +42,7 @@ def prompt_size(
         count: Tokens of a text.
     """
     chosen = dspy.settings.adapter or adapter(DEFAULT)
-    with dspy.context(callbacks=[]):  # it is no call, and has no place in a trace
-        messages = formatted(chosen, signature, predictor.demos, inputs)
+    messages = formatted(chosen, signature, predictor.demos, inputs)
     return sum(content_size(message["content"], count) + PER_MESSAGE for message in messages)
 
 

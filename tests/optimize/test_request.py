@@ -303,9 +303,9 @@ from pathlib import Path
 from pdr_dspy.command import signals
 signals.PATIENCE = signals.AT_ONCE = 0.0
 import optimize
-optimize.engine_tracking = __import__("optimize.engine.setup", fromlist=["Tracking"])
+from optimize.engine import setup
 from search_support import Silent
-optimize.engine_tracking.Tracking = Silent
+setup.Tracking = Silent
 atexit.register(lambda: Path("ended").write_text("in order"))
 def press():
     while not Path("asked").exists():
